@@ -1,0 +1,92 @@
+//! What a step of the core asks the world to do. Data only: the runtime carries it out, the
+//! simulator and the judges read it.
+
+use serde::{Deserialize, Serialize};
+
+use super::message::Envelope;
+use crate::types::{Entry, HardState, LogIndex, NodeId, Term};
+
+/// The number of a batch of writes within one life of a node: 1, 2, 3, …
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct PersistSeq(pub u64);
+
+/// One thing to be made durable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Write {
+    /// Replaces the term and vote.
+    HardState(HardState),
+    /// Drops every entry from this index on.
+    Truncate(LogIndex),
+    /// Adds entries behind the last one; indexes are contiguous.
+    Append(Vec<Entry>),
+}
+
+/// Writes that become durable together and in order. A batch is durable only once every earlier
+/// one is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Batch {
+    /// Its number; consecutive.
+    pub seq: PersistSeq,
+    /// The writes, in order; never empty.
+    pub writes: Vec<Write>,
+}
+
+/// The two timers of §5.2. Setting one replaces the one of the same kind that was running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Timer {
+    /// Fires after a time drawn anew from the election timeout's range.
+    Election,
+    /// Fires after the heartbeat interval.
+    Heartbeat,
+}
+
+/// Names a proposal from its submission to the core's answer; chosen by the runtime.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct RequestId(pub u64);
+
+/// Why a request was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Refusal {
+    /// This server does not lead; here is who may, if known. Nothing was appended.
+    NotLeader(Option<NodeId>),
+    /// This server stopped leading before a read was confirmed: ask again.
+    LostLeadership,
+}
+
+/// The core's answer to a client's request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Answer {
+    /// The proposal stands in this server's log at this place; whether it commits is not known.
+    Appended {
+        /// Where.
+        index: LogIndex,
+        /// In which term: another term at that index later means that it was overwritten.
+        term: Term,
+    },
+    /// The read may be served once the state machine has applied up to here (§8).
+    ReadAt(LogIndex),
+    /// Nothing happened.
+    Refused(Refusal),
+}
+
+/// Everything one step asks for, each list in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Effects {
+    /// Make this durable, then say so with `Input::Persisted`.
+    pub persist: Option<Batch>,
+    /// Send these now. A message that promises durable state is only ever put here once that
+    /// state is durable: the core itself withholds it until then.
+    pub send: Vec<Envelope>,
+    /// Start or restart these timers.
+    pub timers: Vec<Timer>,
+    /// Apply these committed entries in order; each index is handed out once in a node's life.
+    pub apply: Vec<Entry>,
+    /// Answers to proposals and reads.
+    pub answers: Vec<(RequestId, Answer)>,
+}

@@ -1,0 +1,120 @@
+//! The vocabulary that every room of this crate shares: terms, indexes, entries, hard state.
+//! Names are the Raft paper's (Figure 2). Plain data; no behaviour beyond arithmetic that is safe.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// A server's identity, unique within a cluster and never reused.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct NodeId(pub u64);
+
+/// A term (§5.1): a logical clock; zero before the first election.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Term(pub u64);
+
+/// A position in the log; the first entry has index one, zero stands before it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct LogIndex(pub u64);
+
+impl Term {
+    /// Before any election.
+    pub const ZERO: Term = Term(0);
+
+    /// The term that follows.
+    #[must_use]
+    pub fn next(self) -> Term {
+        Term(self.0 + 1)
+    }
+}
+
+impl LogIndex {
+    /// The position before the first entry.
+    pub const ZERO: LogIndex = LogIndex(0);
+
+    /// The index that follows.
+    #[must_use]
+    pub fn next(self) -> LogIndex {
+        LogIndex(self.0 + 1)
+    }
+
+    /// The index before; zero stays zero.
+    #[must_use]
+    pub fn prev(self) -> LogIndex {
+        LogIndex(self.0.saturating_sub(1))
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "n{}", self.0)
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for LogIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What an entry carries.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Payload {
+    /// A new leader's first entry (§8): committing it commits everything before it.
+    Noop,
+    /// A command for the replicated state machine, opaque to Raft.
+    Command(Bytes),
+}
+
+impl Payload {
+    /// The command's size in bytes; zero for a no-op.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Payload::Noop => 0,
+            Payload::Command(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether the payload carries no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One slot of the replicated log (§5.3).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where it stands.
+    pub index: LogIndex,
+    /// The term in which a leader created it.
+    pub term: Term,
+    /// What it carries.
+    pub payload: Payload,
+}
+
+/// What a server must never forget besides its log (Figure 2, "persistent state").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct HardState {
+    /// The latest term this server has seen.
+    pub current_term: Term,
+    /// Whom it voted for in that term, if anyone.
+    pub voted_for: Option<NodeId>,
+}
