@@ -1,2 +1,7 @@
-//! The `plumb` command.
-fn main() {}
+//! The `plumb` command: see `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    plumb_harness::cli::main()
+}
