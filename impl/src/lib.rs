@@ -1,1 +1,9 @@
-//! Placeholder.
+//! Plumbline's system under test: a Raft implementation that never learns that it is being judged.
+//!
+//! [`core`] decides, `storage` remembers, `net` talks, `kv` is what gets replicated,
+//! `server` joins them, `client` calls it. [`seams`] are the four places where simulation
+//! differs from production.
+
+pub mod core;
+pub mod seams;
+pub mod types;

@@ -1,0 +1,28 @@
+//! The sans-io core: Raft as a deterministic state machine without clock, randomness or input and
+//! output. `Node::step(Input) -> Effects` is all there is; `Node` is `Clone + Eq + Hash`, so that a
+//! model checker can explore it and a simulator can replay it.
+//!
+//! One room a concern: [`quorum`] counts, [`log`] holds entries, [`progress`] tracks a follower,
+//! [`reads`] confirms leadership, [`durability`] withholds promises, and [`node`] joins them by the
+//! rules of Figure 2 (elections in `election`, the log in `replication`).
+
+pub mod config;
+pub mod durability;
+pub mod effects;
+mod election;
+pub mod input;
+pub mod log;
+pub mod message;
+pub mod node;
+pub mod progress;
+pub mod quorum;
+pub mod reads;
+mod replication;
+#[cfg(test)]
+mod tests;
+
+pub use config::CoreConfig;
+pub use effects::{Answer, Batch, Effects, PersistSeq, Refusal, RequestId, Timer, Write};
+pub use input::Input;
+pub use message::{AppendOutcome, Envelope, Message, Round};
+pub use node::{Node, Role, RoleKind};

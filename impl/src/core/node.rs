@@ -1,0 +1,337 @@
+//! The server of Figure 2: its state, and the dispatch of inputs to rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::config::CoreConfig;
+use super::durability::Durability;
+use super::effects::{Answer, Effects, Refusal, RequestId, Timer, Write};
+use super::input::Input;
+use super::log::Log;
+use super::message::{Envelope, Message};
+use super::progress::Progress;
+use super::reads::Reads;
+use crate::types::{Entry, HardState, LogIndex, NodeId, Term};
+
+/// What a server is at the moment, with what only that role has (§5.1).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Answers others.
+    Follower {
+        /// Who leads this term, once heard from.
+        leader: Option<NodeId>,
+    },
+    /// Wants to lead.
+    Candidate {
+        /// Who voted for it in this term; itself only once that vote is durable.
+        votes: BTreeSet<NodeId>,
+    },
+    /// Leads this term.
+    Leader(Box<Leadership>),
+}
+
+/// A leader's volatile state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Leadership {
+    /// Every other voter's progress.
+    pub progress: BTreeMap<NodeId, Progress>,
+    /// Reads on their way.
+    pub reads: Reads,
+}
+
+/// A role's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RoleKind {
+    /// See [`Role::Follower`].
+    Follower,
+    /// See [`Role::Candidate`].
+    Candidate,
+    /// See [`Role::Leader`].
+    Leader,
+}
+
+/// One Raft server without a world around it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Node {
+    pub(super) config: CoreConfig,
+    pub(super) hard_state: HardState,
+    pub(super) log: Log,
+    pub(super) commit_index: LogIndex,
+    /// The last entry handed out to be applied.
+    pub(super) handed_out: LogIndex,
+    pub(super) role: Role,
+    pub(super) durability: Durability,
+}
+
+/// What a step gathers before it becomes [`Effects`].
+#[derive(Default)]
+pub(super) struct Outbox {
+    writes: Vec<Write>,
+    promises: Vec<Envelope>,
+    effects: Effects,
+}
+
+impl Outbox {
+    /// To be made durable. A later hard state replaces an earlier one of the same step.
+    pub(super) fn write(&mut self, write: Write) {
+        if let (Some(Write::HardState(last)), Write::HardState(new)) =
+            (self.writes.last_mut(), &write)
+        {
+            *last = *new;
+            return;
+        }
+        self.writes.push(write);
+    }
+
+    /// Leaves once everything written so far, in this step and before, is durable.
+    pub(super) fn promise(&mut self, from: NodeId, to: NodeId, message: Message) {
+        self.promises.push(Envelope { from, to, message });
+    }
+
+    /// Leaves at once; only for what promises nothing about this server's disk.
+    pub(super) fn send_now(&mut self, from: NodeId, to: NodeId, message: Message) {
+        self.effects.send.push(Envelope { from, to, message });
+    }
+
+    pub(super) fn set_timer(&mut self, timer: Timer) {
+        if !self.effects.timers.contains(&timer) {
+            self.effects.timers.push(timer);
+        }
+    }
+
+    pub(super) fn answer(&mut self, id: RequestId, answer: Answer) {
+        self.effects.answers.push((id, answer));
+    }
+}
+
+impl Node {
+    /// A server as it stands after a start: a follower with what its disk remembers, and the
+    /// effects of starting (its election timer).
+    ///
+    /// # Panics
+    /// If it is not among its voters, or the recovered log has a gap.
+    #[must_use]
+    pub fn recover(
+        config: CoreConfig,
+        hard_state: HardState,
+        entries: Vec<Entry>,
+    ) -> (Node, Effects) {
+        assert!(
+            config.voters.contains(&config.id),
+            "{} is not among its voters",
+            config.id
+        );
+        assert!(
+            config.max_entries_per_append > 0,
+            "an append must be able to carry an entry"
+        );
+        let log = Log::from_entries(entries);
+        assert!(
+            log.last_term() <= hard_state.current_term,
+            "an entry from a term never adopted"
+        );
+        let node = Node {
+            durability: Durability::recovered(hard_state, log.last_index()),
+            config,
+            hard_state,
+            log,
+            commit_index: LogIndex::ZERO,
+            handed_out: LogIndex::ZERO,
+            role: Role::Follower { leader: None },
+        };
+        (
+            node,
+            Effects {
+                timers: vec![Timer::Election],
+                ..Effects::default()
+            },
+        )
+    }
+
+    /// Lets one thing happen and says what follows from it.
+    pub fn step(&mut self, input: Input) -> Effects {
+        let mut out = Outbox::default();
+        match input {
+            Input::Receive(envelope) => self.receive(envelope, &mut out),
+            Input::TimerFired(Timer::Election) => self.election_timeout(&mut out),
+            Input::TimerFired(Timer::Heartbeat) => self.heartbeat_timeout(&mut out),
+            Input::Propose(requests) => self.propose(requests, &mut out),
+            Input::Read(id) => self.read(id, &mut out),
+            Input::Persisted(seq) => {
+                out.effects.send.extend(self.durability.complete(seq));
+                self.count_own_vote(&mut out);
+                self.advance_commit(&mut out);
+            }
+        }
+        self.finish(out)
+    }
+
+    /// Seals a step: writes become a batch, promises wait for it, committed entries are handed out.
+    fn finish(&mut self, mut out: Outbox) -> Effects {
+        if !out.writes.is_empty() {
+            let batch = self
+                .durability
+                .begin(out.writes, self.hard_state, self.log.last_index());
+            out.effects.persist = Some(batch);
+        }
+        out.effects
+            .send
+            .extend(self.durability.withhold(out.promises));
+        let first = self.handed_out.next();
+        out.effects
+            .apply
+            .extend_from_slice(self.log.range(first, self.commit_index));
+        self.handed_out = self.commit_index;
+        out.effects
+    }
+
+    fn receive(&mut self, Envelope { from, to, message }: Envelope, out: &mut Outbox) {
+        debug_assert_eq!(
+            to, self.config.id,
+            "the transport delivers to the addressee"
+        );
+        if from == self.config.id || !self.config.voters.contains(&from) {
+            return;
+        }
+        // Figure 2, "all servers": a higher term in any message makes a follower.
+        if message.term() > self.current_term() {
+            self.adopt_term(message.term(), out);
+        }
+        match message {
+            Message::RequestVote {
+                term,
+                last_log_index,
+                last_log_term,
+            } => {
+                self.request_vote(from, term, last_log_index, last_log_term, out);
+            }
+            Message::RequestVoteReply { term, granted } => {
+                self.request_vote_reply(from, term, granted, out);
+            }
+            Message::AppendEntries {
+                term,
+                prev_log_index,
+                prev_log_term,
+                entries,
+                leader_commit,
+                round,
+            } => {
+                let outcome = self.append_entries(
+                    from,
+                    term,
+                    (prev_log_index, prev_log_term),
+                    entries,
+                    leader_commit,
+                    out,
+                );
+                let term = self.current_term();
+                let reply = Message::AppendEntriesReply {
+                    term,
+                    outcome,
+                    round,
+                };
+                out.promise(self.config.id, from, reply);
+            }
+            Message::AppendEntriesReply {
+                term,
+                outcome,
+                round,
+            } => {
+                self.append_entries_reply(from, term, outcome, round, out);
+            }
+        }
+    }
+
+    /// Moves to a later term as a follower without a vote in it.
+    pub(super) fn adopt_term(&mut self, term: Term, out: &mut Outbox) {
+        assert!(term > self.current_term(), "terms only grow");
+        self.hard_state = HardState {
+            current_term: term,
+            voted_for: None,
+        };
+        out.write(Write::HardState(self.hard_state));
+        self.become_follower(None, out);
+    }
+
+    /// Follows within the present term; the vote stays.
+    pub(super) fn become_follower(&mut self, leader: Option<NodeId>, out: &mut Outbox) {
+        let was = std::mem::replace(&mut self.role, Role::Follower { leader });
+        match was {
+            Role::Follower { .. } => {}
+            Role::Candidate { .. } => out.set_timer(Timer::Election),
+            Role::Leader(leadership) => {
+                for id in leadership.reads.abandon() {
+                    out.answer(id, Answer::Refused(Refusal::LostLeadership));
+                }
+                out.set_timer(Timer::Election);
+            }
+        }
+    }
+
+    /// This server.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.config.id
+    }
+
+    /// The voting servers.
+    #[must_use]
+    pub fn voters(&self) -> &BTreeSet<NodeId> {
+        &self.config.voters
+    }
+
+    /// The latest term it has seen.
+    #[must_use]
+    pub fn current_term(&self) -> Term {
+        self.hard_state.current_term
+    }
+
+    /// Its term and vote, durable or about to be.
+    #[must_use]
+    pub fn hard_state(&self) -> HardState {
+        self.hard_state
+    }
+
+    /// Its role with all that belongs to it.
+    #[must_use]
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// Its role's name.
+    #[must_use]
+    pub fn role_kind(&self) -> RoleKind {
+        match self.role {
+            Role::Follower { .. } => RoleKind::Follower,
+            Role::Candidate { .. } => RoleKind::Candidate,
+            Role::Leader(_) => RoleKind::Leader,
+        }
+    }
+
+    /// Who leads this term, as far as it knows.
+    #[must_use]
+    pub fn leader(&self) -> Option<NodeId> {
+        match &self.role {
+            Role::Follower { leader } => *leader,
+            Role::Candidate { .. } => None,
+            Role::Leader(_) => Some(self.config.id),
+        }
+    }
+
+    /// Its log.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Everything up to here is committed, as far as it knows.
+    #[must_use]
+    pub fn commit_index(&self) -> LogIndex {
+        self.commit_index
+    }
+
+    /// What it knows to be durable.
+    #[must_use]
+    pub fn durability(&self) -> &Durability {
+        &self.durability
+    }
+}

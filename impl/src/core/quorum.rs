@@ -1,0 +1,61 @@
+//! Quorum arithmetic. It knows nothing of logs, terms or time.
+
+use std::collections::BTreeSet;
+
+use crate::types::NodeId;
+
+/// Whether the servers that said yes are a majority of the voters. Votes of others don't count.
+#[must_use]
+pub fn is_quorum(voters: &BTreeSet<NodeId>, yes: impl Fn(NodeId) -> bool) -> bool {
+    let count = voters.iter().filter(|id| yes(**id)).count();
+    count > voters.len() / 2
+}
+
+/// The greatest value that a majority of the voters has reached; `None` without voters.
+pub fn reached_by_quorum<T: Ord + Copy>(
+    voters: &BTreeSet<NodeId>,
+    value_of: impl Fn(NodeId) -> T,
+) -> Option<T> {
+    let mut values: Vec<T> = voters.iter().map(|id| value_of(*id)).collect();
+    values.sort_unstable_by(|a, b| b.cmp(a));
+    values.get(voters.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn voters(n: u64) -> BTreeSet<NodeId> {
+        (1..=n).map(NodeId).collect()
+    }
+
+    #[test]
+    fn a_majority_is_more_than_half() {
+        for (n, needed) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)] {
+            assert!(
+                is_quorum(&voters(n), |id| id.0 <= needed),
+                "{needed} of {n}"
+            );
+            assert!(
+                !is_quorum(&voters(n), |id| id.0 < needed),
+                "{} of {n}",
+                needed - 1
+            );
+        }
+        assert!(!is_quorum(&voters(0), |_| true), "nobody is no quorum");
+    }
+
+    proptest! {
+        #[test]
+        fn the_value_reached_is_the_greatest_with_a_quorum_behind_it(
+            values in proptest::collection::vec(0u64..10, 1..8)
+        ) {
+            let voters = voters(values.len() as u64);
+            let value_of = |id: NodeId| values[id.0 as usize - 1];
+            let reached = reached_by_quorum(&voters, value_of).unwrap();
+            prop_assert!(is_quorum(&voters, |id| value_of(id) >= reached));
+            prop_assert!(!is_quorum(&voters, |id| value_of(id) > reached));
+        }
+    }
+}

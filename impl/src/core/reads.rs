@@ -1,0 +1,106 @@
+//! ReadIndex (§8, dissertation §6.4): a read is served at the commit index of its arrival, once a
+//! round of heartbeats *sent after its arrival* proves that this leader still leads. Answers to
+//! earlier rounds never count (etcd issue 20418).
+
+use std::collections::VecDeque;
+
+use super::effects::RequestId;
+use super::message::Round;
+use crate::types::LogIndex;
+
+/// A leader's unserved reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Reads {
+    /// The latest round that was started.
+    round: Round,
+    /// The latest round that a quorum answered.
+    confirmed: Round,
+    /// Reads that wait for the leader's first commit of its own term.
+    uncommitted: Vec<RequestId>,
+    /// Reads with the index to serve them at and the round that must be confirmed; rounds ascend.
+    waiting: VecDeque<(RequestId, LogIndex, Round)>,
+}
+
+impl Reads {
+    /// The latest round that was started.
+    #[must_use]
+    pub fn round(&self) -> Round {
+        self.round
+    }
+
+    /// Takes a read that must wait until an entry of this term commits: only then does the leader
+    /// know what is committed (dissertation §6.4 step 1).
+    pub fn wait_for_first_commit(&mut self, id: RequestId) {
+        self.uncommitted.push(id);
+    }
+
+    /// The reads that waited for the first commit, which has happened.
+    pub fn take_uncommitted(&mut self) -> Vec<RequestId> {
+        std::mem::take(&mut self.uncommitted)
+    }
+
+    /// Takes a read; it needs a round that starts after now.
+    pub fn wait_for_round(&mut self, id: RequestId, index: LogIndex) {
+        self.waiting.push_back((id, index, Round(self.round.0 + 1)));
+    }
+
+    /// Whether reads wait for a round that has not been started.
+    #[must_use]
+    pub fn wants_round(&self) -> bool {
+        self.waiting
+            .back()
+            .is_some_and(|(_, _, round)| *round > self.round)
+    }
+
+    /// Whether a started round still lacks its quorum.
+    #[must_use]
+    pub fn round_in_flight(&self) -> bool {
+        self.round > self.confirmed
+    }
+
+    /// Starts the next round; the caller sends it to every follower.
+    pub fn start_round(&mut self) {
+        self.round = Round(self.round.0 + 1);
+    }
+
+    /// A quorum has answered this round; returns the reads that may be served.
+    pub fn confirm(&mut self, round: Round) -> Vec<(RequestId, LogIndex)> {
+        self.confirmed = self.confirmed.max(round);
+        let served = self
+            .waiting
+            .iter()
+            .take_while(|(_, _, r)| *r <= self.confirmed)
+            .count();
+        self.waiting
+            .drain(..served)
+            .map(|(id, index, _)| (id, index))
+            .collect()
+    }
+
+    /// Every unserved read, oldest first: the leader has stepped down.
+    pub fn abandon(self) -> impl Iterator<Item = RequestId> {
+        let waiting = self.waiting.into_iter().map(|(id, _, _)| id);
+        waiting.chain(self.uncommitted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_to_an_earlier_round_does_not_serve_a_later_read() {
+        let mut reads = Reads::default();
+        reads.wait_for_round(RequestId(1), LogIndex(4));
+        reads.start_round();
+        reads.wait_for_round(RequestId(2), LogIndex(5));
+        assert!(
+            reads.wants_round(),
+            "the second read came after the round was sent"
+        );
+        assert_eq!(reads.confirm(Round(1)), vec![(RequestId(1), LogIndex(4))]);
+        reads.start_round();
+        assert_eq!(reads.confirm(Round(1)), vec![], "a repeated answer");
+        assert_eq!(reads.confirm(Round(2)), vec![(RequestId(2), LogIndex(5))]);
+    }
+}

@@ -1,0 +1,342 @@
+//! Log replication (§5.3), commitment (§5.4.2) and the reads that rest on it (§8).
+
+use bytes::Bytes;
+
+use super::effects::{Answer, Refusal, RequestId, Timer, Write};
+use super::message::{AppendOutcome, Message, Round};
+use super::node::{Node, Outbox, Role};
+use super::quorum::reached_by_quorum;
+use crate::types::{Entry, LogIndex, NodeId, Payload, Term};
+
+impl Node {
+    /// Clients propose commands: a leader appends them and replicates at once.
+    pub(super) fn propose(&mut self, requests: Vec<(RequestId, Bytes)>, out: &mut Outbox) {
+        if !matches!(self.role, Role::Leader(_)) {
+            for (id, _) in requests {
+                out.answer(id, Answer::Refused(Refusal::NotLeader(self.leader())));
+            }
+            return;
+        }
+        let term = self.current_term();
+        let mut index = self.log.last_index();
+        for (id, _) in &requests {
+            index = index.next();
+            out.answer(*id, Answer::Appended { index, term });
+        }
+        self.append_as_leader(requests.into_iter().map(|(_, c)| Payload::Command(c)), out);
+        self.replicate(out);
+    }
+
+    /// Leader Append-Only: a leader only ever adds to its log.
+    pub(super) fn append_as_leader(
+        &mut self,
+        payloads: impl IntoIterator<Item = Payload>,
+        out: &mut Outbox,
+    ) {
+        let term = self.current_term();
+        let first = self.log.last_index().next();
+        for payload in payloads {
+            self.log.push(Entry {
+                index: self.log.last_index().next(),
+                term,
+                payload,
+            });
+        }
+        let appended = self.log.range(first, self.log.last_index()).to_vec();
+        if !appended.is_empty() {
+            out.write(Write::Append(appended));
+        }
+    }
+
+    /// A client asks for a linearizable read (§8).
+    pub(super) fn read(&mut self, id: RequestId, out: &mut Outbox) {
+        let committed_own_term = self.has_committed_in_term();
+        let leader = self.leader();
+        let Role::Leader(leadership) = &mut self.role else {
+            out.answer(id, Answer::Refused(Refusal::NotLeader(leader)));
+            return;
+        };
+        if !committed_own_term {
+            leadership.reads.wait_for_first_commit(id);
+            return;
+        }
+        leadership.reads.wait_for_round(id, self.commit_index);
+        if !leadership.reads.round_in_flight() {
+            self.start_round(out);
+        }
+    }
+
+    /// Whether an entry of this term is committed: then everything before it is known to be.
+    fn has_committed_in_term(&self) -> bool {
+        self.log.term_at(self.commit_index) == Some(self.current_term())
+    }
+
+    /// Asks every follower to confirm this leader; the reads waiting share the round.
+    fn start_round(&mut self, out: &mut Outbox) {
+        if let Role::Leader(leadership) = &mut self.role {
+            leadership.reads.start_round();
+            self.broadcast(out);
+            self.confirm_reads(out);
+        }
+    }
+
+    /// Idle leaders keep their followers (§5.2); lost messages are sent again.
+    pub(super) fn heartbeat_timeout(&mut self, out: &mut Outbox) {
+        let Role::Leader(leadership) = &mut self.role else {
+            return;
+        };
+        out.set_timer(Timer::Heartbeat);
+        if leadership.reads.wants_round() {
+            self.start_round(out);
+        } else {
+            self.broadcast(out);
+        }
+    }
+
+    /// Sends to every follower, if only a heartbeat.
+    pub(super) fn broadcast(&mut self, out: &mut Outbox) {
+        for peer in self.peers() {
+            self.send_append(peer, out);
+        }
+    }
+
+    /// Sends to the followers that lack entries and have room for them.
+    fn replicate(&mut self, out: &mut Outbox) {
+        for peer in self.peers() {
+            if self.lacks_entries(peer) {
+                self.send_append(peer, out);
+            }
+        }
+    }
+
+    fn lacks_entries(&self, peer: NodeId) -> bool {
+        let Role::Leader(leadership) = &self.role else {
+            return false;
+        };
+        leadership.progress.get(&peer).is_some_and(|progress| {
+            progress.next_index <= self.log.last_index()
+                && progress.in_flight() < self.config.max_in_flight_entries
+        })
+    }
+
+    /// One AppendEntries from the follower's next index; empty where there is nothing to send or
+    /// no room for it.
+    fn send_append(&mut self, peer: NodeId, out: &mut Outbox) {
+        let term = self.current_term();
+        let Role::Leader(leadership) = &mut self.role else {
+            return;
+        };
+        let Some(progress) = leadership.progress.get_mut(&peer) else {
+            return;
+        };
+        let room = self
+            .config
+            .max_in_flight_entries
+            .saturating_sub(progress.in_flight());
+        let most = self
+            .config
+            .max_entries_per_append
+            .min(usize::try_from(room).unwrap_or(usize::MAX));
+        let mut bytes = 0;
+        let mut entries: Vec<Entry> = Vec::new();
+        for entry in self
+            .log
+            .range(progress.next_index, self.log.last_index())
+            .iter()
+            .take(most)
+        {
+            bytes += entry.payload.len();
+            if bytes > self.config.max_bytes_per_append && !entries.is_empty() {
+                break;
+            }
+            entries.push(entry.clone());
+        }
+        let prev_log_index = progress.next_index.prev();
+        let prev_log_term = self
+            .log
+            .term_at(prev_log_index)
+            .expect("next_index never passes the log's end");
+        progress.next_index = LogIndex(progress.next_index.0 + entries.len() as u64);
+        let message = Message::AppendEntries {
+            term,
+            prev_log_index,
+            prev_log_term,
+            entries,
+            leader_commit: self.commit_index,
+            round: leadership.reads.round(),
+        };
+        out.send_now(self.config.id, peer, message);
+    }
+
+    /// AppendEntries RPC, receiver.
+    pub(super) fn append_entries(
+        &mut self,
+        leader: NodeId,
+        term: Term,
+        (prev_log_index, prev_log_term): (LogIndex, Term),
+        entries: Vec<Entry>,
+        leader_commit: LogIndex,
+        out: &mut Outbox,
+    ) -> AppendOutcome {
+        if term < self.current_term() {
+            return AppendOutcome::Stale;
+        }
+        match &self.role {
+            Role::Leader(_) => panic!("Election Safety: {leader} leads our own term {term} too"),
+            Role::Follower {
+                leader: Some(known),
+            } => {
+                assert_eq!(
+                    *known, leader,
+                    "Election Safety: term {term} has two leaders"
+                );
+            }
+            Role::Follower { leader: None } | Role::Candidate { .. } => {
+                self.become_follower(Some(leader), out);
+            }
+        }
+        out.set_timer(Timer::Election);
+        match self.log.term_at(prev_log_index) {
+            Some(found) if found == prev_log_term => {}
+            Some(found) => {
+                return AppendOutcome::Conflict {
+                    rejected: prev_log_index,
+                    conflict_term: Some(found),
+                    first_index: self.log.first_index_of_run(prev_log_index),
+                };
+            }
+            None => {
+                return AppendOutcome::Conflict {
+                    rejected: prev_log_index,
+                    conflict_term: None,
+                    first_index: self.log.last_index().next(),
+                };
+            }
+        }
+        let last_new = LogIndex(prev_log_index.0 + entries.len() as u64);
+        self.append_as_follower(entries, out);
+        // Only what this message vouches for: entries behind it may still conflict.
+        self.commit_to(leader_commit.min(last_new));
+        AppendOutcome::Matched(last_new)
+    }
+
+    /// Steps 3 and 4 of the receiver: cut only at a real conflict, add only what is new.
+    fn append_as_follower(&mut self, entries: Vec<Entry>, out: &mut Outbox) {
+        let log = &self.log;
+        let known = entries
+            .iter()
+            .take_while(|e| log.term_at(e.index) == Some(e.term))
+            .count();
+        let new: Vec<Entry> = entries.into_iter().skip(known).collect();
+        let Some(first) = new.first() else { return };
+        if first.index <= self.log.last_index() {
+            assert!(
+                first.index > self.commit_index,
+                "Leader Completeness: the leader lacks our committed entry {}",
+                first.index
+            );
+            self.log.truncate(first.index);
+            out.write(Write::Truncate(first.index));
+        }
+        self.log.extend(new.iter().cloned());
+        out.write(Write::Append(new));
+    }
+
+    /// An answer to our AppendEntries.
+    pub(super) fn append_entries_reply(
+        &mut self,
+        follower: NodeId,
+        term: Term,
+        outcome: AppendOutcome,
+        round: Round,
+        out: &mut Outbox,
+    ) {
+        if term != self.current_term() {
+            return;
+        }
+        let Role::Leader(leadership) = &mut self.role else {
+            return;
+        };
+        let Some(progress) = leadership.progress.get_mut(&follower) else {
+            return;
+        };
+        progress.acked_round = progress.acked_round.max(round);
+        let refused = progress.update(outcome, &self.log);
+        assert!(
+            progress.match_index <= self.log.last_index(),
+            "{follower} acknowledged entries that its leader does not have"
+        );
+        self.advance_commit(out);
+        self.confirm_reads(out);
+        if refused || self.lacks_entries(follower) {
+            self.send_append(follower, out);
+        }
+    }
+
+    /// A leader commits what a quorum holds durably, if it is of its own term (§5.4.2): its own
+    /// copy counts like any other, once it is on its disk.
+    pub(super) fn advance_commit(&mut self, out: &mut Outbox) {
+        let Role::Leader(leadership) = &self.role else {
+            return;
+        };
+        let durable = self.durability.last_index();
+        let reached = reached_by_quorum(&self.config.voters, |id| {
+            leadership
+                .progress
+                .get(&id)
+                .map_or(durable, |progress| progress.match_index)
+        });
+        let Some(reached) = reached else { return };
+        // §5.4.2: an entry of an older term is never committed by counting.
+        if reached > self.commit_index && self.log.term_at(reached) == Some(self.current_term()) {
+            let first_of_term = !self.has_committed_in_term();
+            self.commit_to(reached);
+            if first_of_term {
+                self.serve_reads_that_waited_for_the_first_commit(out);
+            }
+        }
+    }
+
+    fn serve_reads_that_waited_for_the_first_commit(&mut self, out: &mut Outbox) {
+        let Role::Leader(leadership) = &mut self.role else {
+            return;
+        };
+        for id in leadership.reads.take_uncommitted() {
+            leadership.reads.wait_for_round(id, self.commit_index);
+        }
+        if leadership.reads.wants_round() && !leadership.reads.round_in_flight() {
+            self.start_round(out);
+        }
+    }
+
+    /// Serves the reads whose round a quorum has answered; starts the next round if one is wanted.
+    fn confirm_reads(&mut self, out: &mut Outbox) {
+        let Role::Leader(leadership) = &mut self.role else {
+            return;
+        };
+        let own = leadership.reads.round();
+        let confirmed = reached_by_quorum(&self.config.voters, |id| {
+            leadership
+                .progress
+                .get(&id)
+                .map_or(own, |progress| progress.acked_round)
+        });
+        for (id, index) in confirmed
+            .into_iter()
+            .flat_map(|round| leadership.reads.confirm(round))
+        {
+            out.answer(id, Answer::ReadAt(index));
+        }
+        if leadership.reads.wants_round() && !leadership.reads.round_in_flight() {
+            self.start_round(out);
+        }
+    }
+
+    fn commit_to(&mut self, index: LogIndex) {
+        assert!(
+            index <= self.log.last_index(),
+            "only what is in the log can be committed"
+        );
+        self.commit_index = self.commit_index.max(index);
+    }
+}

@@ -1,0 +1,492 @@
+//! Behaviour of the core in a world of a few lines: messages wait in a pile and are delivered,
+//! repeated or lost at will; batches become durable when told to; a crash keeps only those.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::types::{Entry, HardState, LogIndex, NodeId, Payload, Term};
+
+struct Server {
+    node: Node,
+    hard_state: HardState,
+    entries: Vec<Entry>,
+    under_way: VecDeque<Batch>,
+    applied: Vec<Entry>,
+}
+
+struct World {
+    servers: Vec<Server>,
+    pile: Vec<Envelope>,
+    answers: BTreeMap<RequestId, Vec<Answer>>,
+    leaders: BTreeMap<Term, NodeId>,
+    committed: Vec<Entry>,
+    next_request: u64,
+}
+
+fn config(id: NodeId, n: u64) -> CoreConfig {
+    CoreConfig {
+        max_entries_per_append: 2,
+        max_in_flight_entries: 3,
+        ..CoreConfig::new(id, (1..=n).map(NodeId).collect::<BTreeSet<_>>())
+    }
+}
+
+impl World {
+    fn new(n: u64) -> World {
+        let servers = (1..=n)
+            .map(|i| Server {
+                node: Node::recover(config(NodeId(i), n), HardState::default(), Vec::new()).0,
+                hard_state: HardState::default(),
+                entries: Vec::new(),
+                under_way: VecDeque::new(),
+                applied: Vec::new(),
+            })
+            .collect();
+        World {
+            servers,
+            pile: Vec::new(),
+            answers: BTreeMap::new(),
+            leaders: BTreeMap::new(),
+            committed: Vec::new(),
+            next_request: 0,
+        }
+    }
+
+    fn at(&mut self, id: u64) -> &mut Server {
+        &mut self.servers[id as usize - 1]
+    }
+
+    fn step(&mut self, id: u64, input: Input) {
+        let server = &mut self.servers[id as usize - 1];
+        let effects = server.node.step(input);
+        for envelope in &effects.send {
+            check_promise(envelope, server.hard_state, &server.entries);
+        }
+        server.under_way.extend(effects.persist);
+        for entry in effects.apply {
+            assert_eq!(
+                entry.index.0,
+                server.applied.len() as u64 + 1,
+                "applied in order, once"
+            );
+            server.applied.push(entry.clone());
+            match self.committed.get(entry.index.0 as usize - 1) {
+                Some(committed) => assert_eq!(*committed, entry, "State Machine Safety"),
+                None => self.committed.push(entry),
+            }
+        }
+        self.pile.extend(effects.send);
+        for (request, answer) in effects.answers {
+            self.answers.entry(request).or_default().push(answer);
+        }
+        let node = &self.servers[id as usize - 1].node;
+        if node.role_kind() == RoleKind::Leader {
+            let leader = *self.leaders.entry(node.current_term()).or_insert(node.id());
+            assert_eq!(
+                leader,
+                node.id(),
+                "Election Safety in term {}",
+                node.current_term()
+            );
+        }
+    }
+
+    /// Makes the oldest batch under way durable and says so.
+    fn persist(&mut self, id: u64) -> bool {
+        let server = self.at(id);
+        let Some(batch) = server.under_way.pop_front() else {
+            return false;
+        };
+        for write in batch.writes {
+            match write {
+                Write::HardState(hard_state) => server.hard_state = hard_state,
+                Write::Truncate(from) => server.entries.truncate(from.0 as usize - 1),
+                Write::Append(entries) => server.entries.extend(entries),
+            }
+        }
+        self.step(id, Input::Persisted(batch.seq));
+        true
+    }
+
+    fn crash(&mut self, id: u64) {
+        let n = self.servers.len() as u64;
+        let server = self.at(id);
+        let config = config(NodeId(id), n);
+        server.node = Node::recover(config, server.hard_state, server.entries.clone()).0;
+        server.under_way.clear();
+        server.applied.clear();
+    }
+
+    fn propose(&mut self, id: u64, command: &'static str) -> RequestId {
+        self.next_request += 1;
+        let request = RequestId(self.next_request);
+        self.step(
+            id,
+            Input::Propose(vec![(request, Bytes::from_static(command.as_bytes()))]),
+        );
+        request
+    }
+
+    fn read(&mut self, id: u64) -> RequestId {
+        self.next_request += 1;
+        let request = RequestId(self.next_request);
+        self.step(id, Input::Read(request));
+        request
+    }
+
+    /// Delivers everything between these servers and syncs every disk until nothing is left;
+    /// messages from or to others are lost.
+    fn settle(&mut self, connected: &[u64]) {
+        for _ in 0..10_000 {
+            let persisted = connected.iter().filter(|id| self.persist(**id)).count();
+            if self.pile.is_empty() && persisted == 0 {
+                return;
+            }
+            for envelope in std::mem::take(&mut self.pile) {
+                if [envelope.from, envelope.to]
+                    .iter()
+                    .all(|id| connected.contains(&id.0))
+                {
+                    self.step(envelope.to.0, Input::Receive(envelope));
+                }
+            }
+        }
+        panic!("the cluster does not settle");
+    }
+
+    fn elect(&mut self, id: u64, connected: &[u64]) {
+        self.step(id, Input::TimerFired(Timer::Election));
+        self.settle(connected);
+        assert_eq!(self.at(id).node.role_kind(), RoleKind::Leader);
+    }
+
+    /// Elects a leader none of whose messages as a leader arrive.
+    fn elect_and_isolate(&mut self, id: u64, connected: &[u64]) {
+        self.step(id, Input::TimerFired(Timer::Election));
+        for _ in 0..10 {
+            for peer in connected {
+                while self.persist(*peer) {}
+            }
+            for envelope in std::mem::take(&mut self.pile) {
+                let delivered = [envelope.from, envelope.to]
+                    .iter()
+                    .all(|i| connected.contains(&i.0));
+                if delivered && self.at(id).node.role_kind() != RoleKind::Leader {
+                    self.step(envelope.to.0, Input::Receive(envelope));
+                }
+            }
+            if self.at(id).node.role_kind() == RoleKind::Leader {
+                self.pile.clear();
+                return;
+            }
+        }
+        panic!("n{id} is not elected");
+    }
+
+    fn commands(&mut self, id: u64) -> Vec<Bytes> {
+        let applied = self.at(id).applied.iter();
+        applied
+            .filter_map(|entry| match &entry.payload {
+                Payload::Command(command) => Some(command.clone()),
+                Payload::Noop => None,
+            })
+            .collect()
+    }
+}
+
+/// What a message promises must be durable when it leaves (Figure 2, "persistent state").
+fn check_promise(envelope: &Envelope, hard_state: HardState, entries: &[Entry]) {
+    let term = envelope.message.term();
+    match &envelope.message {
+        Message::RequestVote { .. } => {
+            assert!(term < hard_state.current_term || hard_state.voted_for == Some(envelope.from));
+        }
+        Message::RequestVoteReply { granted: true, .. } => {
+            assert!(term < hard_state.current_term || hard_state.voted_for == Some(envelope.to));
+        }
+        Message::AppendEntriesReply {
+            outcome: AppendOutcome::Matched(index),
+            ..
+        } => {
+            assert!(term < hard_state.current_term || index.0 <= entries.len() as u64);
+        }
+        _ => {}
+    }
+    assert!(
+        term <= hard_state.current_term,
+        "{envelope:?} leaves before its term is durable"
+    );
+}
+
+#[test]
+fn three_servers_elect_a_leader_and_commit() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    w.propose(1, "a");
+    w.settle(&[1, 2, 3]);
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    for id in 1..=3 {
+        assert_eq!(w.commands(id), ["a"]);
+    }
+}
+
+#[test]
+fn a_single_server_leads_alone_once_its_vote_is_durable() {
+    let mut w = World::new(1);
+    w.step(1, Input::TimerFired(Timer::Election));
+    assert_eq!(w.at(1).node.role_kind(), RoleKind::Candidate);
+    w.settle(&[1]);
+    w.propose(1, "a");
+    assert!(w.commands(1).is_empty(), "not yet durable");
+    let read = w.read(1);
+    w.settle(&[1]);
+    assert_eq!(w.commands(1), ["a"]);
+    assert_eq!(w.answers[&read], [Answer::ReadAt(LogIndex(1))]);
+}
+
+#[test]
+fn a_vote_leaves_only_once_it_is_durable() {
+    let mut w = World::new(3);
+    w.step(1, Input::TimerFired(Timer::Election));
+    assert!(
+        w.pile.is_empty(),
+        "a candidate asks once its own vote is durable"
+    );
+    w.persist(1);
+    let request = w.pile.remove(0);
+    w.pile.clear();
+    w.step(2, Input::Receive(request));
+    assert!(w.pile.is_empty(), "the voter's promise waits for its disk");
+    w.persist(2);
+    assert!(matches!(
+        w.pile[0].message,
+        Message::RequestVoteReply {
+            term: Term(1),
+            granted: true
+        }
+    ));
+}
+
+#[test]
+fn a_split_vote_is_resolved_in_a_later_term() {
+    let mut w = World::new(4);
+    w.step(1, Input::TimerFired(Timer::Election));
+    w.step(2, Input::TimerFired(Timer::Election));
+    w.settle(&[1, 2, 3, 4]);
+    let leader_of_term_1 = w.leaders.get(&Term(1)).copied();
+    w.step(3, Input::TimerFired(Timer::Election));
+    w.settle(&[1, 2, 3, 4]);
+    assert!(leader_of_term_1.is_none() || leader_of_term_1 != Some(NodeId(3)));
+    assert_eq!(w.at(3).node.role_kind(), RoleKind::Leader);
+}
+
+#[test]
+fn a_server_with_a_stale_log_is_not_elected() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2]);
+    w.propose(1, "a");
+    w.settle(&[1, 2]);
+    w.step(3, Input::TimerFired(Timer::Election));
+    w.step(3, Input::TimerFired(Timer::Election));
+    w.settle(&[2, 3]);
+    assert_eq!(w.at(3).node.role_kind(), RoleKind::Candidate, "§5.4.1");
+    w.elect(2, &[2, 3]);
+    assert_eq!(w.at(3).node.log().last_index(), LogIndex(3));
+}
+
+#[test]
+fn figure_8_an_older_entry_is_not_committed_by_counting() {
+    let mut w = World::new(5);
+    w.elect(1, &[1, 2, 3, 4, 5]);
+    // (a) S1 leads and replicates index 2 to S2 only.
+    w.propose(1, "a");
+    w.settle(&[1, 2]);
+    // (b) S5 is elected by S3 and S4, takes another entry at index 2, alone, and crashes.
+    w.elect_and_isolate(5, &[3, 4, 5]);
+    w.persist(5);
+    w.crash(5);
+    // (c) S1 leads again, and its old entry reaches a majority; its new one does not.
+    w.crash(1);
+    w.step(1, Input::TimerFired(Timer::Election));
+    w.elect_and_isolate(1, &[1, 2, 3]);
+    let term = w.at(1).node.current_term();
+    for id in [2, 3] {
+        let outcome = AppendOutcome::Matched(LogIndex(2));
+        let message = Message::AppendEntriesReply {
+            term,
+            outcome,
+            round: Round(0),
+        };
+        w.step(
+            1,
+            Input::Receive(Envelope {
+                from: NodeId(id),
+                to: NodeId(1),
+                message,
+            }),
+        );
+    }
+    assert_eq!(w.at(1).node.log().term_at(LogIndex(2)), Some(Term(1)));
+    assert_eq!(
+        w.at(1).node.commit_index(),
+        LogIndex(0),
+        "a quorum holds 2, of an older term"
+    );
+}
+
+#[test]
+fn a_diverged_log_is_repaired_a_term_at_a_time() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    for command in ["x", "y", "z"] {
+        w.propose(1, command);
+    }
+    w.pile.clear();
+    w.settle(&[1]);
+    w.elect(2, &[2, 3]);
+    for command in ["a", "b", "c", "d", "e"] {
+        w.propose(2, command);
+        w.settle(&[2, 3]);
+    }
+    w.step(2, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    w.step(2, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.commands(1), ["a", "b", "c", "d", "e"]);
+    assert_eq!(w.servers[0].node.log(), w.servers[1].node.log());
+    let (log, entries) = (
+        w.at(1).node.log().entries().to_vec(),
+        w.at(1).entries.clone(),
+    );
+    assert_eq!(log, entries, "the disk followed the truncation");
+}
+
+#[test]
+fn a_deposed_leader_serves_no_read() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    let read = w.read(1);
+    let late_answers = std::mem::take(&mut w.pile);
+    w.elect(2, &[2, 3]);
+    w.propose(2, "a");
+    w.settle(&[2, 3]);
+    let second = w.read(1);
+    for envelope in late_answers {
+        if envelope.to == NodeId(2) {
+            w.step(2, Input::Receive(envelope));
+        }
+    }
+    w.settle(&[1, 2, 3]);
+    for id in [read, second] {
+        assert_eq!(w.answers[&id], [Answer::Refused(Refusal::LostLeadership)]);
+    }
+}
+
+#[test]
+fn reads_that_arrive_together_share_a_round() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    let first = w.read(1);
+    let sent = w.pile.len();
+    let rest = [w.read(1), w.read(1), w.read(1)];
+    assert_eq!(
+        w.pile.len(),
+        sent,
+        "one round is under way, the others wait for the next"
+    );
+    w.settle(&[1, 2, 3]);
+    for id in [first, rest[0], rest[1], rest[2]] {
+        assert_eq!(w.answers[&id], [Answer::ReadAt(LogIndex(1))]);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Deliver(usize),
+    Repeat(usize),
+    Lose(usize),
+    Persist(u64),
+    Election(u64),
+    Heartbeat(u64),
+    Propose(u64),
+    Read(u64),
+    Crash(u64),
+}
+
+fn act(n: u64) -> impl Strategy<Value = Act> {
+    prop_oneof![
+        12 => any::<usize>().prop_map(Act::Deliver),
+        2 => any::<usize>().prop_map(Act::Repeat),
+        1 => any::<usize>().prop_map(Act::Lose),
+        10 => (1..=n).prop_map(Act::Persist),
+        2 => (1..=n).prop_map(Act::Election),
+        2 => (1..=n).prop_map(Act::Heartbeat),
+        3 => (1..=n).prop_map(Act::Propose),
+        1 => (1..=n).prop_map(Act::Read),
+        1 => (1..=n).prop_map(Act::Crash),
+    ]
+}
+
+fn run(world: &mut World, acts: Vec<Act>) {
+    for act in acts {
+        let size = world.pile.len();
+        match act {
+            Act::Deliver(i) if size > 0 => {
+                let envelope = world.pile.swap_remove(i % size);
+                world.step(envelope.to.0, Input::Receive(envelope));
+            }
+            Act::Repeat(i) if size > 0 => {
+                let envelope = world.pile[i % size].clone();
+                world.step(envelope.to.0, Input::Receive(envelope));
+            }
+            Act::Lose(i) if size > 0 => drop(world.pile.swap_remove(i % size)),
+            Act::Deliver(_) | Act::Repeat(_) | Act::Lose(_) => {}
+            Act::Persist(id) => drop(world.persist(id)),
+            Act::Election(id) => world.step(id, Input::TimerFired(Timer::Election)),
+            Act::Heartbeat(id) => world.step(id, Input::TimerFired(Timer::Heartbeat)),
+            Act::Propose(id) => drop(world.propose(id, "c")),
+            Act::Read(id) => drop(world.read(id)),
+            Act::Crash(id) => world.crash(id),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Safety is checked at every step of `World`; afterwards the cluster must be able to go on.
+    #[test]
+    fn any_interleaving_keeps_the_invariants_and_heals(
+        n in prop_oneof![Just(3u64), Just(5u64)],
+        acts in proptest::collection::vec(act(3), 0..400),
+    ) {
+        let mut world = World::new(n);
+        run(&mut world, acts);
+        let all: Vec<u64> = (1..=n).collect();
+        world.settle(&all);
+        // Whoever has the most complete log can win once terms have met.
+        let best = all.iter().copied().max_by_key(|id| {
+            let log = world.servers[*id as usize - 1].node.log();
+            (log.last_term(), log.last_index(), *id)
+        }).unwrap();
+        for _ in 0..3 {
+            world.step(best, Input::TimerFired(Timer::Election));
+            world.settle(&all);
+            if world.at(best).node.role_kind() == RoleKind::Leader {
+                break;
+            }
+        }
+        prop_assert_eq!(world.at(best).node.role_kind(), RoleKind::Leader);
+        world.propose(best, "last");
+        world.settle(&all);
+        world.step(best, Input::TimerFired(Timer::Heartbeat));
+        world.settle(&all);
+        for id in all {
+            prop_assert_eq!(world.commands(id).last().cloned(), Some(Bytes::from_static(b"last")));
+        }
+    }
+}
