@@ -1,0 +1,76 @@
+//! The lines of Jepsen's logger, as in Porcupine's test data:
+//! `INFO  jepsen.util - PROCESS<tab>:TYPE<tab>:F<tab>VALUE[<tab>ERROR]`.
+//! Lines of other loggers, and what jepsen.util says besides, are skipped; the value is EDN and may
+//! be `:timed-out`, as in [`jepsen`](crate::jepsen). There are no timestamps: the order of the lines
+//! is the real-time order.
+
+use std::io::BufRead;
+
+use crate::edn;
+use crate::input::{End, Input};
+use crate::{Builder, Header, History, Kind, ReadError, Value, jepsen};
+
+/// What the lines are known by.
+pub(crate) const LOGGER: &str = "jepsen.util";
+
+const SHAPE: &str = "a line looks like `INFO  jepsen.util - 0<tab>:invoke<tab>:read<tab>nil`";
+
+pub(crate) fn read<R: BufRead>(mut input: Input<R>) -> Result<History, ReadError> {
+    let mut builder = Builder::new(Header::default());
+    let mut text = String::new();
+    loop {
+        let line = input.line();
+        if input.read_line(&mut text)? == End::OfFile {
+            break;
+        }
+        let Some(columns) = columns(&text) else {
+            continue;
+        };
+        let place = builder.next_index();
+        let event = columns_to_pairs(&columns)
+            .and_then(|pairs| jepsen::event(pairs, place))
+            .map_err(|what| input.malformed_at(line, what, SHAPE))?;
+        builder.push(event).map_err(|source| ReadError::Misplaced {
+            file: input.name().to_owned(),
+            line,
+            source,
+        })?;
+    }
+    if builder.next_index() == 0 {
+        return Err(ReadError::Empty {
+            file: input.name().to_owned(),
+        });
+    }
+    Ok(builder.finish())
+}
+
+/// The columns of an operation's line; `None` for any other line.
+fn columns(line: &str) -> Option<Vec<&str>> {
+    let (_, rest) = line.split_once(LOGGER)?;
+    let rest = rest.trim_start().strip_prefix(['-', ':'])?.trim();
+    let columns: Vec<&str> = if rest.contains('\t') {
+        rest.splitn(5, '\t').map(str::trim).collect()
+    } else {
+        rest.splitn(4, ' ').map(str::trim).collect()
+    };
+    let kind = columns.get(1)?.strip_prefix(':')?;
+    Kind::from_name(kind).map(|_| columns)
+}
+
+fn columns_to_pairs(columns: &[&str]) -> Result<Vec<(String, Value)>, String> {
+    let names = ["process", "type", "f", "value", "error"];
+    if columns.len() < 4 {
+        return Err("an operation's line with fewer than four columns".to_owned());
+    }
+    names
+        .into_iter()
+        .zip(columns)
+        .map(|(name, column)| {
+            let value = edn::parse(LOGGER, column).map_err(|error| match error {
+                ReadError::Malformed { what, .. } => format!("in the {name}: {what}"),
+                other => other.to_string(),
+            })?;
+            Ok((name.to_owned(), value.unwrap_or(Value::Null)))
+        })
+        .collect()
+}
