@@ -4,6 +4,13 @@
 //! `server` joins them, `client` calls it. [`seams`] are the four places where simulation
 //! differs from production.
 
+pub mod client;
 pub mod core;
+pub mod kv;
+pub mod net;
+pub mod production;
 pub mod seams;
+pub mod server;
+pub mod storage;
+pub(crate) mod sync;
 pub mod types;

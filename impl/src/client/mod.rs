@@ -1,0 +1,293 @@
+//! A client: finds the leader, retries, and tells honestly what it knows. A command whose fate is
+//! unknown is reported as unknown, never as failed; within a session a retry takes effect once.
+
+mod connection;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::kv::{Operation, Reply, SessionId};
+use crate::net::protocol::{RequestBody, ResponseBody};
+use crate::seams::{Clock, Network};
+use crate::types::NodeId;
+use connection::Connection;
+
+/// What a client knows of an operation after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<T> {
+    /// It took effect, with this result.
+    Ok(T),
+    /// It had no effect and never will.
+    Failed(&'static str),
+    /// It may have taken effect, may still, or never will.
+    Unknown(&'static str),
+}
+
+/// A compare-and-set's result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CasResult {
+    /// The value was replaced.
+    Swapped,
+    /// The value was another one, this one, and stays.
+    Mismatch(Option<Bytes>),
+}
+
+/// A client's patience.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// How long one server may take to answer before another is tried.
+    pub try_for: Duration,
+    /// How long an operation may take in all.
+    pub give_up_after: Duration,
+    /// The pause before trying again where nobody leads.
+    pub pause: Duration,
+}
+
+impl Default for ClientConfig {
+    fn default() -> ClientConfig {
+        ClientConfig {
+            try_for: Duration::from_millis(500),
+            give_up_after: Duration::from_secs(5),
+            pause: Duration::from_millis(25),
+        }
+    }
+}
+
+/// One client with one operation at a time.
+pub struct Client {
+    servers: Vec<(NodeId, String)>,
+    config: ClientConfig,
+    clock: Arc<dyn Clock>,
+    network: Arc<dyn Network>,
+    /// Index into `servers` of the one to try next.
+    next: usize,
+    connection: Option<(usize, Connection)>,
+    session: Option<SessionId>,
+    sequence: u64,
+    last_request: u64,
+}
+
+/// What one operation has come to, over all its tries.
+struct Attempts {
+    deadline: Duration,
+    /// Whether some try may have taken effect without our hearing of it.
+    in_doubt: bool,
+}
+
+impl Client {
+    /// A client of these servers; `first` picks the one to try first (any number).
+    ///
+    /// # Panics
+    /// If there are no servers.
+    #[must_use]
+    pub fn new(
+        servers: Vec<(NodeId, String)>,
+        first: usize,
+        config: ClientConfig,
+        clock: Arc<dyn Clock>,
+        network: Arc<dyn Network>,
+    ) -> Client {
+        assert!(!servers.is_empty(), "a client needs a server to talk to");
+        Client {
+            next: first % servers.len(),
+            servers,
+            config,
+            clock,
+            network,
+            connection: None,
+            session: None,
+            sequence: 0,
+            last_request: 0,
+        }
+    }
+
+    /// The server that the next try goes to.
+    #[must_use]
+    pub fn current_server(&self) -> NodeId {
+        self.servers[self.next].0
+    }
+
+    /// Reads a key, linearizably.
+    pub async fn read(&mut self, key: &str) -> Outcome<Option<Bytes>> {
+        let mut attempts = self.attempts();
+        let body = RequestBody::Read {
+            key: key.to_owned(),
+        };
+        match self.call(&body, &mut attempts).await {
+            Some(ResponseBody::Value(value)) => Outcome::Ok(value),
+            Some(_) => Outcome::Unknown("the server answered something else"),
+            None => Outcome::Unknown("no answer in time"),
+        }
+    }
+
+    /// Sets a key.
+    pub async fn write(&mut self, key: &str, value: Bytes) -> Outcome<()> {
+        self.done(Operation::Write {
+            key: key.to_owned(),
+            value,
+        })
+        .await
+    }
+
+    /// Adds bytes behind a key's value.
+    pub async fn append(&mut self, key: &str, suffix: Bytes) -> Outcome<()> {
+        self.done(Operation::Append {
+            key: key.to_owned(),
+            suffix,
+        })
+        .await
+    }
+
+    /// Sets a key if it has the expected value; `None` expects it absent.
+    pub async fn cas(
+        &mut self,
+        key: &str,
+        expected: Option<Bytes>,
+        value: Bytes,
+    ) -> Outcome<CasResult> {
+        match self
+            .execute(Operation::Cas {
+                key: key.to_owned(),
+                expected,
+                value,
+            })
+            .await
+        {
+            Outcome::Ok(Reply::Swapped) => Outcome::Ok(CasResult::Swapped),
+            Outcome::Ok(Reply::Mismatch(found)) => Outcome::Ok(CasResult::Mismatch(found)),
+            other => unexpected(&other),
+        }
+    }
+
+    async fn done(&mut self, operation: Operation) -> Outcome<()> {
+        match self.execute(operation).await {
+            Outcome::Ok(Reply::Done) => Outcome::Ok(()),
+            other => unexpected(&other),
+        }
+    }
+
+    async fn execute(&mut self, operation: Operation) -> Outcome<Reply> {
+        let mut attempts = self.attempts();
+        let session = match self.session {
+            Some(session) => session,
+            None => match self.call(&RequestBody::OpenSession, &mut attempts).await {
+                Some(ResponseBody::Applied(Reply::SessionOpened(session))) => {
+                    self.session = Some(session);
+                    self.sequence = 0;
+                    session
+                }
+                _ => return Outcome::Failed("no session could be opened"),
+            },
+        };
+        self.sequence += 1;
+        attempts.in_doubt = false;
+        let body = RequestBody::Execute {
+            session,
+            sequence: self.sequence,
+            operation,
+        };
+        let answer = self.call(&body, &mut attempts).await;
+        let in_doubt = attempts.in_doubt;
+        let undone = |why| {
+            if in_doubt {
+                Outcome::Unknown(why)
+            } else {
+                Outcome::Failed(why)
+            }
+        };
+        match answer {
+            Some(ResponseBody::Applied(Reply::SessionExpired)) => {
+                self.session = None;
+                undone("the session expired")
+            }
+            Some(ResponseBody::Applied(reply)) => Outcome::Ok(reply),
+            Some(_) => undone("the server answered something else"),
+            None => undone("no answer in time"),
+        }
+    }
+
+    fn attempts(&self) -> Attempts {
+        Attempts {
+            deadline: self.clock.now() + self.config.give_up_after,
+            in_doubt: false,
+        }
+    }
+
+    /// Asks until somebody answers the question or time is up.
+    async fn call(&mut self, body: &RequestBody, attempts: &mut Attempts) -> Option<ResponseBody> {
+        while self.clock.now() < attempts.deadline {
+            match self.try_once(body, attempts).await {
+                Some(ResponseBody::NotLeader(leader)) => self.redirect(leader).await,
+                Some(ResponseBody::Busy) => self.clock.sleep(self.config.pause).await,
+                Some(answer) => return Some(answer),
+                None => self.redirect(None).await,
+            }
+        }
+        None
+    }
+
+    /// One try with one server; `None` if it can't be reached or does not answer in time.
+    async fn try_once(
+        &mut self,
+        body: &RequestBody,
+        attempts: &mut Attempts,
+    ) -> Option<ResponseBody> {
+        let left = attempts.deadline.saturating_sub(self.clock.now());
+        let patience = self.clock.sleep(self.config.try_for.min(left));
+        self.last_request += 1;
+        let request = self.last_request;
+        let server = self.next;
+        let open = self.connection.take().filter(|(to, _)| *to == server);
+        let mut sent = false;
+        let exchange = async {
+            let mut connection = match open {
+                Some((_, connection)) => connection,
+                None => {
+                    let stream = self.network.connect(&self.servers[server].1).await.ok()?;
+                    Connection::greet(stream).await?
+                }
+            };
+            sent = true;
+            let answer = connection.ask(request, body).await?;
+            Some((connection, answer))
+        };
+        let result = tokio::select! {
+            biased;
+            result = exchange => result,
+            () = patience => None,
+        };
+        match result {
+            Some((connection, answer)) => {
+                self.connection = Some((server, connection));
+                Some(answer)
+            }
+            None => {
+                attempts.in_doubt |= sent;
+                None
+            }
+        }
+    }
+
+    /// Turns to the leader that was named, or to the next server after a pause.
+    async fn redirect(&mut self, leader: Option<NodeId>) {
+        let named = leader.and_then(|id| self.servers.iter().position(|(s, _)| *s == id));
+        match named {
+            Some(position) if position != self.next => self.next = position,
+            _ => {
+                self.next = (self.next + 1) % self.servers.len();
+                self.clock.sleep(self.config.pause).await;
+            }
+        }
+    }
+}
+
+/// An outcome of another type, for a reply that does not answer the question.
+fn unexpected<T>(outcome: &Outcome<Reply>) -> Outcome<T> {
+    match outcome {
+        Outcome::Failed(why) => Outcome::Failed(why),
+        Outcome::Unknown(why) => Outcome::Unknown(why),
+        Outcome::Ok(_) => Outcome::Unknown("the server answered something else"),
+    }
+}

@@ -1,0 +1,229 @@
+//! The state machine itself: a pure function of the commands applied.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::command::{Command, Operation, Reply, SessionId};
+use crate::types::{Entry, LogIndex, Payload};
+
+/// The most sessions kept; opening one more evicts the least recently used.
+pub const MAX_SESSIONS: usize = 4096;
+
+/// A session's memory: the last command carried out and its reply, for a retry of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Session {
+    last_sequence: u64,
+    last_reply: Reply,
+    last_used: LogIndex,
+}
+
+/// Keys, values and sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct KvStore {
+    values: BTreeMap<String, Bytes>,
+    sessions: BTreeMap<SessionId, Session>,
+    applied: LogIndex,
+}
+
+impl KvStore {
+    /// Applies the next entry and says what became of it; a no-op has no reply.
+    ///
+    /// # Panics
+    /// If the entry is not the one that follows the last applied.
+    pub fn apply(&mut self, entry: &Entry) -> Option<Reply> {
+        assert_eq!(
+            entry.index,
+            self.applied.next(),
+            "entries are applied once and in order"
+        );
+        self.applied = entry.index;
+        match &entry.payload {
+            Payload::Noop => None,
+            Payload::Command(bytes) => Some(match Command::decode(bytes) {
+                Err(_) => Reply::Unreadable,
+                Ok(Command::OpenSession) => self.open_session(entry.index),
+                Ok(Command::Execute {
+                    session,
+                    sequence,
+                    operation,
+                }) => self.execute_once(session, sequence, operation),
+            }),
+        }
+    }
+
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Bytes> {
+        self.values.get(key)
+    }
+
+    /// The last entry applied.
+    #[must_use]
+    pub fn applied(&self) -> LogIndex {
+        self.applied
+    }
+
+    fn open_session(&mut self, index: LogIndex) -> Reply {
+        if self.sessions.len() >= MAX_SESSIONS {
+            let oldest = self
+                .sessions
+                .iter()
+                .min_by_key(|(_, s)| s.last_used)
+                .map(|(id, _)| *id);
+            oldest.and_then(|id| self.sessions.remove(&id));
+        }
+        let id = SessionId(index.0);
+        let session = Session {
+            last_sequence: 0,
+            last_reply: Reply::SessionOpened(id),
+            last_used: index,
+        };
+        self.sessions.insert(id, session);
+        Reply::SessionOpened(id)
+    }
+
+    /// Exactly-once (§8): a repeated sequence number gets the first reply again.
+    fn execute_once(&mut self, id: SessionId, sequence: u64, operation: Operation) -> Reply {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return Reply::SessionExpired;
+        };
+        session.last_used = self.applied;
+        if sequence < session.last_sequence {
+            return Reply::StaleSequence;
+        }
+        if sequence == session.last_sequence {
+            return session.last_reply.clone();
+        }
+        let reply = execute(&mut self.values, operation);
+        session.last_sequence = sequence;
+        session.last_reply = reply.clone();
+        reply
+    }
+}
+
+fn execute(values: &mut BTreeMap<String, Bytes>, operation: Operation) -> Reply {
+    match operation {
+        Operation::Write { key, value } => {
+            values.insert(key, value);
+            Reply::Done
+        }
+        Operation::Cas {
+            key,
+            expected,
+            value,
+        } => {
+            let current = values.get(&key).cloned();
+            if current == expected {
+                values.insert(key, value);
+                Reply::Swapped
+            } else {
+                Reply::Mismatch(current)
+            }
+        }
+        Operation::Append { key, suffix } => {
+            let mut bytes = values
+                .get(&key)
+                .map(|value| value.to_vec())
+                .unwrap_or_default();
+            bytes.extend_from_slice(&suffix);
+            values.insert(key, Bytes::from(bytes));
+            Reply::Done
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Term;
+
+    struct Log(KvStore, u64);
+
+    impl Log {
+        fn apply(&mut self, command: &Command) -> Reply {
+            self.1 += 1;
+            let payload = Payload::Command(command.encode());
+            let entry = Entry {
+                index: LogIndex(self.1),
+                term: Term(1),
+                payload,
+            };
+            self.0.apply(&entry).expect("a command has a reply")
+        }
+
+        fn open(&mut self) -> SessionId {
+            match self.apply(&Command::OpenSession) {
+                Reply::SessionOpened(id) => id,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn append(session: SessionId, sequence: u64, suffix: &'static str) -> Command {
+        let operation = Operation::Append {
+            key: "k".into(),
+            suffix: Bytes::from(suffix),
+        };
+        Command::Execute {
+            session,
+            sequence,
+            operation,
+        }
+    }
+
+    #[test]
+    fn a_retried_command_is_applied_once() {
+        let mut log = Log(KvStore::default(), 0);
+        let session = log.open();
+        assert_eq!(log.apply(&append(session, 1, "a")), Reply::Done);
+        assert_eq!(log.apply(&append(session, 1, "a")), Reply::Done);
+        assert_eq!(log.apply(&append(session, 2, "b")), Reply::Done);
+        assert_eq!(log.apply(&append(session, 1, "a")), Reply::StaleSequence);
+        assert_eq!(log.0.get("k"), Some(&Bytes::from("ab")));
+    }
+
+    #[test]
+    fn a_retried_cas_gets_its_first_answer() {
+        let mut log = Log(KvStore::default(), 0);
+        let session = log.open();
+        let cas = |sequence, expected: Option<&'static str>, value: &'static str| {
+            let expected = expected.map(Bytes::from);
+            let operation = Operation::Cas {
+                key: "k".into(),
+                expected,
+                value: value.into(),
+            };
+            Command::Execute {
+                session,
+                sequence,
+                operation,
+            }
+        };
+        assert_eq!(log.apply(&cas(1, None, "x")), Reply::Swapped);
+        assert_eq!(
+            log.apply(&cas(1, None, "x")),
+            Reply::Swapped,
+            "not a mismatch with itself"
+        );
+        assert_eq!(
+            log.apply(&cas(2, None, "y")),
+            Reply::Mismatch(Some("x".into()))
+        );
+    }
+
+    #[test]
+    fn an_unknown_or_evicted_session_executes_nothing() {
+        let mut log = Log(KvStore::default(), 0);
+        assert_eq!(
+            log.apply(&append(SessionId(77), 1, "a")),
+            Reply::SessionExpired
+        );
+        let first = log.open();
+        for _ in 0..MAX_SESSIONS {
+            log.open();
+        }
+        assert_eq!(log.apply(&append(first, 1, "a")), Reply::SessionExpired);
+        assert_eq!(log.0.get("k"), None);
+    }
+}

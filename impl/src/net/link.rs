@@ -1,0 +1,212 @@
+//! The outgoing half of the connection to a peer: connects, greets, sends, and reconnects.
+//!
+//! TCP does not tell when a peer is gone, and a stream that lost bytes to a partition may stay silent
+//! for ever; so the link pings, and drops a connection that does not answer. What can't be sent is
+//! dropped: Raft sends again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{ReadHalf, WriteHalf};
+use tokio::sync::mpsc;
+
+use super::frame::{FrameError, read_frame, write_frame};
+use super::protocol::{Caller, Hello, PeerFrame, Pong, decode, encode};
+use crate::core::Envelope;
+use crate::seams::{Clock, Network, Stream};
+use crate::types::NodeId;
+
+/// The link's times and bounds.
+#[derive(Clone, Debug)]
+pub struct LinkConfig {
+    /// How long a connection may take to come about.
+    pub connect_timeout: Duration,
+    /// How often an open connection is probed.
+    pub ping_every: Duration,
+    /// How long a probe or a write may go unanswered.
+    pub silent_for: Duration,
+    /// The wait before another try to connect.
+    pub reconnect_after: Duration,
+    /// How many messages may wait; more are dropped.
+    pub queue: usize,
+}
+
+impl Default for LinkConfig {
+    fn default() -> LinkConfig {
+        LinkConfig {
+            connect_timeout: Duration::from_millis(300),
+            ping_every: Duration::from_millis(200),
+            silent_for: Duration::from_millis(400),
+            reconnect_after: Duration::from_millis(50),
+            queue: 1024,
+        }
+    }
+}
+
+/// A handle to the task that keeps one peer connected; dropping it ends the task.
+#[derive(Debug)]
+pub struct PeerLink {
+    outgoing: mpsc::Sender<Envelope>,
+}
+
+struct Link {
+    me: NodeId,
+    addr: String,
+    config: LinkConfig,
+    clock: Arc<dyn Clock>,
+    network: Arc<dyn Network>,
+    outgoing: mpsc::Receiver<Envelope>,
+}
+
+enum End {
+    /// The server is gone: stop.
+    Shutdown,
+    /// The connection is gone: try again.
+    Lost,
+}
+
+impl PeerLink {
+    /// Starts the task.
+    #[must_use]
+    pub fn start(
+        me: NodeId,
+        addr: String,
+        config: LinkConfig,
+        clock: Arc<dyn Clock>,
+        network: Arc<dyn Network>,
+    ) -> PeerLink {
+        let (sender, outgoing) = mpsc::channel(config.queue);
+        tokio::spawn(
+            Link {
+                me,
+                addr,
+                config,
+                clock,
+                network,
+                outgoing,
+            }
+            .run(),
+        );
+        PeerLink { outgoing: sender }
+    }
+
+    /// Hands a message over; drops it if too many wait.
+    pub fn send(&self, envelope: Envelope) {
+        if self.outgoing.try_send(envelope).is_err() {
+            tracing::trace!("a message was dropped: the link's queue is full");
+        }
+    }
+}
+
+impl Link {
+    async fn run(mut self) {
+        loop {
+            let stream = tokio::select! {
+                biased;
+                connected = self.network.connect(&self.addr) => connected.ok(),
+                () = self.clock.sleep(self.config.connect_timeout) => None,
+            };
+            if let Some(stream) = stream
+                && let End::Shutdown = self.talk(stream).await
+            {
+                return;
+            }
+            // What waited for the old connection is stale by now.
+            loop {
+                match self.outgoing.try_recv() {
+                    Ok(_) => {}
+                    Err(mpsc::error::TryRecvError::Empty) => break,
+                    Err(mpsc::error::TryRecvError::Disconnected) => return,
+                }
+            }
+            self.clock.sleep(self.config.reconnect_after).await;
+        }
+    }
+
+    async fn talk(&mut self, stream: Box<dyn Stream>) -> End {
+        let (reader, mut writer) = tokio::io::split(stream);
+        let (pong_sender, mut pongs) = mpsc::channel(4);
+        let reading = tokio::spawn(read_pongs(reader, pong_sender));
+        let hello = encode(&Hello::new(Caller::Peer(self.me)));
+        let mut end = End::Lost;
+        if self.write(&mut writer, &hello).await.is_ok() {
+            end = self.exchange(&mut writer, &mut pongs).await;
+        }
+        reading.abort();
+        end
+    }
+
+    async fn exchange(
+        &mut self,
+        writer: &mut WriteHalf<Box<dyn Stream>>,
+        pongs: &mut mpsc::Receiver<Pong>,
+    ) -> End {
+        let mut pings = 0;
+        let mut answered = 0;
+        let mut heard_at = self.clock.now();
+        let mut next_ping = heard_at;
+        loop {
+            let now = self.clock.now();
+            if pings > answered && now > heard_at + self.config.silent_for + self.config.ping_every
+            {
+                return End::Lost;
+            }
+            if now >= next_ping {
+                pings += 1;
+                if self
+                    .write(writer, &encode(&PeerFrame::Ping(pings)))
+                    .await
+                    .is_err()
+                {
+                    return End::Lost;
+                }
+                next_ping = self.clock.now() + self.config.ping_every;
+            }
+            tokio::select! {
+                biased;
+                pong = pongs.recv() => match pong {
+                    None => return End::Lost,
+                    Some(Pong(number)) => {
+                        answered = answered.max(number);
+                        heard_at = self.clock.now();
+                    }
+                },
+                envelope = self.outgoing.recv() => match envelope {
+                    None => return End::Shutdown,
+                    Some(envelope) => {
+                        let frame = encode(&PeerFrame::Message(envelope));
+                        if self.write(writer, &frame).await.is_err() {
+                            return End::Lost;
+                        }
+                    }
+                },
+                () = self.clock.sleep(next_ping.saturating_sub(now)) => {}
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        writer: &mut WriteHalf<Box<dyn Stream>>,
+        frame: &[u8],
+    ) -> Result<(), FrameError> {
+        tokio::select! {
+            biased;
+            written = write_frame(writer, frame) => written,
+            () = self.clock.sleep(self.config.silent_for) => {
+                Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())
+            }
+        }
+    }
+}
+
+async fn read_pongs(mut reader: ReadHalf<Box<dyn Stream>>, pongs: mpsc::Sender<Pong>) {
+    while let Ok(frame) = read_frame(&mut reader).await {
+        let Some(pong) = decode::<Pong>(&frame) else {
+            return;
+        };
+        if pongs.send(pong).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What stands in a frame: postcard of the types here. The first frame of a connection is a
+//! [`Hello`], which names the protocol's version; whoever says another is told so and dropped.
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::core::Envelope;
+use crate::kv::{Operation, Reply, SessionId};
+use crate::types::NodeId;
+
+/// The version that this code speaks.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// `PLMB`: tells our protocol from a stray connection.
+pub const MAGIC: u32 = 0x504c_4d42;
+
+/// The first frame that a connecting side sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`MAGIC`].
+    pub magic: u32,
+    /// [`PROTOCOL_VERSION`].
+    pub version: u16,
+    /// Who it is.
+    pub caller: Caller,
+}
+
+impl Hello {
+    /// A greeting in this version.
+    #[must_use]
+    pub fn new(caller: Caller) -> Hello {
+        Hello {
+            magic: MAGIC,
+            version: PROTOCOL_VERSION,
+            caller,
+        }
+    }
+
+    /// Whether we can talk to whoever says this.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.magic == MAGIC && self.version == PROTOCOL_VERSION
+    }
+}
+
+/// Who connects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Caller {
+    /// A server of the cluster.
+    Peer(NodeId),
+    /// A client.
+    Client,
+}
+
+/// From a connecting server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerFrame {
+    /// For the core.
+    Message(Envelope),
+    /// Asks for a pong with the same number: is the connection alive in both directions?
+    Ping(u64),
+}
+
+/// To a connecting server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pong(pub u64);
+
+/// From a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Chosen by the client; the response carries it back.
+    pub id: u64,
+    /// What it asks.
+    pub body: RequestBody,
+}
+
+/// What a client can ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestBody {
+    /// Open a session.
+    OpenSession,
+    /// Carry out an operation once.
+    Execute {
+        /// The session.
+        session: SessionId,
+        /// The session's command number.
+        sequence: u64,
+        /// What to do.
+        operation: Operation,
+    },
+    /// Read a key, linearizably.
+    Read {
+        /// The key.
+        key: String,
+    },
+}
+
+/// To a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Response {
+    /// The request's id.
+    pub id: u64,
+    /// The answer.
+    pub body: ResponseBody,
+}
+
+/// What a client is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResponseBody {
+    /// The command was applied.
+    Applied(Reply),
+    /// The key's value, if it has one.
+    Value(Option<Bytes>),
+    /// This try had no effect: another server leads, perhaps this one.
+    NotLeader(Option<NodeId>),
+    /// This try had no effect: too much is waiting here already.
+    Busy,
+}
+
+/// The bytes of a frame.
+#[must_use]
+pub fn encode(value: &impl Serialize) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("plain data without maps always serialises")
+}
+
+/// A frame's meaning; `None` if the bytes are not exactly one value.
+#[must_use]
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Some(value),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode::<Hello>(&bytes);
+            let _ = decode::<Request>(&bytes);
+            let _ = decode::<Response>(&bytes);
+            if let Some(frame) = decode::<PeerFrame>(&bytes) {
+                prop_assert_eq!(decode::<PeerFrame>(&encode(&frame)), Some(frame));
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_is_not_ours() {
+        let mut hello = Hello::new(Caller::Client);
+        assert!(decode::<Hello>(&encode(&hello)).is_some_and(|h| h.is_ours()));
+        hello.version += 1;
+        assert!(!hello.is_ours());
+    }
+}

@@ -1,0 +1,230 @@
+//! The event loop: one input at a time into the core, its effects out into the world.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::connections::{ClientCall, Responder};
+use super::observer::Observer;
+use super::timers::Timers;
+use super::{ServerError, StorageError};
+use crate::core::{Answer, Effects, Envelope, Input, Node, PersistSeq, Refusal, RequestId};
+use crate::kv::{Command, KvStore};
+use crate::net::PeerLink;
+use crate::net::protocol::{RequestBody, ResponseBody};
+use crate::storage::LogWriter;
+use crate::types::{Entry, LogIndex, NodeId, Term};
+
+/// How many client calls are taken into the core at once.
+const CALLS_PER_STEP: usize = 64;
+/// How many calls may be unanswered; more are told that we are busy.
+const MAX_UNANSWERED: usize = 16_384;
+
+/// What the core has been asked and has not answered.
+enum Asked {
+    Command(Responder),
+    Read(Responder, String),
+}
+
+pub(super) struct Runtime {
+    node: Node,
+    store: KvStore,
+    writer: LogWriter,
+    links: BTreeMap<NodeId, PeerLink>,
+    timers: Timers,
+    observer: Arc<dyn Observer>,
+    last_request: u64,
+    asked: BTreeMap<RequestId, Asked>,
+    /// Commands in the log, by place; the term tells whether it is still the same entry.
+    appended: BTreeMap<LogIndex, (Term, Responder)>,
+    persisted: PersistSeq,
+}
+
+enum Event {
+    Shutdown,
+    Durable(Result<PersistSeq, StorageError>),
+    Peer(Envelope),
+    Client(ClientCall),
+    Timer,
+}
+
+impl Runtime {
+    pub(super) fn new(
+        node: Node,
+        writer: LogWriter,
+        links: BTreeMap<NodeId, PeerLink>,
+        timers: Timers,
+        observer: Arc<dyn Observer>,
+    ) -> Runtime {
+        Runtime {
+            node,
+            store: KvStore::default(),
+            writer,
+            links,
+            timers,
+            observer,
+            last_request: 0,
+            asked: BTreeMap::new(),
+            appended: BTreeMap::new(),
+            persisted: PersistSeq(0),
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        started: Effects,
+        mut from_peers: mpsc::Receiver<Envelope>,
+        mut from_clients: mpsc::Receiver<ClientCall>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ServerError> {
+        let mut shutdown = pin!(shutdown);
+        self.carry_out(started);
+        loop {
+            // First, so that no flood of messages can starve the timers.
+            while let Some(timer) = self.timers.take_due() {
+                self.step(Input::TimerFired(timer));
+            }
+            let event = tokio::select! {
+                biased;
+                () = &mut shutdown => Event::Shutdown,
+                durable = self.writer.durable(self.persisted) => Event::Durable(durable),
+                Some(envelope) = from_peers.recv() => Event::Peer(envelope),
+                Some(call) = from_clients.recv() => Event::Client(call),
+                () = self.timers.sleep() => Event::Timer,
+            };
+            match event {
+                Event::Shutdown => {
+                    self.writer.close();
+                    return Ok(());
+                }
+                Event::Durable(seq) => {
+                    self.persisted = seq?;
+                    self.step(Input::Persisted(self.persisted));
+                }
+                Event::Peer(envelope) => self.step(Input::Receive(envelope)),
+                Event::Client(call) => {
+                    let mut calls = vec![call];
+                    while calls.len() < CALLS_PER_STEP {
+                        let Ok(call) = from_clients.try_recv() else {
+                            break;
+                        };
+                        calls.push(call);
+                    }
+                    self.take_calls(calls);
+                }
+                Event::Timer => {}
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        self.observer.before_step(&self.node, &input);
+        let effects = self.node.step(input);
+        self.observer.after_step(&self.node, &effects);
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Effects) {
+        if let Some(batch) = effects.persist {
+            self.writer.submit(batch);
+        }
+        for envelope in effects.send {
+            if let Some(link) = self.links.get(&envelope.to) {
+                link.send(envelope);
+            }
+        }
+        for timer in effects.timers {
+            self.timers.set(timer);
+        }
+        // A command's place must be known before its entry is applied; a read is served after.
+        let mut reads = Vec::new();
+        for (id, answer) in effects.answers {
+            let asked = self
+                .asked
+                .remove(&id)
+                .expect("the core answers each request once");
+            match (asked, answer) {
+                (Asked::Command(responder), Answer::Appended { index, term }) => {
+                    self.appended.insert(index, (term, responder));
+                }
+                (Asked::Read(responder, key), Answer::ReadAt(index)) => {
+                    reads.push((responder, key, index));
+                }
+                (Asked::Command(responder) | Asked::Read(responder, _), Answer::Refused(why)) => {
+                    let leader = match why {
+                        Refusal::NotLeader(leader) => leader,
+                        Refusal::LostLeadership => self.node.leader(),
+                    };
+                    responder.respond(ResponseBody::NotLeader(leader));
+                }
+                (Asked::Command(_), Answer::ReadAt(_))
+                | (Asked::Read(..), Answer::Appended { .. }) => {
+                    unreachable!("the core answers what was asked")
+                }
+            }
+        }
+        for entry in &effects.apply {
+            self.apply(entry);
+        }
+        for (responder, key, index) in reads {
+            assert!(
+                self.store.applied() >= index,
+                "a read is served from what it must see"
+            );
+            responder.respond(ResponseBody::Value(self.store.get(&key).cloned()));
+        }
+    }
+
+    fn apply(&mut self, entry: &Entry) {
+        let reply = self.store.apply(entry);
+        let Some((term, responder)) = self.appended.remove(&entry.index) else {
+            return;
+        };
+        match reply {
+            Some(reply) if term == entry.term => responder.respond(ResponseBody::Applied(reply)),
+            // Another leader's entry took the place: what was asked for here can never commit.
+            _ => responder.respond(ResponseBody::NotLeader(self.node.leader())),
+        }
+    }
+
+    fn take_calls(&mut self, calls: Vec<ClientCall>) {
+        let mut proposals = Vec::new();
+        let mut reads = Vec::new();
+        for ClientCall { body, responder } in calls {
+            if self.asked.len() + self.appended.len() >= MAX_UNANSWERED {
+                responder.respond(ResponseBody::Busy);
+                continue;
+            }
+            self.last_request += 1;
+            let id = RequestId(self.last_request);
+            let command = match body {
+                RequestBody::OpenSession => Command::OpenSession,
+                RequestBody::Execute {
+                    session,
+                    sequence,
+                    operation,
+                } => Command::Execute {
+                    session,
+                    sequence,
+                    operation,
+                },
+                RequestBody::Read { key } => {
+                    self.asked.insert(id, Asked::Read(responder, key));
+                    reads.push(id);
+                    continue;
+                }
+            };
+            self.asked.insert(id, Asked::Command(responder));
+            proposals.push((id, command.encode()));
+        }
+        if !proposals.is_empty() {
+            self.step(Input::Propose(proposals));
+        }
+        for id in reads {
+            self.step(Input::Read(id));
+        }
+    }
+}
