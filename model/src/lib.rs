@@ -1,1 +1,60 @@
-//! Placeholder.
+//! The specification of Raft, as a stateright [`Model`](stateright::Model) with a packed state, and
+//! an explorer that exhausts it within stated bounds.
+//!
+//! It never looks at the implementation: it is written from the paper (Ongaro and Ousterhout, "In
+//! Search of an Understandable Consensus Algorithm", extended version), whose sections it cites.
+//!
+//! ```
+//! use std::sync::atomic::AtomicBool;
+//! use plumb_model::{Ablations, Limits, Verdict, check, scope};
+//!
+//! let outcome = check(
+//!     scope("tiny").expect("a named scope"),
+//!     Ablations::NONE,
+//!     &Limits::default(),
+//!     &mut |_progress| {},
+//!     &AtomicBool::new(false),
+//! )?;
+//! assert!(matches!(outcome.verdict, Verdict::Exhausted));
+//! # Ok::<(), plumb_model::BoundsError>(())
+//! ```
+
+mod ablations;
+mod bits;
+mod bounds;
+mod check;
+mod claims;
+mod engine;
+mod exams;
+mod explorer;
+mod log;
+mod message;
+mod network;
+mod properties;
+mod raft;
+mod reductions;
+mod rules;
+mod scopes;
+mod server;
+mod state;
+mod story;
+mod symmetry;
+
+pub use ablations::{Ablation, Ablations};
+pub use bounds::{Bounds, BoundsError, MAX_CRASHES, MAX_LOG, MAX_REQUESTS, MAX_SERVERS, MAX_TERM};
+pub use check::{Limits, Outcome, StopReason, Verdict, check};
+pub use claims::{Claim, Claims};
+pub use engine::Progress;
+pub use exams::{Exam, exam, exams};
+pub use explorer::explore;
+pub use log::{Entry, Index, Log, Term, value_name};
+pub use message::{Message, Packed};
+pub use network::Network;
+pub use properties::{Breach, Properties, Property};
+pub use raft::{Action, RULES, Raft};
+pub use reductions::Reductions;
+pub use scopes::{Counted, QUICK, SCOPES, Scope, scope};
+pub use server::{Role, Server, ServerId};
+pub use state::{Ghost, State};
+pub use story::{Counterexample, ServerRow, Step};
+pub use symmetry::representative;

@@ -1,0 +1,198 @@
+//! The front door: explore a scope, and say what was found, or that nothing can be said.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::ablations::Ablations;
+use crate::bounds::BoundsError;
+use crate::claims::Claim;
+use crate::engine::{End, Found, Progress, Search};
+use crate::raft::{RULES, Raft};
+use crate::scopes::Scope;
+use crate::story::Counterexample;
+
+/// What a check may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Threads that explore, at least 1.
+    pub threads: usize,
+    /// Time after which to give up.
+    pub timeout: Option<Duration>,
+    /// Bytes of visited set and frontier after which to give up.
+    pub max_memory: Option<usize>,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            threads: 1,
+            timeout: None,
+            max_memory: None,
+        }
+    }
+}
+
+/// What a check came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every reachable state was seen, every property holds, every claim was reached.
+    Exhausted,
+    /// A property is broken.
+    Violation(Box<Counterexample>),
+    /// Every reachable state was seen and no property is broken, but these claims were not
+    /// reached: what holds may hold for want of anything happening. A failure.
+    Vacuous(Vec<&'static str>),
+    /// Not all was seen, and nothing bad in what was: no verdict.
+    Stopped(StopReason),
+}
+
+/// Why a check gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// Its caller asked it to.
+    Interrupted,
+    /// Its time was up.
+    Timeout,
+    /// Its memory was used up.
+    Memory,
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StopReason::Interrupted => "interrupted",
+            StopReason::Timeout => "out of time",
+            StopReason::Memory => "out of memory",
+        })
+    }
+}
+
+/// A verdict, and what it rests on.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Distinct states seen; with symmetry, up to renaming servers.
+    pub unique: u64,
+    /// Successors computed, and the initial state.
+    pub generated: u64,
+    /// The fewest steps to the farthest state seen.
+    pub max_depth: usize,
+    /// All runs of so many steps were covered.
+    pub depth_covered: usize,
+    /// Wall-clock time.
+    #[serde(serialize_with = "seconds")]
+    pub elapsed: Duration,
+    /// Most bytes that the visited set and the frontier took.
+    pub peak_memory: usize,
+    /// The claims, and whether each was reached.
+    pub sometimes: Vec<(&'static str, bool)>,
+    /// How many steps each rule allowed.
+    pub rules: Vec<(&'static str, u64)>,
+}
+
+fn seconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
+}
+
+/// Explores `scope` with the rules in `ablations` removed, until all is seen, a property breaks, a
+/// limit is met or `stop` is raised. `progress` is called on this thread, many times a second.
+///
+/// A counterexample has the fewest steps possible and is the same at each call: where several
+/// threads find one, a single thread searches again for the one to show.
+///
+/// # Errors
+/// If the scope's bounds do not fit a packed state.
+pub fn check(
+    scope: &Scope,
+    ablations: Ablations,
+    limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+    stop: &AtomicBool,
+) -> Result<Outcome, BoundsError> {
+    let raft = Raft::new(scope.bounds, ablations)?.with_symmetry(scope.symmetry);
+    let started = now();
+    let timed_out = AtomicBool::new(false);
+    let halt = AtomicBool::new(false);
+    let mut watch = |seen: Progress| {
+        if limits.timeout.is_some_and(|most| started.elapsed() >= most) {
+            timed_out.store(true, Ordering::Relaxed);
+        }
+        if timed_out.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
+            halt.store(true, Ordering::Relaxed);
+        }
+        progress(seen);
+    };
+    let mut search = Search {
+        raft: &raft,
+        properties: scope.properties,
+        threads: limits.threads.max(1),
+        max_memory: limits.max_memory,
+        trail: limits.threads <= 1,
+    };
+    let mut found = search.run(&mut watch, &halt);
+    if matches!(found.end, End::Broken(..)) && !search.trail {
+        search.threads = 1;
+        search.trail = true;
+        found = search.run(&mut |_| {}, stop);
+    }
+    let reason = if timed_out.load(Ordering::Relaxed) {
+        StopReason::Timeout
+    } else {
+        StopReason::Interrupted
+    };
+    Ok(conclude(&raft, scope, found, reason, started.elapsed()))
+}
+
+fn conclude(
+    raft: &Raft,
+    scope: &Scope,
+    found: Found,
+    reason: StopReason,
+    elapsed: Duration,
+) -> Outcome {
+    let claimed = Claim::ALL
+        .into_iter()
+        .filter(|&claim| scope.claims.has(claim));
+    let sometimes: Vec<_> = claimed
+        .map(|claim| (claim.name(), found.claims.has(claim)))
+        .collect();
+    let missed: Vec<_> = sometimes
+        .iter()
+        .filter(|(_, reached)| !reached)
+        .map(|&(name, _)| name)
+        .collect();
+    let verdict = match found.end {
+        End::Broken(property, actions) => {
+            Verdict::Violation(Box::new(Counterexample::tell(raft, property, &actions)))
+        }
+        End::Stopped => Verdict::Stopped(reason),
+        End::OutOfMemory => Verdict::Stopped(StopReason::Memory),
+        End::Exhausted if missed.is_empty() => Verdict::Exhausted,
+        End::Exhausted => Verdict::Vacuous(missed),
+    };
+    Outcome {
+        verdict,
+        unique: found.unique,
+        generated: found.generated,
+        max_depth: found.depth,
+        depth_covered: found.covered,
+        elapsed,
+        peak_memory: found.peak_memory,
+        sometimes,
+        rules: RULES.into_iter().zip(found.rules).collect(),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "measures the search, which never sees the time"
+)]
+fn now() -> Instant {
+    Instant::now()
+}

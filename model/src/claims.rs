@@ -1,0 +1,121 @@
+//! What must be reachable, so that what always holds does not hold for want of anything happening.
+//! A claim is about a step: no state needs to remember it.
+
+use std::fmt;
+
+use crate::raft::Action;
+use crate::state::State;
+
+/// Something that a scope claims to reach.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Claim {
+    /// A candidate becomes leader.
+    LeaderElected,
+    /// A leader commits an entry.
+    EntryCommitted,
+    /// A leader of a later term commits an entry of an earlier one (§5.4.2).
+    CommitsEarlierTerm,
+    /// A follower deletes entries that conflict with its leader's (§5.3).
+    ConflictTruncated,
+    /// A server restarts with entries in its log.
+    RecoversWithLog,
+    /// A crash loses a vote, a term or entries that were not yet durable.
+    CrashLosesWrites,
+}
+
+impl Claim {
+    /// All of them.
+    pub const ALL: [Claim; 6] = [
+        Claim::LeaderElected,
+        Claim::EntryCommitted,
+        Claim::CommitsEarlierTerm,
+        Claim::ConflictTruncated,
+        Claim::RecoversWithLog,
+        Claim::CrashLosesWrites,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Claim::LeaderElected => "a leader is elected (§5.2)",
+            Claim::EntryCommitted => "an entry commits (§5.3)",
+            Claim::CommitsEarlierTerm => {
+                "a leader of a later term commits an entry of an earlier one (§5.4.2)"
+            }
+            Claim::ConflictTruncated => "a follower truncates a conflicting entry (§5.3)",
+            Claim::RecoversWithLog => "a server recovers with a log (Figure 2)",
+            Claim::CrashLosesWrites => "a crash loses what was not yet durable (Figure 2)",
+        }
+    }
+
+    /// Whether the step from `before` to `after` is one that this claims.
+    #[must_use]
+    pub fn is_shown_by(self, before: &State, action: Action, after: &State) -> bool {
+        let id = action.server();
+        let (was, is) = (before.server(id), after.server(id));
+        match (self, action) {
+            (Claim::LeaderElected, Action::BecomeLeader(_))
+            | (Claim::EntryCommitted, Action::AdvanceCommit(..)) => true,
+            (Claim::CommitsEarlierTerm, Action::AdvanceCommit(..)) => {
+                let first = before.ghost().committed().len() + 1;
+                first <= is.commit() && is.log().term_at(first) < is.term()
+            }
+            (Claim::ConflictTruncated, Action::HandleAppendEntries(..)) => {
+                !is.log().starts_with(was.log())
+            }
+            (Claim::RecoversWithLog, Action::CrashAndRestart(_)) => !is.log().is_empty(),
+            (Claim::CrashLosesWrites, Action::CrashAndRestart(_)) => was.is_dirty(),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of claims.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Hash)]
+pub struct Claims(u8);
+
+impl Claims {
+    /// No claim.
+    pub const NONE: Claims = Claims(0);
+    /// Every claim.
+    pub const ALL: Claims = Claims((1 << Claim::ALL.len()) - 1);
+
+    /// These and one more.
+    #[must_use]
+    pub const fn and(self, claim: Claim) -> Claims {
+        Claims(self.0 | 1 << claim as u8)
+    }
+
+    /// Those of either.
+    #[must_use]
+    pub const fn union(self, other: Claims) -> Claims {
+        Claims(self.0 | other.0)
+    }
+
+    /// Whether `claim` is among them.
+    #[must_use]
+    pub const fn has(self, claim: Claim) -> bool {
+        self.0 & 1 << claim as u8 != 0
+    }
+
+    /// Adds what a step shows, looking only for what is missing still.
+    #[inline]
+    pub(crate) fn observe(&mut self, before: &State, action: Action, after: &State) {
+        if *self == Claims::ALL {
+            return;
+        }
+        for claim in Claim::ALL {
+            if !self.has(claim) && claim.is_shown_by(before, action, after) {
+                *self = self.and(claim);
+            }
+        }
+    }
+}

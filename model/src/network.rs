@@ -1,0 +1,108 @@
+//! The network: a sorted set of packed messages, inline in the state.
+//!
+//! The set only grows, and a message is received without being removed. That one choice covers an
+//! asynchronous network: a message that is never received is *lost*; one that is received twice is
+//! *duplicated*; and since any message in the set may be received next, whatever the order in which
+//! they were sent, messages are *reordered* and delayed without limit. Every run of a network that
+//! loses, duplicates and reorders is thus a run of this one, and the other way round.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use crate::message::Packed;
+
+/// Most messages in one state; [`crate::Bounds::validate`] keeps scopes below.
+pub const CAPACITY: usize = 88;
+
+/// A sorted set of messages. Slots beyond its length are zero, so equal sets are equal arrays.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    len: u8,
+    slots: [Packed; CAPACITY],
+}
+
+impl Default for Network {
+    fn default() -> Network {
+        Network {
+            len: 0,
+            slots: [Packed(0); CAPACITY],
+        }
+    }
+}
+
+impl Network {
+    /// The messages, in ascending order of term.
+    #[inline]
+    #[must_use]
+    pub fn as_slice(&self) -> &[Packed] {
+        &self.slots[..usize::from(self.len)]
+    }
+
+    /// Adds a message; `false` if it was there.
+    ///
+    /// # Panics
+    /// If the set is full: bounds that allow it are rejected before.
+    #[inline]
+    pub(crate) fn insert(&mut self, message: Packed) -> bool {
+        let Err(at) = self.as_slice().binary_search(&message) else {
+            return false;
+        };
+        let len = usize::from(self.len);
+        assert!(len < CAPACITY, "a scope outgrew the packed network");
+        self.slots.copy_within(at..len, at + 1);
+        self.slots[at] = message;
+        self.len += 1;
+        true
+    }
+
+    /// Keeps the messages that `keep` accepts.
+    #[inline]
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(Packed) -> bool) {
+        let mut kept = 0;
+        for at in 0..usize::from(self.len) {
+            let message = self.slots[at];
+            if keep(message) {
+                self.slots[kept] = message;
+                kept += 1;
+            }
+        }
+        self.slots[kept..usize::from(self.len)].fill(Packed(0));
+        self.len = kept as u8;
+    }
+
+    /// The set with every message changed by `f`, sorted anew.
+    #[inline]
+    pub(crate) fn map(&self, f: impl Fn(Packed) -> Packed) -> Network {
+        let mut mapped = *self;
+        let live = &mut mapped.slots[..usize::from(self.len)];
+        for slot in live.iter_mut() {
+            *slot = f(*slot);
+        }
+        live.sort_unstable();
+        mapped
+    }
+
+    /// The set of the messages in `words`, which must be ascending.
+    pub(crate) fn from_sorted(words: &[u32]) -> Network {
+        let mut network = Network {
+            len: words.len() as u8,
+            ..Network::default()
+        };
+        for (slot, &word) in network.slots.iter_mut().zip(words) {
+            *slot = Packed(word);
+        }
+        network
+    }
+}
+
+impl Hash for Network {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.as_slice()).finish()
+    }
+}

@@ -1,0 +1,120 @@
+//! Sound reductions: fewer states, the same reachable servers. Each can be switched off, so that
+//! tests compare the servers' states that are reached with and without it.
+
+use crate::ablations::Ablation;
+use crate::log::Term;
+use crate::message::Message;
+use crate::raft::Raft;
+use crate::server::{Role, ServerId};
+use crate::state::State;
+
+/// Which reductions are on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reductions {
+    /// A leader's messages join the network with the step that allows them.
+    pub eager_send: bool,
+    /// Messages that no server can ever act on leave the network, and ghosts that can no longer
+    /// matter are cleared.
+    pub forget: bool,
+    /// Once no crash is left in the budget, what is written is durable at once.
+    pub eager_persist: bool,
+}
+
+impl Reductions {
+    /// All of them: the default.
+    pub const ALL: Reductions = Reductions {
+        eager_send: true,
+        forget: true,
+        eager_persist: true,
+    };
+    /// None of them.
+    pub const NONE: Reductions = Reductions {
+        eager_send: false,
+        forget: false,
+        eager_persist: false,
+    };
+}
+
+/// Once the budget of crashes is spent, no rule takes the durable state back into memory. The
+/// durable state then only gates promises, every guard on it asks for *more* of it to be durable,
+/// and a promise that is sent need not be received: so persisting at once loses no run of the
+/// servers' volatile states, and gains none, being a choice that was there before.
+pub(crate) fn persists_at_once(raft: &Raft, state: &State) -> bool {
+    raft.reductions().eager_persist && state.ghost().crashes() >= raft.bounds().crashes
+}
+
+/// The lowest term that server `id` can ever be in again: a crash takes it back to its *durable*
+/// term, never below. The volatile term would not do: it hides a vote of a term that is lost and
+/// lived through again.
+fn floor(raft: &Raft, state: &State, id: ServerId) -> Term {
+    if raft.without(Ablation::ForgetTerm) {
+        0
+    } else {
+        state.server(id).durable_term()
+    }
+}
+
+/// Drops the messages that no server can ever act on, and clears ghosts of terms gone by.
+///
+/// Requests act on servers of their own term (a server ignores a lower term, without a reply) or
+/// below: dead once the floor of every receiver is above. A grant acts on its candidate while it
+/// stands in that term; an acknowledgement on its leader while it leads that term. Neither role
+/// can be taken up twice in a term, as a server enters a term as candidate only from a lower one:
+/// they are dead once their receiver's floor is that term and it has not, or no longer, the role.
+/// An acknowledgement up to an index says all that one up to a lower index says, and one at or
+/// below the leader's commit index says nothing any more.
+pub(crate) fn forget(raft: &Raft, state: &mut State) {
+    if !raft.reductions().forget {
+        return;
+    }
+    let mut floors = [Term::MAX; crate::bounds::MAX_SERVERS as usize];
+    for id in state.ids() {
+        floors[id.at()] = floor(raft, state, id);
+    }
+    let others_floor = |sender: ServerId| {
+        let others = floors
+            .iter()
+            .enumerate()
+            .filter(|&(at, _)| at != sender.at());
+        others.map(|(_, &floor)| floor).min().unwrap_or(Term::MAX)
+    };
+    let servers = state.servers();
+    let holds = |id: ServerId, term: Term, role: Role| {
+        let server = servers[id.at()];
+        floors[id.at()] < term || (server.term() == term && server.role() == role)
+    };
+    let mut kept = state.network;
+    // Sorted by term, kind, sender, receiver and index: of one follower's acknowledgements in one
+    // term the highest stands last.
+    let slice = state.network.as_slice();
+    let mut at = 0;
+    kept.retain(|message| {
+        at += 1;
+        match message.unpack() {
+            Message::RequestVote {
+                term, candidate, ..
+            } => others_floor(candidate) <= term,
+            Message::AppendEntries { term, leader, .. } => others_floor(leader) <= term,
+            Message::Grant {
+                term, candidate, ..
+            } => holds(candidate, term, Role::Candidate),
+            Message::Ack {
+                term,
+                follower,
+                leader,
+                matched,
+            } => {
+                let surpassed = slice.get(at).is_some_and(|later| {
+                    matches!(later.unpack(), Message::Ack { term: t, follower: f, leader: l, .. }
+                        if t == term && f == follower && l == leader)
+                });
+                let known = servers[leader.at()];
+                let stale = known.term() == term && known.is_leader() && matched <= known.commit();
+                !surpassed && !stale && holds(leader, term, Role::Leader)
+            }
+        }
+    });
+    state.network = kept;
+    let lowest = floors.into_iter().min().unwrap_or(0);
+    state.ghost.forget_below(lowest);
+}

@@ -1,0 +1,42 @@
+//! What survives: writing to disk, and a crash with its restart (Figure 2, "Persistent state").
+
+use crate::ablations::Ablation;
+use crate::raft::Raft;
+use crate::rules::settle::settle;
+use crate::server::ServerId;
+use crate::state::State;
+
+/// Figure 2: term, vote and log reach stable storage. What waited for that leaves: see [`settle`].
+///
+/// All three go at once, yet a write that is cut in the middle is covered: since this rule may
+/// strike after every other step, a disk that holds a part of what was written in order is a disk
+/// that was written to earlier.
+pub(crate) fn persist(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+    if !state.server(id).is_dirty() {
+        return None;
+    }
+    let mut next = state.clone();
+    next.server_mut(id).persist();
+    Some(settle(raft, state, next, id))
+}
+
+/// A server loses all that is not on disk, and starts again as a follower from what is (§5.1 with
+/// Figure 2; `commitIndex` is volatile). Staying down for a while needs no rule: a server that does
+/// nothing, and whose messages are late, is no different from one that is down.
+pub(crate) fn crash_and_restart(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+    if state.ghost().crashes() >= raft.bounds().crashes {
+        return None;
+    }
+    let mut next = state.clone();
+    let server = next.server_mut(id);
+    if raft.without(Ablation::ForgetTerm) {
+        server.forget_term();
+    }
+    server.restart();
+    if *server == state.server(id) {
+        // Nothing was lost: only the budget would shrink, which allows nothing new.
+        return None;
+    }
+    next.ghost.count_crash();
+    Some(settle(raft, state, next, id))
+}

@@ -1,0 +1,145 @@
+//! Leader election (§5.1, §5.2, §5.4.1).
+
+use crate::ablations::Ablation;
+use crate::log::Term;
+use crate::message::{Message, Packed};
+use crate::properties::Property;
+use crate::raft::Raft;
+use crate::rules::replication::send_all;
+use crate::rules::settle::settle;
+use crate::server::{Role, ServerId};
+use crate::state::State;
+
+/// §5.2: a server that hears of no leader raises its term, votes for itself and stands for
+/// election. It asks for votes once its own is durable: see [`settle`].
+///
+/// Clocks are left out: a timeout may strike at any time, as safety must not depend on timing.
+pub(crate) fn timeout(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+    let server = state.server(id);
+    if server.is_leader() || server.term() >= raft.bounds().max_term {
+        return None;
+    }
+    let mut next = state.clone();
+    next.server_mut(id)
+        .enter_term(server.term() + 1, Some(id), Role::Candidate);
+    Some(settle(raft, state, next, id))
+}
+
+/// §5.1: a server that sees a higher term in any message adopts it, and becomes a follower.
+pub(crate) fn adopt_term(raft: &Raft, state: &State, id: ServerId, term: Term) -> Option<State> {
+    let server = state.server(id);
+    if term <= server.term() {
+        return None;
+    }
+    let keeps_role = server.is_leader() && raft.without(Ablation::NoStepDown);
+    let role = if keeps_role {
+        Role::Leader
+    } else {
+        Role::Follower
+    };
+    let mut next = state.clone();
+    next.server_mut(id).enter_term(term, None, role);
+    Some(settle(raft, state, next, id))
+}
+
+/// §5.2, §5.4.1: a server grants its vote to the first candidate of its term whose log is at least
+/// as up to date as its own. The grant leaves once the vote is durable: see [`settle`].
+pub(crate) fn handle_request_vote(
+    raft: &Raft,
+    state: &State,
+    id: ServerId,
+    message: Packed,
+) -> Option<State> {
+    let Message::RequestVote {
+        term,
+        candidate,
+        last_index,
+        last_term,
+    } = message.unpack()
+    else {
+        return None;
+    };
+    let server = state.server(id);
+    if candidate == id || term != server.term() {
+        return None;
+    }
+    let may_vote = match server.vote() {
+        None => true,
+        Some(earlier) => raft.without(Ablation::TwoVotes) && earlier != candidate,
+    };
+    let up_to_date = server.log().at_most_as_up_to_date_as(last_term, last_index)
+        || raft.without(Ablation::VoteForStaleLog);
+    if !may_vote || !up_to_date {
+        return None;
+    }
+    let mut next = state.clone();
+    next.server_mut(id).set_vote(Some(candidate));
+    Some(settle(raft, state, next, id))
+}
+
+/// §5.2: a candidate with the votes of a majority becomes leader and says so.
+///
+/// It appends no entry of its own: Raft's no-op is a matter of progress, not of safety, and would
+/// fill the short logs of a scope. Entries of earlier terms are committed along with the next
+/// client request (§5.4.2), which `Claim::CommitsEarlierTerm` proves reachable.
+pub(crate) fn become_leader(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+    let server = state.server(id);
+    if server.role() != Role::Candidate || supporters(raft, state, id).count() < raft.quorum() {
+        return None;
+    }
+    let mut next = state.clone();
+    next.server_mut(id).set_role(Role::Leader);
+    match state.ghost().leader(server.term()) {
+        Some(elected) if elected != id => next.ghost.set_broken(Property::ElectionSafety),
+        Some(_) => {}
+        None => next.ghost.set_leader(server.term(), id),
+    }
+    if !server.vote_is_durable() {
+        next.ghost.set_broken(Property::DurablePromises);
+    }
+    send_all(raft, &mut next, id);
+    Some(settle(raft, state, next, id))
+}
+
+/// The servers whose votes a candidate can count: those that granted, and itself once its own vote
+/// is durable.
+pub(crate) fn supporters(raft: &Raft, state: &State, id: ServerId) -> ServerSet {
+    let server = state.server(id);
+    let mut set = ServerSet::default();
+    if server.vote() == Some(id)
+        && (server.vote_is_durable() || raft.without(Ablation::OwnVoteBeforePersist))
+    {
+        set.insert(id);
+    }
+    for message in state.network().as_slice() {
+        if let Message::Grant {
+            term,
+            voter,
+            candidate,
+        } = message.unpack()
+            && term == server.term()
+            && candidate == id
+        {
+            set.insert(voter);
+        }
+    }
+    set
+}
+
+/// A set of servers.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ServerSet(u8);
+
+impl ServerSet {
+    pub(crate) fn insert(&mut self, id: ServerId) {
+        self.0 |= 1 << id.0;
+    }
+
+    pub(crate) fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = ServerId> {
+        (0..8).filter(move |i| self.0 & 1 << i != 0).map(ServerId)
+    }
+}

@@ -1,0 +1,372 @@
+//! A run in words: what each step was, what it changed, and how the last state breaks a property.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::log::{Log, value_name};
+use crate::message::Packed;
+use crate::properties::{Breach, Property};
+use crate::raft::{Action, RULES, Raft};
+use crate::reductions;
+use crate::rules;
+use crate::server::{Role, Server, ServerId};
+use crate::state::State;
+
+/// One step of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The rule that allowed it.
+    pub rule: &'static str,
+    /// The server that took it.
+    pub server: String,
+    /// What happened.
+    pub title: String,
+    /// What changed, a server each: field by field, before and after.
+    pub changes: Vec<String>,
+    /// What was sent.
+    pub sent: Vec<String>,
+}
+
+/// A run that breaks a property, of the fewest steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Counterexample {
+    /// The property, by name.
+    pub property: &'static str,
+    /// What it says.
+    pub statement: &'static str,
+    /// The steps from the initial state on.
+    pub steps: Vec<Step>,
+    /// How the last state breaks the property.
+    pub reason: String,
+    /// The servers in the last state.
+    pub servers: Vec<ServerRow>,
+}
+
+/// A server in the last state of a counterexample.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerRow {
+    /// Its name.
+    pub server: String,
+    /// What it takes itself for.
+    pub role: String,
+    /// Its term.
+    pub term: u8,
+    /// Its vote.
+    pub vote: String,
+    /// Its log.
+    pub log: String,
+    /// Its commit index.
+    pub commit: u8,
+    /// What its disk holds, where that differs.
+    pub on_disk: String,
+}
+
+impl Step {
+    /// Tells the step by `action` from `before` to `after`.
+    #[must_use]
+    pub fn tell(raft: &Raft, before: &State, action: Action, after: &State) -> Step {
+        let changes = before
+            .ids()
+            .filter(|&id| before.server(id) != after.server(id))
+            .map(|id| change(id, before.server(id), after.server(id)))
+            .collect();
+        let was_sent = |message: &&Packed| !before.network().as_slice().contains(message);
+        let sent = after.network().as_slice().iter().filter(was_sent);
+        Step {
+            rule: RULES[action.rule()],
+            server: action.server().to_string(),
+            title: title(raft, before, action, after),
+            changes,
+            sent: sent.map(|message| message.unpack().to_string()).collect(),
+        }
+    }
+}
+
+fn title(raft: &Raft, before: &State, action: Action, after: &State) -> String {
+    let id = action.server();
+    let (was, is) = (before.server(id), after.server(id));
+    let last_crash = if reductions::persists_at_once(raft, after) {
+        " (the last crash of this scope: from here on what is written is on disk)"
+    } else {
+        ""
+    };
+    match action {
+        Action::Timeout(_) => format!(
+            "{id} times out and stands for election in term {}",
+            is.term()
+        ),
+        Action::AdoptTerm(_, term) => match (was.role(), is.role()) {
+            (Role::Follower, _) => format!("{id} hears of term {term} and adopts it"),
+            (role, Role::Follower) => {
+                format!("{id} hears of term {term}, adopts it and is no longer {role}")
+            }
+            (_, role) => format!("{id} hears of term {term}, adopts it and remains {role}"),
+        },
+        Action::HandleRequestVote(_, message) => {
+            let on_disk = if is.vote_is_durable() {
+                ""
+            } else {
+                ", not yet on disk"
+            };
+            let again = was
+                .vote()
+                .map_or(String::new(), |v| format!(" though it voted for {v}"));
+            let to = message.from();
+            format!("{id} receives {message:?}: votes for {to}{again}{on_disk}")
+        }
+        Action::BecomeLeader(_) => {
+            let votes = names(rules::supporters(raft, before, id).iter());
+            format!(
+                "{id} counts the votes of {votes} and becomes leader of term {}",
+                is.term()
+            )
+        }
+        Action::ClientRequest(_) => {
+            let value = value_name(after.ghost().requests());
+            format!(
+                "{id} takes client request {value} and appends it at index {}",
+                is.log().len()
+            )
+        }
+        Action::SendAppendEntries(_, message) => format!("{id} sends {message:?}"),
+        Action::HandleAppendEntries(_, message) => {
+            format!("{id} receives {message:?}: {}", reception(was, is, message))
+        }
+        Action::AdvanceCommit(_, index) => {
+            let copies = names(rules::holders(raft, before, id, index).iter());
+            format!("{id} counts the copies of {copies} and commits up to index {index}")
+        }
+        Action::Persist(_) => format!("{id} writes to disk"),
+        Action::CrashAndRestart(_) if was.is_dirty() => {
+            format!("{id} crashes, loses what was not on disk, and restarts{last_crash}")
+        }
+        Action::CrashAndRestart(_) => format!("{id} crashes and restarts{last_crash}"),
+    }
+}
+
+/// What AppendEntries did to a follower.
+fn reception(was: Server, is: Server, message: Packed) -> String {
+    let mut parts = Vec::new();
+    let common = was.log().common_len(is.log());
+    if common < was.log().len() {
+        parts.push(format!("deletes its entries from index {}", common + 1));
+    }
+    if common < is.log().len() {
+        parts.push(format!("appends at index {}", is.log().len()));
+    }
+    if is.commit() > was.commit() {
+        parts.push(format!("commits up to index {}", is.commit()));
+    }
+    if parts.is_empty() && is.matched() > was.matched() {
+        parts.push(format!("its log matches up to index {}", is.matched()));
+    }
+    if parts.is_empty() {
+        parts.push(format!("follows {}", message.from()));
+    }
+    parts.join(", ")
+}
+
+fn names(ids: impl Iterator<Item = ServerId>) -> String {
+    let names: Vec<_> = ids.map(|id| id.to_string()).collect();
+    match names.split_last() {
+        None => "nobody".to_owned(),
+        Some((only, [])) => only.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+fn vote_name(vote: Option<ServerId>) -> String {
+    vote.map_or("none".to_owned(), |id| id.to_string())
+}
+
+fn change(id: ServerId, was: Server, is: Server) -> String {
+    let mut parts = Vec::new();
+    let mut part = |name: &str, was: String, is: String| {
+        if was != is {
+            parts.push(format!("{name} {was} → {is}"));
+        }
+    };
+    part("role", was.role().to_string(), is.role().to_string());
+    part("term", was.term().to_string(), is.term().to_string());
+    part("vote", vote_name(was.vote()), vote_name(is.vote()));
+    part("log", format!("{:?}", was.log()), format!("{:?}", is.log()));
+    part("commit", was.commit().to_string(), is.commit().to_string());
+    part(
+        "matched",
+        was.matched().to_string(),
+        is.matched().to_string(),
+    );
+    // A disk that always follows memory is no news.
+    if durable(was) != durable(is) && (was.is_dirty() || is.is_dirty()) {
+        parts.push(format!("on disk: {}", disk(is)));
+    }
+    format!("{id}: {}", parts.join(", "))
+}
+
+fn durable(server: Server) -> (u8, Option<ServerId>, Log) {
+    (
+        server.durable_term(),
+        server.durable_vote(),
+        server.durable_log(),
+    )
+}
+
+fn disk(server: Server) -> String {
+    let (term, vote, log) = durable(server);
+    format!("term {term}, vote {}, log {log:?}", vote_name(vote))
+}
+
+impl Counterexample {
+    /// Tells the run of `actions` from the initial state to one that breaks `property`.
+    ///
+    /// # Panics
+    /// If an action is not allowed where it stands: they must come from a search of `raft`.
+    #[must_use]
+    pub fn tell(raft: &Raft, property: Property, actions: &[Action]) -> Counterexample {
+        let mut state = raft.initial();
+        let mut before = state.clone();
+        let mut steps = Vec::new();
+        for &action in actions {
+            let next = raft
+                .step(&state, action)
+                .expect("a counterexample's steps are allowed");
+            steps.push(Step::tell(raft, &state, action, &next));
+            before = state;
+            state = next;
+        }
+        let rows = state.ids().map(|id| row(id, state.server(id)));
+        Counterexample {
+            property: property.name(),
+            statement: property.statement(),
+            steps,
+            reason: reason(property, &before, actions.last().copied(), &state),
+            servers: rows.collect(),
+        }
+    }
+}
+
+fn row(id: ServerId, server: Server) -> ServerRow {
+    ServerRow {
+        server: id.to_string(),
+        role: server.role().to_string(),
+        term: server.term(),
+        vote: vote_name(server.vote()),
+        log: format!("{:?}", server.log()),
+        commit: server.commit(),
+        on_disk: if server.is_dirty() {
+            disk(server)
+        } else {
+            "the same".to_owned()
+        },
+    }
+}
+
+/// How `state` breaks `property`, in words.
+fn reason(property: Property, before: &State, last: Option<Action>, state: &State) -> String {
+    let committed = state.ghost().committed();
+    let entry = |log: Log, index| {
+        log.get(index)
+            .map_or("nothing".to_owned(), |e| format!("{e:?}"))
+    };
+    match (property, property.breach(state)) {
+        (_, Some(Breach::Servers(a, b))) => {
+            let term = state.server(b).term();
+            format!("{a} was elected leader of term {term}, and {b} leads term {term} too")
+        }
+        (_, Some(Breach::Between(a, b, index))) => {
+            let (x, y) = (state.server(a).log(), state.server(b).log());
+            format!(
+                "the logs of {a}, {x:?}, and {b}, {y:?}, both have an entry of term {} at index \
+                 {index}, and differ there or before",
+                x.term_at(index)
+            )
+        }
+        (Property::LeaderCompleteness, Some(Breach::At(id, index))) => format!(
+            "the entry {} at index {index} was committed in term {}, and {id} leads term {} with \
+             {} there",
+            entry(committed, index),
+            state.ghost().commit_term(index),
+            state.server(id).term(),
+            entry(state.server(id).log(), index)
+        ),
+        (_, Some(Breach::At(id, index))) => format!(
+            "{id} has committed index {index} and holds {} there, where {} was committed",
+            entry(state.server(id).log(), index),
+            entry(committed, index)
+        ),
+        (Property::LeaderAppendOnly, None) => match last {
+            Some(action) => {
+                let id = action.server();
+                let (was, is) = (before.server(id), state.server(id));
+                format!(
+                    "{id} leads term {}, and its log went from {:?} to {:?}",
+                    is.term(),
+                    was.log(),
+                    is.log()
+                )
+            }
+            None => "a leader's log lost entries".to_owned(),
+        },
+        (_, None) => match last {
+            Some(action) => {
+                let id = action.server();
+                format!(
+                    "{id} made a promise that its disk does not hold ({})",
+                    disk(state.server(id))
+                )
+            }
+            None => "a promise was made that no disk holds".to_owned(),
+        },
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.title)?;
+        for change in &self.changes {
+            write!(f, "\n       {change}")?;
+        }
+        for message in &self.sent {
+            write!(f, "\n       sends {message}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Counterexample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, step) in (1..).zip(&self.steps) {
+            writeln!(f, "{number:>4}. {step}")?;
+        }
+        writeln!(
+            f,
+            "\n  {} is broken after {} steps:",
+            self.property,
+            self.steps.len()
+        )?;
+        writeln!(f, "    {}.", self.reason)?;
+        writeln!(f, "    It says: {}.\n", self.statement)?;
+        writeln!(
+            f,
+            "  {:<6} {:<10} {:>4} {:<5} {:<18} {:>6}  on disk",
+            "server", "role", "term", "vote", "log", "commit"
+        )?;
+        for row in &self.servers {
+            let ServerRow {
+                server,
+                role,
+                term,
+                vote,
+                log,
+                commit,
+                on_disk,
+            } = row;
+            writeln!(
+                f,
+                "  {server:<6} {role:<10} {term:>4} {vote:<5} {log:<18} {commit:>6}  {on_disk}"
+            )?;
+        }
+        Ok(())
+    }
+}

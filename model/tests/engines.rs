@@ -1,0 +1,93 @@
+//! Our explorer against stateright's checkers, on the same `Model`: the same states, the same depth,
+//! the same verdicts.
+
+use std::sync::atomic::AtomicBool;
+
+use plumb_model::{
+    Ablations, Bounds, Limits, Outcome, Property, Raft, Scope, Verdict, check, exam,
+};
+use stateright::{Checker, HasDiscoveries, Model};
+
+fn ours(scope: &Scope, threads: usize) -> Outcome {
+    let limits = Limits {
+        threads,
+        ..Limits::default()
+    };
+    check(
+        scope,
+        Ablations::NONE,
+        &limits,
+        &mut |_| {},
+        &AtomicBool::new(false),
+    )
+    .expect("bounds that fit")
+}
+
+fn raft(bounds: Bounds) -> Raft {
+    Raft::new(bounds, Ablations::NONE).expect("bounds that fit")
+}
+
+#[test]
+fn both_engines_count_the_same_states_at_the_same_depth() {
+    for (servers, max_term, max_log, requests, crashes) in [
+        (3, 1, 1, 1, 1),
+        (3, 2, 1, 1, 0),
+        (3, 1, 2, 2, 1),
+        (2, 2, 2, 2, 1),
+        (4, 1, 1, 1, 0),
+    ] {
+        let bounds = Bounds {
+            servers,
+            max_term,
+            max_log,
+            requests,
+            crashes,
+        };
+        let scope = Scope {
+            symmetry: false,
+            ..Scope::custom(bounds)
+        };
+        let (one, two) = (ours(&scope, 1), ours(&scope, 2));
+        let bfs = raft(bounds).checker().spawn_bfs().join();
+        assert!(bfs.is_done());
+        Property::ALL
+            .iter()
+            .for_each(|p| bfs.assert_no_discovery(p.name()));
+        for own in [&one, &two] {
+            assert_eq!(own.verdict, Verdict::Exhausted);
+            assert_eq!(
+                own.unique,
+                bfs.unique_state_count() as u64,
+                "states in {bounds}"
+            );
+            assert_eq!(own.generated, bfs.state_count() as u64, "steps in {bounds}");
+            // stateright counts the states of a path, we count its steps.
+            assert_eq!(own.max_depth + 1, bfs.max_depth(), "depth in {bounds}");
+        }
+        let dfs = raft(bounds).checker().symmetry().spawn_dfs().join();
+        let symmetric = ours(&Scope::custom(bounds), 2);
+        assert_eq!(
+            symmetric.unique,
+            dfs.unique_state_count() as u64,
+            "symmetry in {bounds}"
+        );
+    }
+}
+
+#[test]
+fn stateright_finds_what_ours_finds_and_nothing_shorter() {
+    for exam in [
+        exam(plumb_model::Ablation::TwoVotes),
+        exam(plumb_model::Ablation::ForgetTerm),
+    ] {
+        let model = Raft::new(exam.bounds, exam.ablations()).unwrap();
+        let wanted = HasDiscoveries::AllOf([exam.breaks.name()].into());
+        let bfs = model.checker().finish_when(wanted).spawn_bfs().join();
+        let path = bfs
+            .discovery(exam.breaks.name())
+            .expect("stateright finds it too");
+        // It may well be longer: within a block of 1,500 states, stateright's breadth-first
+        // checker replaces a discovery by later ones.
+        assert!(path.into_actions().len() >= exam.steps);
+    }
+}

@@ -1,0 +1,173 @@
+//! The named scopes: the small ones are exhausted here, and what is counted is what is committed.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use plumb_model::{
+    Ablations, Bounds, Limits, Outcome, RULES, SCOPES, Scope, StopReason, Verdict, check, scope,
+};
+
+fn explore(scope: &Scope, limits: &Limits) -> Outcome {
+    check(
+        scope,
+        Ablations::NONE,
+        limits,
+        &mut |_| {},
+        &AtomicBool::new(false),
+    )
+    .expect("bounds that fit")
+}
+
+fn two_threads() -> Limits {
+    Limits {
+        threads: 2,
+        ..Limits::default()
+    }
+}
+
+/// Compares exactly; scopes beyond `most` states are left to `plumb model check`.
+fn counts_are_as_committed(most: u64) {
+    for scope in SCOPES {
+        let Some(counted) = scope.counted else {
+            panic!("{} was never counted", scope.name)
+        };
+        if counted.unique > most {
+            continue;
+        }
+        let outcome = explore(scope, &two_threads());
+        assert_eq!(outcome.verdict, Verdict::Exhausted, "{}", scope.name);
+        assert_eq!(outcome.unique, counted.unique, "states of {}", scope.name);
+        assert_eq!(
+            outcome.generated, counted.generated,
+            "steps of {}",
+            scope.name
+        );
+        assert_eq!(outcome.max_depth, counted.depth, "depth of {}", scope.name);
+    }
+}
+
+#[test]
+fn small_scopes_hold_with_exactly_the_committed_counts() {
+    // All of them: `plumb model scopes --verify`.
+    counts_are_as_committed(150_000);
+}
+
+#[test]
+fn every_rule_is_taken_in_the_small_scope() {
+    let outcome = explore(scope("small").unwrap(), &two_threads());
+    for (rule, taken) in outcome.rules {
+        // Sends are eager: they are part of other rules.
+        assert_eq!(
+            taken > 0,
+            rule != "SendAppendEntries",
+            "{rule} was taken {taken} times"
+        );
+    }
+    assert_eq!(RULES.len(), 10);
+}
+
+#[test]
+fn symmetry_changes_the_number_of_states_but_no_verdict() {
+    for (symmetric, most) in [(scope("tiny").unwrap(), 6), (scope("small").unwrap(), 6)] {
+        let named = Scope {
+            symmetry: false,
+            ..*symmetric
+        };
+        let (with, without) = (
+            explore(symmetric, &two_threads()),
+            explore(&named, &two_threads()),
+        );
+        assert_eq!(with.verdict, without.verdict);
+        assert_eq!(with.sometimes, without.sometimes);
+        assert_eq!(with.max_depth, without.max_depth);
+        assert!(with.unique < without.unique && without.unique <= most * with.unique);
+    }
+}
+
+#[test]
+fn a_claim_that_is_not_reached_is_a_failure() {
+    let bounds = Bounds {
+        requests: 0,
+        ..scope("tiny").unwrap().bounds
+    };
+    let outcome = explore(
+        &Scope {
+            bounds,
+            ..*scope("tiny").unwrap()
+        },
+        &Limits::default(),
+    );
+    let Verdict::Vacuous(missed) = outcome.verdict else {
+        panic!("{:?}", outcome.verdict)
+    };
+    assert_eq!(
+        missed,
+        [
+            "an entry commits (§5.3)",
+            "a server recovers with a log (Figure 2)"
+        ]
+    );
+}
+
+#[test]
+fn a_check_that_is_cut_short_has_no_verdict() {
+    let scope = scope("small").unwrap();
+    let stopped = |limits: Limits, stop: bool| {
+        check(
+            scope,
+            Ablations::NONE,
+            &limits,
+            &mut |_| {},
+            &AtomicBool::new(stop),
+        )
+        .unwrap()
+    };
+    let time = Limits {
+        timeout: Some(Duration::ZERO),
+        ..two_threads()
+    };
+    assert_eq!(
+        stopped(time, false).verdict,
+        Verdict::Stopped(StopReason::Timeout)
+    );
+    let memory = Limits {
+        max_memory: Some(1 << 20),
+        ..two_threads()
+    };
+    assert_eq!(
+        stopped(memory, false).verdict,
+        Verdict::Stopped(StopReason::Memory)
+    );
+    let asked = stopped(two_threads(), true);
+    assert_eq!(asked.verdict, Verdict::Stopped(StopReason::Interrupted));
+    assert!(asked.unique < scope.counted.unwrap().unique);
+}
+
+#[test]
+fn bounds_that_do_not_fit_are_refused() {
+    let bounds = Bounds {
+        max_term: 8,
+        ..scope("tiny").unwrap().bounds
+    };
+    assert!(
+        bounds
+            .validate()
+            .unwrap_err()
+            .to_string()
+            .contains("terms must be between 1 and 7")
+    );
+    let crowded = Bounds {
+        servers: 5,
+        max_term: 7,
+        max_log: 6,
+        requests: 6,
+        crashes: 0,
+    };
+    assert!(
+        crowded
+            .validate()
+            .unwrap_err()
+            .to_string()
+            .contains("messages at once")
+    );
+}
