@@ -51,7 +51,16 @@ fn columns(line: &str) -> Option<Vec<&str>> {
     let columns: Vec<&str> = if rest.contains('\t') {
         rest.splitn(5, '\t').map(str::trim).collect()
     } else {
-        rest.splitn(4, ' ').map(str::trim).collect()
+        // Aligned with blanks: the value, which may hold some too, is the rest.
+        let mut columns = Vec::with_capacity(4);
+        let mut rest = rest;
+        while columns.len() < 3 {
+            let (column, after) = rest.split_once(char::is_whitespace)?;
+            columns.push(column);
+            rest = after.trim_start();
+        }
+        columns.push(rest);
+        columns
     };
     let kind = columns.get(1)?.strip_prefix(':')?;
     Kind::from_name(kind).map(|_| columns)
@@ -73,4 +82,21 @@ fn columns_to_pairs(columns: &[&str]) -> Result<Vec<(String, Value)>, String> {
             Ok((name.to_owned(), value.unwrap_or(Value::Null)))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_told_apart_by_tabs_or_by_blanks() {
+        for line in [
+            "INFO  jepsen.util - 4\t:invoke\t:cas\t[1 2]",
+            "INFO  jepsen.util - 4   :invoke :cas    [1 2]",
+        ] {
+            let columns = columns(line).unwrap();
+            assert_eq!(columns, ["4", ":invoke", ":cas", "[1 2]"], "{line}");
+        }
+        assert_eq!(columns("INFO  jepsen.core - Run complete"), None);
+    }
 }

@@ -1,0 +1,192 @@
+//! The front door: judges every part of a history, on as many threads as allowed, and puts the verdict
+//! together. Nothing here depends on how the parts were shared out.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use plumb_histories::History;
+
+use crate::budget::Shared;
+use crate::explain;
+use crate::intake::{Intake, Taken};
+use crate::linear::{Finding, Outcome, Rules, decide};
+use crate::report::{Part as PartReport, PartOutcome};
+use crate::{Algorithm, CheckError, Limit, Options, PartWitness, Reason, Report, Verdict, Witness};
+
+/// Judges a history.
+///
+/// ```
+/// use plumb_checkers::{Options, Spec, check};
+/// use plumb_histories::{Header, Recorder, Value};
+///
+/// let mut recorder = Recorder::new(Header::default());
+/// recorder.invoke(0, 0, "write", None, Value::Int(1), None);
+/// recorder.ok(1, 0, Value::Int(1));
+/// recorder.invoke(2, 1, "read", None, Value::Null, None);
+/// recorder.ok(3, 1, Value::Null);
+/// let options = Options::new(Spec::by_name("register")?);
+/// let report = check(&recorder.finish(), &options)?;
+/// assert!(report.verdict.is_violation());
+/// println!("{}", report.verdict);
+/// # Ok::<(), plumb_checkers::CheckError>(())
+/// ```
+///
+/// # Errors
+/// If the history does not fit the specification: an unknown operation, a value of the wrong shape.
+pub fn check(history: &History, options: &Options) -> Result<Report, CheckError> {
+    let mut intake = Intake::new(options)?;
+    intake.push_all(history)?;
+    intake.finish()
+}
+
+/// As [`check`], until the flag is set: then what is undecided is unknown.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_until(
+    history: &History,
+    options: &Options,
+    stop: &AtomicBool,
+) -> Result<Report, CheckError> {
+    let mut intake = Intake::new(options)?;
+    intake.push_all(history)?;
+    intake.finish_until(stop)
+}
+
+/// What one part came to.
+struct Judged {
+    algorithm: Algorithm,
+    steps: u64,
+    memory: usize,
+    outcome: Outcome,
+}
+
+/// Judges what was taken in.
+pub(crate) fn check_parts(taken: &Taken, options: &Options, stop: Option<&AtomicBool>) -> Report {
+    let shared = Shared::new(options.budget, stop);
+    let rules = Rules {
+        spec: &*options.spec.0,
+        init: &options.init,
+        tables: &taken.tables,
+    };
+    let judged = judge_all(taken, rules, options, &shared);
+    let mut parts = Vec::with_capacity(judged.len());
+    let mut witness = Witness::default();
+    let mut violation: Option<(usize, Finding)> = None;
+    let mut unknown: Option<(usize, Limit)> = None;
+    let mut undecided = 0;
+    for (number, judged) in judged.into_iter().enumerate() {
+        let part = &taken.parts[number];
+        let key = taken.tables.value(part.key).cloned();
+        let outcome = match judged.outcome {
+            Outcome::Valid(order) => {
+                if options.witness {
+                    witness.parts.push(PartWitness {
+                        key: key.clone(),
+                        order,
+                    });
+                }
+                PartOutcome::Valid
+            }
+            Outcome::Violation(finding) => {
+                violation.get_or_insert((number, finding));
+                PartOutcome::Violation
+            }
+            Outcome::Unknown(limit) => {
+                undecided += 1;
+                unknown.get_or_insert((number, limit));
+                PartOutcome::Unknown
+            }
+        };
+        parts.push(PartReport {
+            key,
+            operations: part.recorded,
+            algorithm: judged.algorithm,
+            outcome,
+            steps: judged.steps,
+            memory: judged.memory,
+        });
+    }
+    let verdict = if let Some((number, finding)) = violation {
+        match explain::counterexample(taken, number, &finding, rules, options, &shared) {
+            Ok(counterexample) => Verdict::Violation(Box::new(counterexample)),
+            Err(limit) => Verdict::Unknown(Reason {
+                limit,
+                key: parts[number].key.clone(),
+                decided: parts.len() - undecided - 1,
+                undecided: undecided + 1,
+            }),
+        }
+    } else if let Some((number, limit)) = unknown {
+        Verdict::Unknown(Reason {
+            limit,
+            key: parts[number].key.clone(),
+            decided: parts.len() - undecided,
+            undecided,
+        })
+    } else {
+        Verdict::Valid(witness)
+    };
+    Report {
+        verdict,
+        spec: options.spec.name().to_owned(),
+        consistency: options.consistency,
+        operations: taken.operations,
+        parts,
+    }
+}
+
+fn judge_all(
+    taken: &Taken,
+    rules: Rules<'_>,
+    options: &Options,
+    shared: &Shared<'_>,
+) -> Vec<Judged> {
+    let judge = |number: usize| {
+        let part = &taken.parts[number];
+        let mut meter = shared.meter();
+        let (algorithm, mut outcome) = decide(part, rules, &mut meter);
+        if let Outcome::Valid(order) = &mut outcome {
+            if options.witness {
+                for place in order {
+                    *place = part.ops[*place as usize].number;
+                }
+            } else {
+                *order = Vec::new();
+            }
+        }
+        Judged {
+            algorithm,
+            steps: meter.steps(),
+            memory: meter.peak(),
+            outcome,
+        }
+    };
+    let jobs = options.jobs.min(taken.parts.len());
+    if jobs <= 1 {
+        return (0..taken.parts.len()).map(judge).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(taken.parts.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= taken.parts.len() {
+                        break;
+                    }
+                    let judged = judge(number);
+                    done.lock()
+                        .expect("no thread panics while it holds the lock")
+                        .push((number, judged));
+                }
+            });
+        }
+    });
+    let mut done = done
+        .into_inner()
+        .expect("no thread panics while it holds the lock");
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, judged)| judged).collect()
+}

@@ -1,0 +1,56 @@
+//! How strong a promise is judged: which orders of operations count as an explanation.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::CheckError;
+
+/// What is demanded of the order that explains a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Consistency {
+    /// One order for each object, which respects real time (Herlihy and Wing 1990).
+    Linearizable,
+}
+
+const NAMES: [(&str, Consistency); 1] = [("linearizable", Consistency::Linearizable)];
+
+impl Consistency {
+    /// The consistency of that name.
+    ///
+    /// # Errors
+    /// With the names that exist, if it is none of them.
+    pub fn by_name(name: &str) -> Result<Consistency, CheckError> {
+        NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, consistency)| *consistency)
+            .ok_or_else(|| CheckError::NoSuchConsistency {
+                name: name.to_owned(),
+                known: Consistency::names(),
+            })
+    }
+
+    /// The names that [`Consistency::by_name`] knows.
+    #[must_use]
+    pub fn names() -> Vec<&'static str> {
+        NAMES.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        NAMES
+            .iter()
+            .find(|(_, consistency)| *consistency == self)
+            .map_or("linearizable", |(name, _)| name)
+    }
+}
+
+impl fmt::Display for Consistency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,81 @@
+//! Linearizability of one part: picks the fastest sound algorithm for what the calls are.
+
+pub(crate) mod registers;
+pub(crate) mod search;
+mod timeline;
+mod visited;
+pub(crate) mod wgl;
+pub(crate) mod zones;
+
+use plumb_histories::Value;
+
+use crate::budget::Meter;
+use crate::part::{Part, Tables};
+use crate::spec::ErasedSpec;
+use crate::{Algorithm, Limit};
+use registers::Registers;
+use search::{Search, Searched};
+
+/// What a part was held against.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) spec: &'a dyn ErasedSpec,
+    pub(crate) init: &'a Value,
+    pub(crate) tables: &'a Tables,
+}
+
+/// What is known of a part.
+pub(crate) enum Outcome {
+    /// Operations in an order that explains them, as places in the part.
+    Valid(Vec<u32>),
+    /// No order explains them.
+    Violation(Finding),
+    /// A budget ran out.
+    Unknown(Limit),
+}
+
+/// What an algorithm saw when it found a violation; the explanation starts from it.
+pub(crate) enum Finding {
+    /// Zones that cannot be reconciled: these operations, as places in the part.
+    Zones(zones::Conflict),
+    /// No search state survived this operation's completion.
+    Stuck {
+        /// Its place in the part.
+        op: u32,
+    },
+}
+
+/// Judges a part; the algorithm with the outcome.
+pub(crate) fn decide(part: &Part, rules: Rules<'_>, meter: &mut Meter<'_>) -> (Algorithm, Outcome) {
+    if let Some(registers) = Registers::of(part, rules) {
+        match zones::decide(part, &registers, meter) {
+            Ok(Some(zones::Decided::Valid(order))) => {
+                return (Algorithm::Zones, Outcome::Valid(order));
+            }
+            Ok(Some(zones::Decided::Conflict(conflict))) => {
+                return (
+                    Algorithm::Zones,
+                    Outcome::Violation(Finding::Zones(conflict)),
+                );
+            }
+            Ok(None) => {}
+            Err(limit) => return (Algorithm::Zones, Outcome::Unknown(limit)),
+        }
+        let mut machine = registers.machine();
+        return (Algorithm::Search, search(part, &mut machine, meter));
+    }
+    let mut machine = part.machine(rules.spec, rules.init, rules.tables);
+    (Algorithm::Search, search(part, &mut *machine, meter))
+}
+
+fn search<M: crate::spec::Machine + ?Sized>(
+    part: &Part,
+    machine: &mut M,
+    meter: &mut Meter<'_>,
+) -> Outcome {
+    match Search::new(part, machine).run(meter) {
+        Ok(Searched::Valid(order)) => Outcome::Valid(order),
+        Ok(Searched::Stuck { op }) => Outcome::Violation(Finding::Stuck { op }),
+        Err(limit) => Outcome::Unknown(limit),
+    }
+}

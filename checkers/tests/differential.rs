@@ -1,0 +1,54 @@
+//! The front door against the plainest judge on random small histories: no disagreement is tolerated.
+//! Every valid verdict's witness is verified besides. `PLUMB_DIFFERENTIAL_COUNT` sets how many,
+//! `PLUMB_DIFFERENTIAL_SEED` from where; the defaults suit a run on every push.
+
+mod common;
+
+use common::{Rng, Shape, generate, is_linearizable};
+use plumb_checkers::{Options, Spec, Verdict, check, verify_witness};
+
+fn setting(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {text}")),
+        Err(_) => default,
+    }
+}
+
+#[test]
+fn the_front_door_agrees_with_trying_every_order() {
+    let seed = setting("PLUMB_DIFFERENTIAL_SEED", 4);
+    let count = setting("PLUMB_DIFFERENTIAL_COUNT", 20_000);
+    let (mut valid, mut violated) = (0, 0);
+    for number in 0..count {
+        let mut rng = Rng(seed.wrapping_mul(1 << 32).wrapping_add(number));
+        let shape = Shape::random(&mut rng);
+        let history = generate(&mut rng, &shape);
+        let options = Options::new(Spec::by_name(shape.object.spec()).unwrap())
+            .with_init(shape.object.init());
+        let report = check(&history, &options).unwrap();
+        let expected = is_linearizable(&history, shape.object);
+        let text = || String::from_utf8(history.to_jsonl()).unwrap();
+        match &report.verdict {
+            Verdict::Valid(witness) => {
+                assert!(
+                    expected,
+                    "case {number} ({shape:?}) judged valid:\n{}",
+                    text()
+                );
+                verify_witness(&history, &options, witness)
+                    .unwrap_or_else(|why| panic!("case {number} ({shape:?}): {why}\n{}", text()));
+                valid += 1;
+            }
+            Verdict::Violation(why) => {
+                assert!(!expected, "case {number} ({shape:?}): {why}\n{}", text());
+                violated += 1;
+            }
+            Verdict::Unknown(why) => panic!("case {number} ({shape:?}): {why}\n{}", text()),
+        }
+    }
+    println!("{count} histories from seed {seed}: {valid} valid, {violated} violated");
+    // Both verdicts must be common, or the test shows little.
+    assert!(valid * 5 > count && violated * 20 > count);
+}
