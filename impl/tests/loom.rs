@@ -66,6 +66,10 @@ impl Log for ModelLog {
         Ok(())
     }
 
+    fn write(&mut self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     fn sync(&mut self) -> Result<(), StorageError> {
         if self.appended >= self.fails_at {
             return Err(StorageError::BatchTooLarge { bytes: 7, limit: 0 });

@@ -185,6 +185,14 @@ impl Wal {
         self.unless_failed(|wal| wal.try_append(batch))
     }
 
+    /// Hands everything appended to the disk, where a crash may tear it. [`Wal::sync`] does so too.
+    ///
+    /// # Errors
+    /// Any error is final: every later call returns it too.
+    pub fn write(&mut self) -> Result<(), StorageError> {
+        self.unless_failed(Wal::write_buffer)
+    }
+
     /// Makes everything appended durable.
     ///
     /// # Errors
@@ -249,6 +257,9 @@ impl Wal {
     }
 
     fn write_buffer(&mut self) -> Result<(), StorageError> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
         self.segment
             .file
             .write_at(self.written, &self.buffer)
@@ -262,9 +273,7 @@ impl Wal {
         if self.synced == self.offset() {
             return Ok(());
         }
-        if !self.buffer.is_empty() {
-            self.write_buffer()?;
-        }
+        self.write_buffer()?;
         let segment = &mut self.segment;
         segment
             .file

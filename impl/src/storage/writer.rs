@@ -20,6 +20,11 @@ pub trait Log {
     /// # Errors
     /// Final.
     fn append(&mut self, batch: &Batch) -> Result<(), StorageError>;
+    /// Hands what was added to the disk, not durable yet: [`Log::sync`] does so too.
+    ///
+    /// # Errors
+    /// Final.
+    fn write(&mut self) -> Result<(), StorageError>;
     /// Makes durable what was added.
     ///
     /// # Errors
@@ -35,6 +40,10 @@ pub trait Log {
 impl Log for Wal {
     fn append(&mut self, batch: &Batch) -> Result<(), StorageError> {
         Wal::append(self, batch)
+    }
+
+    fn write(&mut self) -> Result<(), StorageError> {
+        Wal::write(self)
     }
 
     fn sync(&mut self) -> Result<(), StorageError> {
@@ -56,8 +65,8 @@ pub fn drive<L: Log>(log: &mut L, queue: &GroupCommit) {
     queue.end();
 }
 
-/// The driver as a task. It sleeps for as long as a sync takes before it syncs, so a crash in
-/// between finds the group written and not durable.
+/// The driver as a task. It writes, and sleeps for as long as a sync takes before it syncs, so a
+/// crash in between finds the group written and not durable.
 async fn run_inline(
     mut wal: Wal,
     queue: Arc<GroupCommit>,
@@ -66,7 +75,7 @@ async fn run_inline(
 ) {
     let _ended = EndOnDrop(&queue);
     while let Some(group) = poll_fn(|cx| queue.poll_next_group(cx)).await {
-        let appended = append_all(&mut wal, &group);
+        let appended = append_all(&mut wal, &group).and_then(|seq| wal.write().map(|()| seq));
         let delay = disk.sync_delay();
         if !delay.is_zero() {
             clock.sleep(delay).await;
