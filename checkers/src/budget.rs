@@ -113,6 +113,22 @@ impl Meter<'_> {
         Ok(())
     }
 
+    /// Does something with no more than so many steps of the budget; `None` if only these ran out.
+    pub(crate) fn limited<T>(
+        &mut self,
+        steps: u64,
+        run: impl FnOnce(&mut Self) -> Result<T, Limit>,
+    ) -> Option<Result<T, Limit>> {
+        let whole = self.limit;
+        self.limit = whole.min(self.steps.saturating_add(steps));
+        let result = run(self);
+        let here = std::mem::replace(&mut self.limit, whole);
+        match result {
+            Err(Limit::Steps { .. }) if here < whole => None,
+            result => Some(result),
+        }
+    }
+
     /// Many steps at once, as of a pass over a list.
     pub(crate) fn pass(&mut self, steps: usize) -> Result<(), Limit> {
         let before = self.steps / EVERY;

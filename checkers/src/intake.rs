@@ -12,7 +12,7 @@ use crate::intern::Interner;
 use crate::linear::Rules;
 use crate::linear::registers::Registers;
 use crate::part::{Class, FOREVER, NONE, Op, Part, Tables};
-use crate::spec::{Call, ErasedSpec};
+use crate::spec::Call;
 use crate::{CheckError, Options, Report};
 
 /// An operation that has not completed.
@@ -25,7 +25,7 @@ struct Open {
     index: u64,
 }
 
-/// An operation that failed: it did not happen, so nothing is kept of it.
+/// An operation that did not happen, or may be taken not to have: nothing is kept of it.
 const FAILED: u32 = u32::MAX;
 /// An operation that is still open.
 const PENDING: u32 = u32::MAX - 1;
@@ -203,18 +203,24 @@ impl<'o> Intake<'o> {
             result,
             ..open.class
         };
+        let spec = &*self.options.spec.0;
+        let misfit = |what| CheckError::Operation { index, what };
         let part = &mut self.parts[open.part as usize];
+        let op = &mut part.ops[open.place as usize];
+        if ret == FOREVER {
+            // A read that never returned promised nothing and, as it changes no state, may be taken
+            // not to have happened.
+            let call = self.tables.call(&class);
+            if spec.is_read(&call) {
+                op.class = FAILED;
+                return spec.check(&call).map_err(misfit);
+            }
+        }
         let known = part.classes.len();
         let number = part.classes.intern(class);
         if part.classes.len() > known {
-            let call = self.tables.call(&class);
-            self.options
-                .spec
-                .0
-                .check(&call)
-                .map_err(|what| CheckError::Operation { index, what })?;
+            spec.check(&self.tables.call(&class)).map_err(misfit)?;
         }
-        let op = &mut part.ops[open.place as usize];
         op.ret = ret;
         op.class = number;
         Ok(())
@@ -256,7 +262,7 @@ impl<'o> Intake<'o> {
         let spec = &*self.options.spec.0;
         for part in &mut self.parts {
             part.recorded = part.ops.len();
-            drop_irrelevant(part, spec, &self.tables);
+            part.ops.retain(|op| op.class != FAILED);
             let rules = Rules {
                 spec,
                 init: &self.options.init,
@@ -287,16 +293,4 @@ pub(crate) struct Taken {
 
 fn intern_value(tables: &mut Tables, value: &Value) -> u32 {
     tables.values.intern_with(value, || value.clone())
-}
-
-/// Leaves out what cannot matter to any verdict: operations that failed did not happen; a read that
-/// never returned promised nothing and, as it changes no state, may be taken not to have happened.
-fn drop_irrelevant(part: &mut Part, spec: &dyn ErasedSpec, tables: &Tables) {
-    let reads: Vec<bool> = part
-        .calls(tables)
-        .iter()
-        .map(|call| spec.is_read(call))
-        .collect();
-    part.ops
-        .retain(|op| op.class != FAILED && (op.is_certain() || !reads[op.class as usize]));
 }

@@ -22,6 +22,7 @@ mod check;
 mod consistency;
 mod error;
 mod explain;
+pub mod families;
 mod hash;
 mod intake;
 mod intern;

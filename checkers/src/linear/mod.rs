@@ -1,5 +1,6 @@
 //! Linearizability of one part: picks the fastest sound algorithm for what the calls are.
 
+mod blame;
 pub(crate) mod registers;
 pub(crate) mod search;
 mod timeline;
@@ -10,11 +11,11 @@ pub(crate) mod zones;
 use plumb_histories::Value;
 
 use crate::budget::Meter;
-use crate::part::{Part, Tables};
-use crate::spec::ErasedSpec;
+use crate::part::{Op, Part, Tables};
+use crate::spec::{ErasedSpec, Machine};
 use crate::{Algorithm, Limit};
 use registers::Registers;
-use search::{Search, Searched};
+use search::{Search, Searched, Use};
 
 /// What a part was held against.
 #[derive(Clone, Copy)]
@@ -68,12 +69,28 @@ pub(crate) fn decide(part: &Part, rules: Rules<'_>, meter: &mut Meter<'_>) -> (A
     (Algorithm::Search, search(part, &mut *machine, meter))
 }
 
-fn search<M: crate::spec::Machine + ?Sized>(
-    part: &Part,
-    machine: &mut M,
-    meter: &mut Meter<'_>,
-) -> Outcome {
-    match Search::new(part, machine).run(meter) {
+/// A first search gets so many steps, and so many more an operation.
+const FIRST: (u64, u64) = (20_000, 20);
+
+/// Searches; where indeterminate operations make that long, asks in between whether the part fails even
+/// if they could be used again and again.
+fn search<M: Machine + ?Sized>(part: &Part, machine: &mut M, meter: &mut Meter<'_>) -> Outcome {
+    let searched = if part.ops.iter().all(Op::is_certain) {
+        Search::new(part, machine, Use::Once).run(meter)
+    } else {
+        let steps = FIRST.0 + FIRST.1 * part.ops.len() as u64;
+        let first = meter.limited(steps, |meter| {
+            Search::new(part, machine, Use::Once).run(meter)
+        });
+        match first {
+            Some(first) => first,
+            None => match Search::new(part, machine, Use::Often).run(meter) {
+                Ok(Searched::Valid(_)) => Search::new(part, machine, Use::Once).run(meter),
+                relaxed => relaxed,
+            },
+        }
+    };
+    match searched {
         Ok(Searched::Valid(order)) => Outcome::Valid(order),
         Ok(Searched::Stuck { op }) => Outcome::Violation(Finding::Stuck { op }),
         Err(limit) => Outcome::Unknown(limit),

@@ -6,8 +6,9 @@
 //! that look the same are placed in the order of their completions; indeterminate ones are counted by
 //! class; a write that another overwrote unseen need not be placed at all.
 
+use super::blame::{Blame, NO_ENTRY};
 use super::timeline::{Moment, Timeline, Window};
-use super::visited::{Order, Visited};
+use super::visited::{Known, Order, Visited};
 use crate::Limit;
 use crate::budget::Meter;
 use crate::part::{Op, Part};
@@ -45,7 +46,7 @@ enum Choice {
 /// The indeterminate operations of one class. They are interchangeable but for when they were invoked,
 /// so the earliest are used first, and how many are used says which.
 #[derive(Clone, Default)]
-struct Group {
+pub(super) struct Group {
     members: Vec<u32>,
     /// How many of them were invoked before the present event.
     called: u64,
@@ -53,6 +54,28 @@ struct Group {
     word: usize,
     shift: u32,
     mask: u64,
+}
+
+impl Group {
+    /// All that were invoked are used.
+    fn is_spent(&self, config: &[u64]) -> bool {
+        self.mask > 0 && (config[self.word] >> self.shift) & self.mask >= self.called
+    }
+
+    /// Whether a configuration says how many are used.
+    pub(super) fn is_counted(&self) -> bool {
+        self.mask > 0
+    }
+
+    /// The bit above its counter.
+    fn guard(&self) -> u64 {
+        (self.mask + 1) << self.shift
+    }
+
+    /// Its word in a configuration, the bits of its counter, its guard.
+    pub(super) fn field(&self) -> (usize, u64, u64) {
+        (self.word, self.mask << self.shift, self.guard())
+    }
 }
 
 /// Where the parts of a configuration lie: `[state, last write, done, free, used]`.
@@ -69,7 +92,8 @@ const STATE: usize = 0;
 const COMMITTED: u64 = 1 << 32;
 /// One more than the place of the last write in the order; 0 if there is none.
 const LAST_WRITE: usize = 1;
-const DONE: usize = 2;
+/// What is before this is not remembered.
+pub(super) const DONE: usize = 2;
 
 impl Layout {
     fn free(&self) -> usize {
@@ -78,6 +102,16 @@ impl Layout {
     fn used(&self) -> usize {
         DONE + self.width * (1 + usize::from(self.has_writes))
     }
+}
+
+/// How indeterminate operations are used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Each at most once, as it is.
+    Once,
+    /// Each any number of times: a relaxation with far fewer configurations, as none is counted. What
+    /// fails even so is a violation; what succeeds says nothing.
+    Often,
 }
 
 pub(crate) struct Search<'a, M: Machine + ?Sized> {
@@ -94,12 +128,15 @@ pub(crate) struct Search<'a, M: Machine + ?Sized> {
     stamp: u64,
     /// Scratch.
     kept: Vec<(bool, u32, Choice)>,
+    /// The groups (their guards) of which one more would have given the present configuration
+    /// another choice.
+    denied: Vec<u64>,
 }
 
 const NO_GROUP: u32 = u32::MAX;
 
 impl<'a, M: Machine + ?Sized> Search<'a, M> {
-    pub(crate) fn new(part: &'a Part, machine: &'a mut M) -> Search<'a, M> {
+    pub(crate) fn new(part: &'a Part, machine: &'a mut M, uses: Use) -> Search<'a, M> {
         let classes = part.classes.len();
         let timeline = Timeline::new(part);
         let mut group_of = vec![NO_GROUP; classes];
@@ -126,6 +163,9 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
         let mut guards: Vec<u64> = Vec::new();
         let mut shift = 64;
         for group in &mut groups {
+            if uses == Use::Often {
+                break;
+            }
             // One bit more than the number needs: the guard of `Order::covers`.
             let bits = usize::BITS - group.members.len().leading_zeros() + 1;
             if shift + bits > 64 {
@@ -146,6 +186,7 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
             layout,
             groups,
             group_of,
+            denied: vec![0; guards.len()],
             guards,
             earliest: vec![(0, 0); classes],
             stamp: 0,
@@ -164,6 +205,7 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
         let fixed = timeline.memory() + self.earliest.len() * 16;
         let length = self.layout.length;
         let mut visited = Visited::new(length - DONE);
+        let mut blame = Blame::new(&self.groups, self.layout.used());
         let mut now = vec![0u64; length];
         now[STATE] = u64::from(self.machine.init());
         // The stack: frames, their configurations, their choices.
@@ -182,19 +224,21 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
             };
             furthest = furthest.max(window.pos);
             masks.read(&window, &*self.machine, self.ops);
-            let mut fresh = true;
-            if !frames.is_empty() {
+            // Where there is nothing to come back to there is nothing to remember.
+            let known = if frames.is_empty() && blame.is_idle() {
+                Known::New(NO_ENTRY)
+            } else {
                 let place = (window.pos as u64) << 33 | now[STATE];
                 let by = masks.order(&self.guards);
-                let (new, compared) = visited.insert(place, &now[DONE..], by);
+                let (known, compared) = visited.insert(place, &now[DONE..], by);
                 meter.pass(compared)?;
-                fresh = new;
-            }
-            if fresh {
-                let start = choices.len();
-                self.choices(stuck, &window, &masks, &now, &mut choices);
-                meter.pass(1 + choices.len() - start)?;
-                if choices.len() > start {
+                known
+            };
+            match known {
+                Known::New(entry) => {
+                    let start = choices.len();
+                    self.choices(stuck, &window, &masks, &now, &mut choices);
+                    meter.pass(1 + choices.len() - start)?;
                     frames.push(Frame {
                         pos: window.pos,
                         order: order.len(),
@@ -202,9 +246,18 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
                         choices: start,
                     });
                     configs.extend_from_slice(&now);
+                    blame.enter(entry, &self.denied);
                 }
+                Known::Covered(entry) => blame.covered(entry, &mut visited),
             }
-            // Take the next choice of the last frame; the last choice takes the frame with it.
+            // Leave the frames that have no choice left.
+            while let Some(frame) = frames.last()
+                && choices.len() == frame.choices
+            {
+                blame.leave(&mut visited);
+                frames.pop();
+                configs.truncate(configs.len() - length);
+            }
             let Some(frame) = frames.last() else {
                 let Moment::Return(op) = timeline.at(furthest) else {
                     unreachable!("a search only ever stops at completions");
@@ -221,7 +274,8 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
             let base = configs.len() - length;
             now.copy_from_slice(&configs[base..]);
             let choice = choices.pop().expect("a frame has choices left");
-            if choices.len() == frame.choices {
+            if choices.len() == frame.choices && blame.is_idle() {
+                // The last choice takes the frame with it.
                 frames.pop();
                 configs.truncate(base);
             }
@@ -238,7 +292,9 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
             );
             let held = fixed
                 + visited.memory()
+                + blame.memory()
                 + self.machine.memory()
+                + frames.capacity() * size_of::<Frame>()
                 + (configs.capacity() + choices.capacity() + order.capacity()) * 8;
             meter.hold(held)?;
         }
@@ -297,6 +353,7 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
         choices: &mut Vec<Choice>,
     ) {
         let start = choices.len();
+        self.denied.fill(0);
         let op = self.ops[completing as usize];
         let here = state(now);
         let slot = window.slot(completing);
@@ -339,28 +396,27 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
                 kept.push((serves, ret, Choice::Place(other)));
             }
         }
-        for group in 0..self.groups.len() {
-            let Group {
-                called,
-                word,
-                shift,
-                mask,
-                ..
-            } = self.groups[group];
-            if (now[word] >> shift) & mask >= called {
+        for number in 0..self.groups.len() {
+            if self.groups[number].called == 0 {
                 continue;
             }
-            let class = self.ops[self.groups[group].members[0] as usize].class;
+            let class = self.ops[self.groups[number].members[0] as usize].class;
             let after = self.machine.step(here, class);
             // One that changes nothing is better kept.
-            if after != DEAD
-                && after != here
-                && self.is_useful(class, after, None, window, masks, now)
+            if after == DEAD
+                || after == here
+                || !self.is_useful(class, after, None, window, masks, now)
             {
-                let serves = self.machine.step(after, op.class) != DEAD;
-                let number = u32::try_from(group).expect("fewer groups than classes");
-                kept.push((serves, u32::MAX, Choice::Use(number)));
+                continue;
             }
+            let group = &self.groups[number];
+            if group.is_spent(now) {
+                self.denied[group.word - self.layout.used()] |= group.guard();
+                continue;
+            }
+            let serves = self.machine.step(after, op.class) != DEAD;
+            let number = u32::try_from(number).expect("fewer groups than classes");
+            kept.push((serves, u32::MAX, Choice::Use(number)));
         }
         kept.sort_by_key(|(serves, ret, _)| (*serves, std::cmp::Reverse(*ret)));
         choices.extend(kept.drain(..).map(|(_, _, choice)| choice));
@@ -399,13 +455,20 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
                 }
             }
         }
-        (0..self.groups.len()).any(|group| {
-            let group = &self.groups[group];
+        for group in &self.groups {
             let class = self.ops[group.members[0] as usize].class;
-            (now[group.word] >> group.shift) & group.mask < group.called
-                && !self.machine.is_write(class)
-                && self.machine.step(after, class) != DEAD
-        })
+            if group.called == 0
+                || self.machine.is_write(class)
+                || self.machine.step(after, class) == DEAD
+            {
+                continue;
+            }
+            if !group.is_spent(now) {
+                return true;
+            }
+            self.denied[group.word - self.layout.used()] |= group.guard();
+        }
+        false
     }
 
     /// Places what was chosen, and answers the reads that it lets answer.
@@ -449,8 +512,11 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
                     }
                 }
                 let group = &self.groups[number as usize];
-                let used = (now[group.word] >> group.shift) & group.mask;
-                now[group.word] += 1 << group.shift;
+                let mut used = 0;
+                if group.mask > 0 {
+                    used = (now[group.word] >> group.shift) & group.mask;
+                    now[group.word] += 1 << group.shift;
+                }
                 let place = group.members[usize::try_from(used).expect("a count of operations")];
                 (place, self.ops[place as usize].class)
             }

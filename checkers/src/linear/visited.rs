@@ -79,6 +79,14 @@ pub(crate) struct Visited {
     kinds: usize,
 }
 
+/// What became of remembering a configuration.
+pub(crate) enum Known {
+    /// It was new; its number.
+    New(u32),
+    /// This one can do as much.
+    Covered(u32),
+}
+
 impl Visited {
     /// For configurations of so many words.
     pub(crate) fn new(length: usize) -> Visited {
@@ -95,31 +103,49 @@ impl Visited {
         self.words.capacity() * 8 + (self.before.capacity() + self.heads.capacity()) * 4
     }
 
-    /// Remembers a configuration, unless one that can do as much is known: then `false`. `place` is
-    /// the event and the state; the second value is how many were compared.
-    pub(crate) fn insert(&mut self, place: u64, config: &[u64], order: Order<'_>) -> (bool, usize) {
+    /// Remembers a configuration, unless one that can do as much is known. `place` is the event and
+    /// the state; the second value is how many were compared.
+    pub(crate) fn insert(
+        &mut self,
+        place: u64,
+        config: &[u64],
+        order: Order<'_>,
+    ) -> (Known, usize) {
         if (self.kinds + 1) * 2 > self.heads.len() {
             self.grow();
         }
         let hash = order.kind_hash(place, config);
         let slot = self.slot(hash, place, config, order);
-        let mut entry = self.heads[slot];
-        self.kinds += usize::from(entry == NOTHING);
+        let head = self.heads[slot];
+        self.kinds += usize::from(head == NOTHING);
+        let (mut entry, mut later) = (head, NOTHING);
         let mut compared = 1;
         while entry != NOTHING && compared < MOST {
             if order.covers(&self.entry(entry)[2..], config) {
-                return (false, compared);
+                if later != NOTHING {
+                    // To the front: what covered once will again.
+                    self.before[later as usize] = self.before[entry as usize];
+                    self.before[entry as usize] = head;
+                    self.heads[slot] = entry;
+                }
+                return (Known::Covered(entry), compared);
             }
             compared += 1;
+            later = entry;
             entry = self.before[entry as usize];
         }
         let number = u32::try_from(self.before.len()).unwrap_or(NOTHING);
         assert!(number < NOTHING, "memory ends before 2^32 configurations");
-        self.before.push(self.heads[slot]);
+        self.before.push(head);
         self.words.extend([hash, place]);
         self.words.extend_from_slice(config);
         self.heads[slot] = number;
-        (true, compared)
+        (Known::New(number), compared)
+    }
+
+    /// The words of a remembered configuration.
+    pub(crate) fn config_mut(&mut self, number: u32) -> &mut [u64] {
+        &mut self.words[number as usize * self.length + 2..][..self.length - 2]
     }
 
     fn entry(&self, number: u32) -> &[u64] {
