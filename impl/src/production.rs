@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use crate::seams::{BoxFuture, Clock, Disk, Listener, Network, Random, Seams, Stream};
+use crate::seams::{BoxFuture, Clock, Disk, Listener, Network, Random, Seams, Stream, Tasks};
 
 /// Tokio's monotonic clock.
 #[derive(Clone, Debug)]
@@ -104,6 +104,7 @@ impl Random for OsSeeded {
 #[must_use]
 pub fn seams(disk: Arc<dyn Disk>) -> Seams {
     Seams {
+        tasks: Tasks::Pool,
         clock: Arc::new(TokioClock::start()),
         disk,
         network: Arc::new(TcpNetwork),

@@ -1,6 +1,7 @@
 //! The four places where production and simulation differ, and the only four: clock, disk, network,
 //! randomness. Each is a small trait with one implementation for production in this crate and one
-//! for simulation in the harness; everything else is the same code in both.
+//! for simulation in the harness; everything else is the same code in both. (What else differs is
+//! whose threads run it: [`Tasks`], and the log's driver.)
 
 use std::future::Future;
 use std::io;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::{JoinHandle, JoinSet};
 
 /// A boxed future, so that the seams stay object-safe and no type parameter spreads from them.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -125,9 +127,47 @@ pub trait Network: Send + Sync {
     fn connect<'a>(&'a self, addr: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Stream>>>;
 }
 
+/// Where a node's tasks run.
+///
+/// Which of several tasks goes first when a runtime is dropped, as at a simulated crash, depends for
+/// [`Tasks::Pool`] on their ids (tokio 1.54 keeps them in shards by id), hence on a counter that
+/// everything in the process shares: runs beside each other would change one another. Those of a
+/// `LocalSet` go in the order of their birth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tasks {
+    /// On the runtime's own threads.
+    Pool,
+    /// In the `LocalSet` of whoever spawns.
+    Local,
+}
+
+impl Tasks {
+    /// Starts a task.
+    pub(crate) fn spawn(self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        match self {
+            Tasks::Pool => tokio::spawn(task),
+            Tasks::Local => tokio::task::spawn_local(task),
+        }
+    }
+
+    /// Starts a task that ends with the set.
+    pub(crate) fn spawn_in(
+        self,
+        set: &mut JoinSet<()>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        match self {
+            Tasks::Pool => set.spawn(task),
+            Tasks::Local => set.spawn_local(task),
+        };
+    }
+}
+
 /// A node's share of the world.
 #[derive(Clone)]
 pub struct Seams {
+    /// Where its tasks run.
+    pub tasks: Tasks,
     /// Its clock.
     pub clock: Arc<dyn Clock>,
     /// Its data folder.

@@ -23,6 +23,13 @@ fn within<T>(future: impl Future<Output = T>) -> T {
     })
 }
 
+/// The same where nothing waits for another thread: time passes only when all are asleep.
+fn on_paused_time<T>(future: impl Future<Output = T>) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(future)
+}
+
 async fn durable(writer: &mut LogWriter, seq: u64) -> Result<PersistSeq, StorageError> {
     writer.durable(PersistSeq(seq - 1)).await
 }
@@ -163,7 +170,7 @@ fn a_task_groups_what_piles_up_and_a_cancelled_wait_loses_nothing() {
     let disk: Arc<dyn Disk> = Arc::new(Slow(memory.clone()));
     let mut workload = Workload::new(8, 100);
     let batches: Vec<Batch> = (0..20).map(|_| workload.next()).collect();
-    within(async {
+    on_paused_time(async {
         let (wal, _) = Wal::open(Arc::clone(&disk), WalOptions::default()).expect("it opens");
         let clock = Arc::new(TestClock);
         let (mut writer, driver) = LogWriter::inline(wal, clock, disk);

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::frame::{FrameError, read_frame, write_frame};
 use super::protocol::{Caller, Hello, PeerFrame, Pong, decode, encode};
 use crate::core::Envelope;
-use crate::seams::{Clock, Network, Stream};
+use crate::seams::{Clock, Network, Seams, Stream, Tasks};
 use crate::types::NodeId;
 
 /// The link's times and bounds.
@@ -53,6 +53,7 @@ struct Link {
     me: NodeId,
     addr: String,
     config: LinkConfig,
+    tasks: Tasks,
     clock: Arc<dyn Clock>,
     network: Arc<dyn Network>,
     outgoing: mpsc::Receiver<Envelope>,
@@ -68,25 +69,19 @@ enum End {
 impl PeerLink {
     /// Starts the task.
     #[must_use]
-    pub fn start(
-        me: NodeId,
-        addr: String,
-        config: LinkConfig,
-        clock: Arc<dyn Clock>,
-        network: Arc<dyn Network>,
-    ) -> PeerLink {
+    pub fn start(me: NodeId, addr: String, config: LinkConfig, seams: &Seams) -> PeerLink {
         let (sender, outgoing) = mpsc::channel(config.queue);
-        tokio::spawn(
-            Link {
-                me,
-                addr,
-                config,
-                clock,
-                network,
-                outgoing,
-            }
-            .run(),
-        );
+        let link = Link {
+            me,
+            addr,
+            config,
+            tasks: seams.tasks,
+            clock: Arc::clone(&seams.clock),
+            network: Arc::clone(&seams.network),
+            outgoing,
+        };
+        // Nobody waits for it: it ends when the handle is gone.
+        drop(seams.tasks.spawn(link.run()));
         PeerLink { outgoing: sender }
     }
 
@@ -126,7 +121,7 @@ impl Link {
     async fn talk(&mut self, stream: Box<dyn Stream>) -> End {
         let (reader, mut writer) = tokio::io::split(stream);
         let (pong_sender, mut pongs) = mpsc::channel(4);
-        let reading = tokio::spawn(read_pongs(reader, pong_sender));
+        let reading = self.tasks.spawn(read_pongs(reader, pong_sender));
         let hello = encode(&Hello::new(Caller::Peer(self.me)));
         let mut end = End::Lost;
         if self.write(&mut writer, &hello).await.is_ok() {

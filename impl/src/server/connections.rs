@@ -13,7 +13,7 @@ use crate::net::protocol::{
     Caller, Hello, PeerFrame, Pong, Request, RequestBody, Response, ResponseBody, decode, encode,
 };
 use crate::net::{read_frame, write_frame};
-use crate::seams::{Clock, Listener, Stream};
+use crate::seams::{Clock, Listener, Seams, Stream};
 use crate::types::NodeId;
 
 /// How long a new connection may take to say who it is.
@@ -60,8 +60,9 @@ pub(super) async fn accept(
     mut listener: Box<dyn Listener>,
     me: NodeId,
     inbox: Inbox,
-    clock: Arc<dyn Clock>,
+    seams: Seams,
 ) {
+    let Seams { tasks, clock, .. } = seams;
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -69,7 +70,8 @@ pub(super) async fn accept(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
-                    connections.spawn(serve(stream, me, inbox.clone(), Arc::clone(&clock)));
+                    let serving = serve(stream, me, inbox.clone(), Arc::clone(&clock));
+                    tasks.spawn_in(&mut connections, serving);
                 }
                 // Out of descriptors, or a caller that is gone already: others may fare better.
                 Err(error) => {

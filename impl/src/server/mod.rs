@@ -118,21 +118,18 @@ pub async fn run(
     let (peer_sender, from_peers) = mpsc::channel(1024);
     let (client_sender, from_clients) = mpsc::channel(1024);
     let mut tasks = JoinSet::new();
-    tasks.spawn(connections::accept(
-        listener,
-        config.core.id,
-        connections::Inbox {
-            peers: peer_sender,
-            clients: client_sender,
-        },
-        Arc::clone(&seams.clock),
-    ));
+    let inbox = connections::Inbox {
+        peers: peer_sender,
+        clients: client_sender,
+    };
+    let accepting = connections::accept(listener, config.core.id, inbox, seams.clone());
+    seams.tasks.spawn_in(&mut tasks, accepting);
     let writer = match config.log_driver {
         LogDriver::Thread => LogWriter::on_thread(wal),
         LogDriver::Inline => {
             let (writer, driver) =
                 LogWriter::inline(wal, Arc::clone(&seams.clock), Arc::clone(&seams.disk));
-            tasks.spawn(driver);
+            seams.tasks.spawn_in(&mut tasks, driver);
             writer
         }
     };
@@ -140,12 +137,9 @@ pub async fn run(
         .peers
         .iter()
         .map(|(id, addr)| {
-            let (clock, network) = (Arc::clone(&seams.clock), Arc::clone(&seams.network));
             let me = config.core.id;
-            (
-                *id,
-                PeerLink::start(me, addr.clone(), config.link.clone(), clock, network),
-            )
+            let link = PeerLink::start(me, addr.clone(), config.link.clone(), &seams);
+            (*id, link)
         })
         .collect();
 
