@@ -1,4 +1,11 @@
 //! Plumbline's harness: it runs the real server in a simulated world, watches every node, records
 //! what clients saw, and turns all of it into verdicts. `cli` is the `plumb` command.
 
+pub mod artifacts;
 pub mod cli;
+pub mod invariants;
+pub mod nemesis;
+pub mod scenario;
+pub mod sim;
+pub mod verify;
+pub mod workload;

@@ -53,7 +53,10 @@ pub struct CliError {
 impl CliError {
     /// An error with its remedy.
     pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> CliError {
-        CliError { what: what.into(), remedy: remedy.into() }
+        CliError {
+            what: what.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 

@@ -1,0 +1,77 @@
+//! What a failing run leaves behind: one folder with everything that is needed to see it again.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::cli::CliError;
+use crate::scenario::Scenario;
+use crate::sim::{Run, RunOptions, run};
+
+/// Saves a failing run as `DIR/seed-N/{scenario.json, history.jsonl, trace.txt, verdict.json}`;
+/// runs it once more for the trace. Returns the folder.
+///
+/// # Errors
+/// If the folder can't be written.
+pub fn save_failure(dir: &Path, scenario: &Scenario, failed: &Run) -> Result<PathBuf, CliError> {
+    let folder = dir.join(format!("seed-{}", scenario.seed));
+    let traced = run(scenario, RunOptions { trace: true });
+    let verdict = json!({
+        "plumb_verdict": 1,
+        "violation": failed.violation,
+        "explanation": failed.explanation,
+        "undecided": failed.undecided,
+        "replay": replay_command(&folder),
+        "replayed_identically": traced.violation == failed.violation,
+    });
+    let verdict = format!(
+        "{}\n",
+        serde_json::to_string_pretty(&verdict).unwrap_or_default()
+    );
+    create_folder(&folder)?;
+    write_file(&folder.join("scenario.json"), scenario.to_json().as_bytes())?;
+    write_file(&folder.join("history.jsonl"), &failed.history.to_jsonl())?;
+    write_file(&folder.join("trace.txt"), traced.trace.as_bytes())?;
+    write_file(&folder.join("verdict.json"), verdict.as_bytes())?;
+    Ok(folder)
+}
+
+/// The command that runs a saved failure again.
+#[must_use]
+pub fn replay_command(folder: &Path) -> String {
+    format!(
+        "cargo run --release -- sim replay {}",
+        folder.join("scenario.json").display()
+    )
+}
+
+/// Creates a folder with its parents.
+///
+/// # Errors
+/// If that is not possible, with what to do.
+pub fn create_folder(folder: &Path) -> Result<(), CliError> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        CliError::new(
+            format!("cannot create the folder {}: {error}", folder.display()),
+            "name a folder that can be written with --out, or correct its permissions",
+        )
+    })
+}
+
+/// Writes a file whole: under another name first, so that an interruption leaves the old or the new.
+///
+/// # Errors
+/// If that is not possible, with what to do.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let partial = path.with_extension("partial");
+    let written = std::fs::File::create(&partial)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| std::fs::rename(&partial, path));
+    written.map_err(|error| {
+        CliError::new(
+            format!("cannot write {}: {error}", path.display()),
+            "free some space, correct the permissions, or name another place",
+        )
+    })
+}

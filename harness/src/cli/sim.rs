@@ -1,0 +1,393 @@
+//! `plumb sim`: the real server in a simulated world.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+
+use super::{CliError, Exit, interrupt, progress};
+use crate::artifacts::{create_folder, replay_command, save_failure, write_file};
+use crate::nemesis::{Length, generate};
+use crate::scenario::Scenario;
+use crate::sim::sweep::{Plan, Summary, sweep};
+use crate::sim::{Run, RunOptions, run};
+
+/// Runs the real server on a simulated network, clock and disk, with faults, and judges it.
+#[derive(Debug, Args)]
+pub struct SimArgs {
+    #[command(subcommand)]
+    command: SimCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum SimCommand {
+    /// Runs one seed and says what was seen.
+    #[command(
+        after_help = "Examples:\n  plumb sim run --seed 7\n  plumb sim run --seed 7 --trace \
+                            - --history h.jsonl\n  plumb sim run --seed 7 --length long --json -"
+    )]
+    Run(RunArgs),
+    /// Runs many seeds on all cores.
+    #[command(
+        after_help = "Examples:\n  plumb sim sweep --seeds 1000\n  plumb sim sweep --start \
+                            5000 --seeds 200 --keep-going --json sweep.json"
+    )]
+    Sweep(SweepArgs),
+    /// Runs a saved scenario again, with its trace.
+    #[command(after_help = "Examples:\n  plumb sim replay \
+                            target/plumb/failures/seed-7/scenario.json\n  plumb sim replay s.json \
+                            --trace trace.txt")]
+    Replay(ReplayArgs),
+    /// Prints the scenario of a seed as JSON, to be edited and replayed.
+    Scenario(ScenarioArgs),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LengthArg {
+    /// 10 simulated seconds of faults, 6 of health.
+    Short,
+    /// 54 simulated seconds of faults, 6 of health.
+    Long,
+}
+
+impl From<LengthArg> for Length {
+    fn from(length: LengthArg) -> Length {
+        match length {
+            LengthArg::Short => Length::SHORT,
+            LengthArg::Long => Length::LONG,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+struct ScenarioArgs {
+    /// The seed.
+    #[arg(long)]
+    seed: u64,
+    /// How long the run is.
+    #[arg(long, value_enum, default_value = "short")]
+    length: LengthArg,
+}
+
+/// Where to put what was seen; `-` is standard output.
+#[derive(Debug, Args)]
+struct Outputs {
+    /// Write the trace, a line an event.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Write the client history as JSON Lines.
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
+    /// Write the verdict as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    #[command(flatten)]
+    outputs: Outputs,
+    /// Where a failing run is saved.
+    #[arg(long, default_value = "target/plumb/failures", value_name = "DIR")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// A scenario that was saved.
+    scenario: PathBuf,
+    #[command(flatten)]
+    outputs: Outputs,
+}
+
+#[derive(Debug, Args)]
+struct SweepArgs {
+    /// How many seeds.
+    #[arg(long, default_value_t = 200)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    start: u64,
+    /// How many runs at a time; all cores if not given.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// How long each run is.
+    #[arg(long, value_enum, default_value = "short")]
+    length: LengthArg,
+    /// Go on after a failure.
+    #[arg(long)]
+    keep_going: bool,
+    /// Write the summary as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where failing runs are saved.
+    #[arg(long, default_value = "target/plumb/failures", value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If a scenario can't be read or a result can't be written.
+pub fn run_command(args: &SimArgs) -> Result<Exit, CliError> {
+    match &args.command {
+        SimCommand::Run(args) => one(args),
+        SimCommand::Sweep(args) => many(args),
+        SimCommand::Replay(args) => replay(args),
+        SimCommand::Scenario(args) => {
+            print!("{}", generate(args.seed, args.length.into()).to_json());
+            Ok(Exit::Holds)
+        }
+    }
+}
+
+fn one(args: &RunArgs) -> Result<Exit, CliError> {
+    let scenario = generate(args.scenario.seed, args.scenario.length.into());
+    let result = run(
+        &scenario,
+        RunOptions {
+            trace: args.outputs.trace.is_some(),
+        },
+    );
+    write_outputs(&args.outputs, &scenario, &result)?;
+    let exit = report(&scenario, &result, quiet(&args.outputs));
+    if exit != Exit::Holds {
+        let folder = save_failure(&args.out, &scenario, &result)?;
+        eprintln!(
+            "saved   {}\nreplay  {}",
+            folder.display(),
+            replay_command(&folder)
+        );
+    }
+    Ok(exit)
+}
+
+fn replay(args: &ReplayArgs) -> Result<Exit, CliError> {
+    let scenario = Scenario::read(&args.scenario)?;
+    let result = run(
+        &scenario,
+        RunOptions {
+            trace: args.outputs.trace.is_some(),
+        },
+    );
+    write_outputs(&args.outputs, &scenario, &result)?;
+    Ok(report(&scenario, &result, quiet(&args.outputs)))
+}
+
+fn many(args: &SweepArgs) -> Result<Exit, CliError> {
+    if let Some(path) = &args.json {
+        // Before the work, not after it: an unwritable place must not cost a sweep.
+        write_to(path, b"")?;
+    }
+    let end = args.start.checked_add(args.seeds).ok_or_else(|| {
+        CliError::new(
+            "--start and --seeds go beyond the last seed",
+            "choose smaller numbers",
+        )
+    })?;
+    let plan = Plan {
+        seeds: args.start..end,
+        length: args.length.into(),
+        jobs: args.jobs.unwrap_or_else(all_cores),
+        stop_at_failure: !args.keep_going,
+    };
+    let stop = interrupt::flag();
+    let (summary, saved) = sweep_and_save(&plan, stop, &args.out)?;
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&summary_json(&plan, &summary)).unwrap_or_default();
+        write_to(path, format!("{text}\n").as_bytes())?;
+    }
+    print_summary(&plan, &summary);
+    for folder in saved {
+        println!(
+            "failed  {}\nreplay  {}",
+            folder.display(),
+            replay_command(&folder)
+        );
+    }
+    let whole = summary.runs == args.seeds || !summary.failures.is_empty();
+    Ok(sweep_exit(&summary, whole))
+}
+
+/// How a sweep ends: less than was asked for is no pass.
+#[must_use]
+pub fn sweep_exit(summary: &Summary, whole: bool) -> Exit {
+    if !summary.failures.is_empty() {
+        Exit::Violation
+    } else if !summary.undecided.is_empty() || !whole {
+        Exit::Undecided
+    } else {
+        Exit::Holds
+    }
+}
+
+/// Runs a sweep with a progress bar and saves what fails; returns the folders.
+///
+/// # Errors
+/// If a failure can't be saved.
+pub fn sweep_and_save(
+    plan: &Plan,
+    stop: &AtomicBool,
+    out: &Path,
+) -> Result<(Summary, Vec<PathBuf>), CliError> {
+    let bar = progress::bar(plan.seeds.end - plan.seeds.start, "seeds");
+    let mut saved = Vec::new();
+    let mut error = None;
+    let summary = sweep(plan, stop, |_, scenario, result, summary| {
+        bar.set_position(summary.runs);
+        bar.set_message(format!(
+            "{} simulated s, {} operations, {} failed",
+            summary.simulated.as_secs(),
+            summary.operations.iter().sum::<u64>(),
+            summary.failures.len()
+        ));
+        if result.violation.is_some() {
+            match save_failure(out, scenario, result) {
+                Ok(folder) => saved.push(folder),
+                Err(e) => error = Some(e),
+            }
+        }
+    });
+    bar.finish_and_clear();
+    error.map_or(Ok((summary, saved)), Err)
+}
+
+/// All cores of this machine.
+#[must_use]
+pub fn all_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn print_summary(plan: &Plan, summary: &Summary) {
+    let [ok, fail, info] = summary.operations;
+    println!(
+        "{} of {} seeds: {} failed, {} undecided; {} simulated s, {} faults, {} operations ({ok} \
+         ok, {fail} fail, {info} info)",
+        summary.runs,
+        plan.seeds.end - plan.seeds.start,
+        summary.failures.len(),
+        summary.undecided.len(),
+        summary.simulated.as_secs(),
+        summary.faults,
+        ok + fail + info,
+    );
+    for (name, count) in summary.coverage.named() {
+        let never = if count == 0 {
+            "   never seen: this sweep does not cover it"
+        } else {
+            ""
+        };
+        println!("  {count:>10}  {name}{never}");
+    }
+}
+
+/// A sweep's summary, as documented in README.md.
+#[must_use]
+pub fn summary_json(plan: &Plan, summary: &Summary) -> serde_json::Value {
+    let [ok, fail, info] = summary.operations;
+    json!({
+        "plumb_sweep": 1,
+        "seeds": { "start": plan.seeds.start, "end": plan.seeds.end, "run": summary.runs },
+        "failed": summary.failures.iter().map(|failure| failure.seed).collect::<Vec<_>>(),
+        "undecided": summary.undecided,
+        "operations": { "ok": ok, "fail": fail, "info": info },
+        "faults": summary.faults,
+        "simulated_ms": u64::try_from(summary.simulated.as_millis()).unwrap_or(u64::MAX),
+        "slowest_to_live_ms": summary.slowest_to_live_ms,
+        "coverage": summary.coverage,
+    })
+}
+
+fn quiet(outputs: &Outputs) -> bool {
+    [&outputs.trace, &outputs.history, &outputs.json]
+        .into_iter()
+        .flatten()
+        .any(|path| path.as_os_str() == "-")
+}
+
+fn write_outputs(outputs: &Outputs, scenario: &Scenario, result: &Run) -> Result<(), CliError> {
+    if let Some(path) = &outputs.trace {
+        write_to(path, result.trace.as_bytes())?;
+    }
+    if let Some(path) = &outputs.history {
+        write_to(path, &result.history.to_jsonl())?;
+    }
+    if let Some(path) = &outputs.json {
+        let [ok, fail, info] = result.operations;
+        let value = json!({
+            "plumb_run": 1,
+            "seed": scenario.seed,
+            "violation": result.violation,
+            "explanation": result.explanation,
+            "undecided": result.undecided,
+            "operations": { "ok": ok, "fail": fail, "info": info },
+            "live_after_ms": result.live_after_ms,
+            "coverage": result.coverage,
+        });
+        let text = serde_json::to_string_pretty(&value).unwrap_or_default();
+        write_to(path, format!("{text}\n").as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Writes to a file, or to standard output for `-`.
+fn write_to(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    use std::io::Write;
+    if path.as_os_str() == "-" {
+        // A reader that went away (`| head`) is no error of ours.
+        drop(std::io::stdout().write_all(bytes));
+        return Ok(());
+    }
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        create_folder(parent)?;
+    }
+    write_file(path, bytes)
+}
+
+/// Says what was seen of one run.
+fn report(scenario: &Scenario, result: &Run, quiet: bool) -> Exit {
+    let [ok, fail, info] = result.operations;
+    let summary = format!(
+        "seed {}: {} servers, {} faults, {} simulated ms, {} operations ({ok} ok, {fail} fail, \
+         {info} info)",
+        scenario.seed,
+        scenario.servers,
+        scenario.faults.len(),
+        result.simulated.as_millis(),
+        ok + fail + info,
+    );
+    let (verdict, exit) = match (&result.violation, &result.undecided) {
+        (Some(violation), _) => {
+            let at_ms = violation.at_ns / 1_000_000;
+            let mut text = format!(
+                "VIOLATION of {} at {at_ms} ms: {}",
+                violation.property, violation.what
+            );
+            if let Some(explanation) = &result.explanation {
+                text.push('\n');
+                text.push_str(explanation);
+            }
+            (text, Exit::Violation)
+        }
+        (None, Some(why)) => (format!("UNDECIDED: {why}"), Exit::Undecided),
+        (None, None) => ("holds".to_owned(), Exit::Holds),
+    };
+    let colour = |text: &str| match (std::io::stdout().is_terminal(), exit) {
+        (true, Exit::Holds) => format!("\x1b[32m{text}\x1b[0m"),
+        (true, _) => format!("\x1b[31m{text}\x1b[0m"),
+        (false, _) => text.to_owned(),
+    };
+    if quiet {
+        eprintln!("{summary}\n{verdict}");
+    } else {
+        println!("{summary}\n{}", colour(&verdict));
+    }
+    exit
+}

@@ -1,0 +1,85 @@
+//! What happened in a run: a sweep that never saw an election lost has not tested one.
+
+use serde::Serialize;
+
+/// Counts of interesting events; they add up over runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// Steps of all cores.
+    pub steps: u64,
+    /// Messages sent between servers.
+    pub messages: u64,
+    /// Elections begun.
+    pub elections: u64,
+    /// Elections won.
+    pub leaders: u64,
+    /// Leaders that stepped down.
+    pub step_downs: u64,
+    /// Entries committed, counted once each.
+    pub commits: u64,
+    /// Entries of an earlier term committed under a later leader.
+    pub inherited_commits: u64,
+    /// Conflicting suffixes cut from a follower's log.
+    pub truncations: u64,
+    /// Restarts that found a log or a vote on the disk.
+    pub recoveries: u64,
+    /// Restarts that found unsynced bytes torn.
+    pub torn_tails: u64,
+    /// Linearizable reads confirmed.
+    pub reads: u64,
+    /// Proposals and reads refused.
+    pub refusals: u64,
+}
+
+impl Coverage {
+    /// Adds another run's counts.
+    pub fn add(&mut self, other: &Coverage) {
+        for (mine, theirs) in self
+            .fields_mut()
+            .into_iter()
+            .zip(other.clone().fields_mut())
+        {
+            *mine += *theirs;
+        }
+    }
+
+    /// The counts with their names, in a fixed order.
+    #[must_use]
+    pub fn named(&self) -> Vec<(&'static str, u64)> {
+        const NAMES: [&str; 12] = [
+            "steps",
+            "messages",
+            "elections begun",
+            "leaders elected",
+            "leaders that stepped down",
+            "entries committed",
+            "earlier terms' entries committed",
+            "conflicting suffixes cut",
+            "recoveries from disk",
+            "torn tails found",
+            "reads confirmed",
+            "requests refused",
+        ];
+        NAMES
+            .into_iter()
+            .zip(self.clone().fields_mut().map(|count| *count))
+            .collect()
+    }
+
+    fn fields_mut(&mut self) -> [&mut u64; 12] {
+        [
+            &mut self.steps,
+            &mut self.messages,
+            &mut self.elections,
+            &mut self.leaders,
+            &mut self.step_downs,
+            &mut self.commits,
+            &mut self.inherited_commits,
+            &mut self.truncations,
+            &mut self.recoveries,
+            &mut self.torn_tails,
+            &mut self.reads,
+            &mut self.refusals,
+        ]
+    }
+}

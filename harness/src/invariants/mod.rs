@@ -1,0 +1,10 @@
+//! What must hold on all servers at every step, watched from outside: Figure 3's properties, and that
+//! no promise outruns the disk. The judge keeps its own books (what each server was told is durable,
+//! who led when, what was committed) and believes no server about the past.
+
+mod coverage;
+mod disk;
+mod judge;
+
+pub use coverage::Coverage;
+pub use judge::{Judge, Violation};

@@ -1,0 +1,224 @@
+//! From a seed to a scenario: each seed draws the cluster, its settings, which kinds of faults exist
+//! at all (swarm testing, Groce et al. 2012) and when they strike.
+
+use crate::scenario::{
+    Fault, FaultKind, SCENARIO_VERSION, Scenario, Settings, Target, Unsynced, Workload,
+    WorkloadKind,
+};
+use crate::sim::seams::random::Stream;
+
+/// How long a generated run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Length {
+    /// How long faults strike, simulated milliseconds.
+    pub faults_ms: u64,
+    /// How long the healed cluster is watched.
+    pub healed_ms: u64,
+}
+
+impl Length {
+    /// Ten seconds of faults, six of health.
+    pub const SHORT: Length = Length {
+        faults_ms: 10_000,
+        healed_ms: 6_000,
+    };
+    /// A minute of faults.
+    pub const LONG: Length = Length {
+        faults_ms: 54_000,
+        healed_ms: 6_000,
+    };
+}
+
+/// After healing, a leader and a commit are due within this time: reconnecting takes a link at most
+/// 0.95 s (silence noticed, reconnected), then a few elections of at most 0.3 s each.
+pub const LIVE_WITHIN_MS: u64 = 4_000;
+
+/// The scenario of a seed.
+#[must_use]
+pub fn generate(seed: u64, length: Length) -> Scenario {
+    let mut draw = Stream::derive(seed, "scenario", 0);
+    let servers = if draw.chance(0.6) { 3 } else { 5 };
+    let kind = if draw.chance(0.7) {
+        WorkloadKind::Register
+    } else {
+        WorkloadKind::Append
+    };
+    let workload = Workload {
+        kind,
+        clients: 2 + draw.below(4),
+        keys: 1 + draw.below(5),
+        think_ms: 5 + draw.below(60),
+    };
+    let settings = settings(&mut draw, servers);
+    let faults = faults(seed, servers, length.faults_ms);
+    let heal_at_ms = length.faults_ms;
+    let end_at_ms = heal_at_ms + length.healed_ms;
+    Scenario {
+        plumb_scenario: SCENARIO_VERSION,
+        seed,
+        servers,
+        workload,
+        settings,
+        faults,
+        heal_at_ms,
+        live_within_ms: LIVE_WITHIN_MS.min(length.healed_ms),
+        clients_until_ms: end_at_ms - length.healed_ms / 4,
+        end_at_ms,
+    }
+}
+
+fn settings(draw: &mut Stream, servers: u64) -> Settings {
+    let slowest_latency = [2, 5, 15][draw.index(3)];
+    let slowest_sync = [500, 3_000, 20_000][draw.index(3)];
+    let drift = [0, 500, 20_000][draw.index(3)];
+    Settings {
+        latency_ms: (1, slowest_latency),
+        sync_us: (100, slowest_sync),
+        election_ms: (150, 300),
+        heartbeat_ms: 50,
+        clock_ppm: (0..servers)
+            .map(|_| i32::try_from(draw.below(2 * drift + 1)).expect("small") - drift as i32)
+            .collect(),
+        sector_bytes: [16, 64, 512, 4096][draw.index(4)],
+        segment_bytes: [1 << 10, 8 << 10, 1 << 20][draw.index(3)],
+        max_entries_per_append: [1, 4, 64][draw.index(3)],
+    }
+}
+
+/// Which kinds exist, and how often each strikes.
+struct Swarm {
+    kinds: Vec<Kind>,
+    pause_ms: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Partition,
+    OneWay,
+    Isolate,
+    Crash,
+    PowerLoss,
+    Noise,
+}
+
+const KINDS: [Kind; 6] = [
+    Kind::Partition,
+    Kind::OneWay,
+    Kind::Isolate,
+    Kind::Crash,
+    Kind::PowerLoss,
+    Kind::Noise,
+];
+
+fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
+    let mut draw = Stream::derive(seed, "faults", 0);
+    let swarm = Swarm {
+        kinds: KINDS.into_iter().filter(|_| draw.chance(0.6)).collect(),
+        pause_ms: 100 + draw.below(1_500),
+    };
+    let mut faults = Vec::new();
+    // Time for a first leader, sometimes none.
+    let mut at_ms = draw.below(1_500);
+    while let Some(kind) = draw.choose(&swarm.kinds).copied() {
+        at_ms += 1 + draw.below(swarm.pause_ms);
+        let what = fault(&mut draw, kind, servers);
+        let for_ms = match what {
+            FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } => 10 + draw.below(800),
+            _ => 50 + draw.below(2_500),
+        };
+        if at_ms + for_ms > faults_ms {
+            break;
+        }
+        faults.push(Fault {
+            at_ms,
+            for_ms,
+            what,
+        });
+    }
+    faults
+}
+
+fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
+    let target = |draw: &mut Stream| {
+        if draw.chance(0.5) {
+            Target::Leader
+        } else {
+            Target::Server(1 + draw.below(servers))
+        }
+    };
+    let unsynced = |draw: &mut Stream| match draw.below(10) {
+        0..5 => Unsynced::Lost,
+        5..9 => Unsynced::Torn,
+        _ => Unsynced::Kept,
+    };
+    let side = |draw: &mut Stream| {
+        let mut ids: Vec<u64> = (1..=servers).collect();
+        draw.shuffle(&mut ids);
+        ids.truncate(1 + draw.index(servers as usize - 1));
+        ids.sort_unstable();
+        ids
+    };
+    match kind {
+        Kind::Partition => FaultKind::Partition { side: side(draw) },
+        Kind::OneWay => FaultKind::OneWay { from: side(draw) },
+        Kind::Isolate => FaultKind::Isolate {
+            target: target(draw),
+        },
+        Kind::Crash => FaultKind::Crash {
+            target: target(draw),
+            unsynced: unsynced(draw),
+        },
+        Kind::PowerLoss => FaultKind::PowerLoss {
+            unsynced: unsynced(draw),
+        },
+        Kind::Noise => FaultKind::Noise {
+            drop_permille: draw.below(300) as u32,
+            duplicate_permille: draw.below(300) as u32,
+            delay_permille: draw.below(300) as u32,
+            delay_ms: 1 + draw.below(300),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_draws_a_scenario_that_can_be_run_and_survives_its_file() {
+        for seed in 0..2_000 {
+            let scenario = generate(seed, Length::SHORT);
+            assert_eq!(scenario.check(), Ok(()), "seed {seed}");
+            assert_eq!(
+                serde_json::from_str::<Scenario>(&scenario.to_json()).unwrap(),
+                scenario
+            );
+        }
+    }
+
+    #[test]
+    fn the_swarm_draws_every_kind_and_sometimes_none() {
+        let all: Vec<Scenario> = (0..200).map(|seed| generate(seed, Length::SHORT)).collect();
+        let any = |test: fn(&FaultKind) -> bool| {
+            all.iter()
+                .flat_map(|s| &s.faults)
+                .any(|fault| test(&fault.what))
+        };
+        assert!(any(|f| matches!(f, FaultKind::OneWay { .. })));
+        assert!(any(|f| matches!(
+            f,
+            FaultKind::PowerLoss {
+                unsynced: Unsynced::Torn
+            }
+        )));
+        assert!(any(|f| matches!(
+            f,
+            FaultKind::Crash {
+                target: Target::Leader,
+                ..
+            }
+        )));
+        assert!(any(|f| matches!(f, FaultKind::Noise { .. })));
+        assert!(all.iter().any(|s| s.faults.is_empty()));
+    }
+}

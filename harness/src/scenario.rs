@@ -1,0 +1,300 @@
+//! A scenario is a whole run as explicit data: who takes part, how they are set, what clients do and
+//! which faults strike when. A seed only generates one (`nemesis::generate`); the scenario alone
+//! replays the run, so a failing one can be edited and shrunk.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cli::CliError;
+
+/// The version of the file format.
+pub const SCENARIO_VERSION: u32 = 1;
+
+/// The most servers a scenario may have.
+pub const MAX_SERVERS: u64 = 9;
+/// The most clients a scenario may have.
+pub const MAX_CLIENTS: u64 = 64;
+/// The longest run, in simulated milliseconds.
+pub const MAX_RUN_MS: u64 = 3_600_000;
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// [`SCENARIO_VERSION`].
+    pub plumb_scenario: u32,
+    /// Seeds what is left to chance within the run: latencies, timeouts, client choices.
+    pub seed: u64,
+    /// How many servers, named n1, n2, ….
+    pub servers: u64,
+    /// What the clients do.
+    pub workload: Workload,
+    /// How the servers and their world are set.
+    pub settings: Settings,
+    /// What goes wrong. Each fault ends by itself; all have ended by `heal_at_ms`.
+    pub faults: Vec<Fault>,
+    /// From here on nothing goes wrong any more (simulated milliseconds).
+    pub heal_at_ms: u64,
+    /// After healing, a leader must be elected and an entry committed within this time.
+    pub live_within_ms: u64,
+    /// Clients start no operation from here on.
+    pub clients_until_ms: u64,
+    /// The run's end: by now all servers must agree.
+    pub end_at_ms: u64,
+}
+
+/// What clients do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// Which operations.
+    pub kind: WorkloadKind,
+    /// How many clients, each with one operation at a time.
+    pub clients: u64,
+    /// Over how many keys.
+    pub keys: u64,
+    /// The pause between a client's operations, at most (milliseconds).
+    pub think_ms: u64,
+}
+
+/// The operations of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorkloadKind {
+    /// Reads, writes and compare-and-sets of numbers; checked as `cas-register`.
+    Register,
+    /// Reads and appends of strings; checked as `kv-append`.
+    Append,
+}
+
+/// How the world is set. Ranges include both ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// One-way network latency, milliseconds.
+    pub latency_ms: (u64, u64),
+    /// How long a sync of the disk takes, microseconds.
+    pub sync_us: (u64, u64),
+    /// Election timeout, milliseconds of the server's own clock.
+    pub election_ms: (u64, u64),
+    /// Heartbeat interval, milliseconds of the server's own clock.
+    pub heartbeat_ms: u64,
+    /// How fast each server's clock runs, in parts per million off; one per server.
+    pub clock_ppm: Vec<i32>,
+    /// The disk's sector: what is written or lost at a crash as one, bytes.
+    pub sector_bytes: u64,
+    /// Size of a log segment, bytes.
+    pub segment_bytes: u64,
+    /// Entries in one AppendEntries at most.
+    pub max_entries_per_append: usize,
+}
+
+/// One fault, from its beginning to its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// When it begins (simulated milliseconds).
+    pub at_ms: u64,
+    /// How long it lasts.
+    pub for_ms: u64,
+    /// What it is.
+    pub what: FaultKind,
+}
+
+/// The vocabulary of faults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FaultKind {
+    /// No byte passes between the one side and the rest, in either direction.
+    Partition {
+        /// The one side.
+        side: Vec<u64>,
+    },
+    /// No byte passes from the one side to the rest; the other direction works.
+    OneWay {
+        /// The silenced side.
+        from: Vec<u64>,
+    },
+    /// One server is cut off from the other servers.
+    Isolate {
+        /// Which.
+        target: Target,
+    },
+    /// A server loses its memory and whatever its disk had not synced, and restarts at the end.
+    Crash {
+        /// Which.
+        target: Target,
+        /// What becomes of unsynced writes.
+        unsynced: Unsynced,
+    },
+    /// Every server crashes at once.
+    PowerLoss {
+        /// What becomes of unsynced writes.
+        unsynced: Unsynced,
+    },
+    /// Messages between servers are lost, repeated and overtaken.
+    Noise {
+        /// Lost, in thousandths.
+        drop_permille: u32,
+        /// Repeated, in thousandths.
+        duplicate_permille: u32,
+        /// Delayed past later ones, in thousandths.
+        delay_permille: u32,
+        /// By at most this much.
+        delay_ms: u64,
+    },
+}
+
+/// Whom a fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// This server.
+    Server(u64),
+    /// Whoever leads the latest term when the fault begins; the first server if nobody does.
+    Leader,
+}
+
+/// What becomes of writes that were not synced when a server crashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unsynced {
+    /// All are lost.
+    Lost,
+    /// Any subset of sectors is lost.
+    Torn,
+    /// All happen to be there.
+    Kept,
+}
+
+impl Scenario {
+    /// Reads a scenario and checks that it can be run.
+    ///
+    /// # Errors
+    /// If the file can't be read, is no scenario, or contradicts itself.
+    pub fn read(path: &Path) -> Result<Scenario, CliError> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            CliError::new(
+                format!("cannot read {}: {error}", path.display()),
+                "name a scenario.json that `plumb sim` has saved",
+            )
+        })?;
+        let scenario: Scenario = serde_json::from_str(&text).map_err(|error| {
+            CliError::new(
+                format!(
+                    "{}:{}: not a scenario: {error}",
+                    path.display(),
+                    error.line()
+                ),
+                "see `plumb sim scenario --seed 1` for the format",
+            )
+        })?;
+        scenario.check().map_err(|what| {
+            CliError::new(
+                format!("{}: {what}", path.display()),
+                "correct the scenario",
+            )
+        })?;
+        Ok(scenario)
+    }
+
+    /// The scenario as pretty JSON with a final newline.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("plain data always serialises");
+        text.push('\n');
+        text
+    }
+
+    /// Whether it can be run.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let servers = 1..=self.servers;
+        let known = |ids: &[u64]| ids.iter().all(|id| servers.contains(id));
+        let ordered = |(least, most): (u64, u64)| least <= most;
+        let s = &self.settings;
+        let rules = [
+            (
+                self.plumb_scenario == SCENARIO_VERSION,
+                "plumb_scenario: this version reads 1",
+            ),
+            (
+                (1..=MAX_SERVERS).contains(&self.servers),
+                "servers: from 1 to 9",
+            ),
+            (
+                (1..=MAX_CLIENTS).contains(&self.workload.clients),
+                "clients: from 1 to 64",
+            ),
+            (
+                (1..=1000).contains(&self.workload.keys),
+                "keys: from 1 to 1000",
+            ),
+            (self.end_at_ms <= MAX_RUN_MS, "end_at_ms: at most an hour"),
+            (
+                self.heal_at_ms <= self.clients_until_ms && self.clients_until_ms <= self.end_at_ms,
+                "heal_at_ms, clients_until_ms, end_at_ms: in this order",
+            ),
+            (
+                self.heal_at_ms.saturating_add(self.live_within_ms) <= self.end_at_ms,
+                "live_within_ms: too long",
+            ),
+            (
+                ordered(s.latency_ms) && ordered(s.sync_us) && ordered(s.election_ms),
+                "settings: a range with its ends swapped",
+            ),
+            (
+                s.election_ms.0 > s.heartbeat_ms,
+                "election_ms: must exceed heartbeat_ms",
+            ),
+            (
+                s.heartbeat_ms > 0 && s.max_entries_per_append > 0,
+                "settings: a zero",
+            ),
+            (
+                (1..=4096).contains(&s.sector_bytes),
+                "sector_bytes: from 1 to 4096",
+            ),
+            (s.segment_bytes >= 256, "segment_bytes: at least 256"),
+            (
+                s.clock_ppm.len() as u64 == self.servers,
+                "clock_ppm: one for each server",
+            ),
+            (
+                s.clock_ppm.iter().all(|ppm| ppm.abs() <= 100_000),
+                "clock_ppm: at most 100000",
+            ),
+        ];
+        if let Some((_, what)) = rules.iter().find(|(holds, _)| !holds) {
+            return Err((*what).to_owned());
+        }
+        for (i, fault) in self.faults.iter().enumerate() {
+            let servers_known = match &fault.what {
+                FaultKind::Partition { side } | FaultKind::OneWay { from: side } => known(side),
+                FaultKind::Isolate { target } | FaultKind::Crash { target, .. } => match target {
+                    Target::Server(id) => known(&[*id]),
+                    Target::Leader => true,
+                },
+                FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } => true,
+            };
+            if !servers_known {
+                return Err(format!("faults[{i}] names a server that does not exist"));
+            }
+            if fault.at_ms.saturating_add(fault.for_ms) > self.heal_at_ms {
+                return Err(format!("faults[{i}] lasts beyond heal_at_ms"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A range of milliseconds as durations.
+#[must_use]
+pub fn millis((least, most): (u64, u64)) -> RangeInclusive<Duration> {
+    Duration::from_millis(least)..=Duration::from_millis(most)
+}

@@ -1,0 +1,12 @@
+//! The simulated world: the shipped server on turmoil's network and time, with faults of our own
+//! where turmoil has none. `run` takes a scenario and gives back everything that was seen.
+
+mod faults;
+mod panics;
+pub mod run;
+pub mod seams;
+pub mod sweep;
+pub mod trace;
+pub mod watch;
+
+pub use run::{Run, RunOptions, run};

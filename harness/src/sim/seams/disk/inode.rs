@@ -1,0 +1,219 @@
+//! One file's content: what is durable, what its owner reads, and the changes between the two.
+
+use crate::sim::seams::random::Stream;
+
+/// A change that no sync has made durable yet.
+#[derive(Clone, Debug)]
+enum Change {
+    Write { offset: usize, bytes: Vec<u8> },
+    SetLen { len: usize },
+}
+
+/// A file apart from its names. Invariant: `pending` leads from `durable` to `cached`, unless a
+/// sync has failed, after which only `durable` says what a crash leaves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inode {
+    durable: Vec<u8>,
+    cached: Vec<u8>,
+    pending: Vec<Change>,
+    /// Open handles; a file without names lives on until the last one is dropped.
+    pub(super) handles: u32,
+}
+
+impl Inode {
+    pub(super) fn from_durable(content: Vec<u8>) -> Inode {
+        Inode {
+            cached: content.clone(),
+            durable: content,
+            ..Inode::default()
+        }
+    }
+
+    pub(super) fn durable(&self) -> &[u8] {
+        &self.durable
+    }
+
+    pub(super) fn cached(&self) -> &[u8] {
+        &self.cached
+    }
+
+    /// Bytes written and not yet durable, overwritten ones counted again.
+    pub(super) fn unsynced_bytes(&self) -> u64 {
+        let written = self.pending.iter().map(|change| match change {
+            Change::Write { bytes, .. } => bytes.len() as u64,
+            Change::SetLen { .. } => 0,
+        });
+        written.sum()
+    }
+
+    pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        overwrite(&mut self.cached, offset, bytes);
+        self.pending.push(Change::Write {
+            offset,
+            bytes: bytes.to_vec(),
+        });
+    }
+
+    pub(super) fn set_len(&mut self, len: usize) {
+        self.cached.resize(len, 0);
+        self.pending.push(Change::SetLen { len });
+    }
+
+    /// Makes every pending change durable.
+    pub(super) fn sync(&mut self) {
+        for change in self.pending.drain(..) {
+            match change {
+                Change::Write { offset, bytes } => {
+                    overwrite(&mut self.durable, offset, &bytes);
+                }
+                Change::SetLen { len } => self.durable.resize(len, 0),
+            }
+        }
+    }
+
+    /// A sync that failed, as Linux does it: some dirty pages reached the disk, all count as clean
+    /// from now on, and reads keep showing what was written. A later sync "succeeds" without them.
+    pub(super) fn fail_sync(&mut self, rng: &mut Stream, sector: usize) {
+        self.durable = self.survivors(rng, sector, 0.0);
+        self.pending.clear();
+    }
+
+    /// Power loss with nothing unsynced surviving.
+    pub(super) fn lose_unsynced(&mut self) {
+        self.pending.clear();
+        self.cached.clone_from(&self.durable);
+    }
+
+    /// Power loss with some of the unsynced sectors surviving.
+    pub(super) fn tear(&mut self, rng: &mut Stream, sector: usize, garbage: f64) {
+        // Whole-file outcomes are as likely as mixed ones: with many sectors, independent coins
+        // would hardly ever leave "this file made it, that one did not".
+        match rng.below(4) {
+            0 => {}
+            1 => self.sync(),
+            _ => self.durable = self.survivors(rng, sector, garbage),
+        }
+        self.lose_unsynced();
+    }
+
+    /// Flips bits of one byte, in the cache too; false if the file has no such byte.
+    pub(super) fn rot(&mut self, offset: usize, mask: u8) -> bool {
+        let Some(byte) = self.durable.get_mut(offset) else {
+            return false;
+        };
+        *byte ^= mask;
+        if let Some(byte) = self.cached.get_mut(offset) {
+            *byte ^= mask;
+        }
+        true
+    }
+
+    /// What may be on the platter when power fails now.
+    ///
+    /// The length, being metadata, is journalled: it is what some prefix of the changes made it.
+    /// Each sector on its own is the durable one with some prefix of the writes that touch it, so
+    /// sectors of later writes may survive where earlier ones do not, and zeros fill holes. With
+    /// probability `garbage` a sector holds noise, but only in bytes that an unsynced write covered:
+    /// disks do not damage a byte that nobody was writing (SQLite calls this powersafe overwrite).
+    fn survivors(&self, rng: &mut Stream, sector: usize, garbage: f64) -> Vec<u8> {
+        let committed = rng.index(self.pending.len() + 1);
+        let fates = self.draw_fates(rng, sector, garbage);
+        let mut seen = vec![0u32; fates.len()];
+        let mut content = self.durable.clone();
+        let mut len = content.len();
+        for (at, change) in self.pending.iter().enumerate() {
+            match change {
+                Change::Write { offset, bytes } => {
+                    for (index, start, part) in sectors_of(*offset, bytes, sector) {
+                        seen[index] += 1;
+                        if seen[index] <= fates[index].kept {
+                            overwrite(&mut content, start, part);
+                        }
+                    }
+                    if at < committed {
+                        len = len.max(offset + bytes.len());
+                    }
+                }
+                Change::SetLen { len: cut } if at < committed => {
+                    len = *cut;
+                    if *cut < content.len() {
+                        content[*cut..].fill(0);
+                    }
+                }
+                Change::SetLen { .. } => {}
+            }
+        }
+        content.resize(len, 0);
+        self.spread_noise(rng, sector, &fates, &mut content);
+        content
+    }
+
+    fn draw_fates(&self, rng: &mut Stream, sector: usize, garbage: f64) -> Vec<Fate> {
+        let mut fates: Vec<Fate> = Vec::new();
+        for (offset, bytes) in self.writes() {
+            for (index, ..) in sectors_of(offset, bytes, sector) {
+                if fates.len() <= index {
+                    fates.resize_with(index + 1, Fate::default);
+                }
+                fates[index].touched += 1;
+            }
+        }
+        for fate in fates.iter_mut().filter(|fate| fate.touched > 0) {
+            fate.kept = u32::try_from(rng.below(u64::from(fate.touched) + 1))
+                .expect("at most touched, a u32");
+            fate.noise = rng.chance(garbage);
+        }
+        fates
+    }
+
+    fn spread_noise(&self, rng: &mut Stream, sector: usize, fates: &[Fate], content: &mut [u8]) {
+        for (offset, bytes) in self.writes() {
+            for (index, start, part) in sectors_of(offset, bytes, sector) {
+                let end = (start + part.len()).min(content.len());
+                if fates[index].noise && start < end {
+                    rng.fill(&mut content[start..end]);
+                }
+            }
+        }
+    }
+
+    fn writes(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        self.pending.iter().filter_map(|change| match change {
+            Change::Write { offset, bytes } => Some((*offset, bytes.as_slice())),
+            Change::SetLen { .. } => None,
+        })
+    }
+}
+
+/// What a power loss does to one sector.
+#[derive(Clone, Debug, Default)]
+struct Fate {
+    touched: u32,
+    kept: u32,
+    noise: bool,
+}
+
+/// A write cut at sector boundaries: the sector's index, the offset in the file, the bytes.
+fn sectors_of(
+    offset: usize,
+    bytes: &[u8],
+    sector: usize,
+) -> impl Iterator<Item = (usize, usize, &[u8])> {
+    let end = offset + bytes.len();
+    (offset / sector..end.div_ceil(sector)).map(move |index| {
+        let start = offset.max(index * sector);
+        let stop = end.min((index + 1) * sector);
+        (index, start, &bytes[start - offset..stop - offset])
+    })
+}
+
+fn overwrite(content: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
+    let end = offset + bytes.len();
+    if content.len() < end {
+        content.resize(end, 0);
+    }
+    content[offset..end].copy_from_slice(bytes);
+}

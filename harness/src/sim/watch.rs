@@ -1,0 +1,67 @@
+//! The one observer of all servers of a run: keeps the trace and asks the judge.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use plumb_raft::core::{Effects, Input, Node};
+use plumb_raft::server::Observer;
+use plumb_raft::storage::RecoveryReport;
+
+use super::trace::Trace;
+use crate::invariants::Judge;
+
+/// What is watched in common.
+#[derive(Debug, Default)]
+pub struct Watched {
+    /// Rules on every step.
+    pub judge: Judge,
+    /// Records every step.
+    pub trace: Trace,
+}
+
+/// A handle; clones watch the same run.
+#[derive(Clone, Debug)]
+pub struct Watch(Arc<Mutex<Watched>>);
+
+impl Watch {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(recording: bool) -> Watch {
+        let watched = Watched {
+            judge: Judge::default(),
+            trace: Trace::new(recording),
+        };
+        Watch(Arc::new(Mutex::new(watched)))
+    }
+
+    /// What has been seen, also after a panic within a step: that is when it is wanted most.
+    pub fn lock(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Simulated time in nanoseconds, within a host.
+#[must_use]
+pub fn now_ns() -> u64 {
+    let now = turmoil::sim_elapsed().unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Observer for Watch {
+    fn recovered(&self, node: &Node, report: &RecoveryReport) {
+        let mut watched = self.lock();
+        watched.trace.recovered(now_ns(), node, report);
+        watched.judge.recovered(now_ns(), node, report);
+    }
+
+    fn before_step(&self, node: &Node, input: &Input) {
+        let mut watched = self.lock();
+        watched.trace.before_step(now_ns(), node, input);
+        watched.judge.before_step(node, input);
+    }
+
+    fn after_step(&self, node: &Node, effects: &Effects) {
+        let mut watched = self.lock();
+        watched.trace.after_step(now_ns(), node, effects);
+        watched.judge.after_step(now_ns(), node, effects);
+    }
+}

@@ -1,0 +1,311 @@
+//! The layers of `plumb verify`, each an ordinary command's work with its figures gathered.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use plumb_model::{
+    Ablation, Ablations, Exam, Limits, Outcome, Verdict as ModelVerdict, check, exams, scope,
+};
+
+use super::{Finding, Layer, Order, Verdict, stopwatch};
+use crate::artifacts::replay_command;
+use crate::cli::{CliError, progress, sim::sweep_and_save};
+use crate::sim::sweep::{Plan, Summary};
+
+/// A layer's work; one command may fill several rows of the table.
+pub(super) type Work = fn(&Order, &AtomicBool) -> Result<Vec<Layer>, CliError>;
+
+/// All layers, in the order in which a failure is cheapest to understand.
+pub(super) const ALL: [Work; 3] = [specification, ablations, simulation];
+
+fn specification(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> {
+    let scope = scope(order.profile.scope).expect("a profile names a scope that exists");
+    let spinner = progress::spinner("specification");
+    let limits = Limits {
+        threads: order.jobs,
+        ..Limits::default()
+    };
+    let outcome = check(
+        scope,
+        Ablations::NONE,
+        &limits,
+        &mut |seen| spinner.set_message(format!("depth {}, {} states", seen.depth, seen.unique)),
+        stop,
+    )
+    .map_err(bounds_error)?;
+    spinner.finish_and_clear();
+    let replay = format!("cargo run --release -- model check --scope {}", scope.name);
+    let (verdict, findings) = match &outcome.verdict {
+        ModelVerdict::Exhausted => (Verdict::Holds, Vec::new()),
+        ModelVerdict::Stopped(_) => (Verdict::Undecided, Vec::new()),
+        ModelVerdict::Violation(story) => {
+            let finding = Finding {
+                what: format!("The specification breaks {}.", story.property),
+                replay: Some(replay),
+                story: Some(story.to_string()),
+            };
+            (Verdict::Violation, vec![finding])
+        }
+        ModelVerdict::Vacuous(missed) => {
+            let finding = Finding {
+                what: format!("The specification never reaches: {}.", missed.join("; ")),
+                replay: Some(replay),
+                story: None,
+            };
+            (Verdict::Violation, vec![finding])
+        }
+    };
+    Ok(vec![Layer {
+        name: "specification",
+        covered: format!(
+            "{}: {} states, depth {}, {:.1} M steps/s",
+            scope.bounds,
+            outcome.unique,
+            outcome.max_depth,
+            rate(&outcome)
+        ),
+        verdict,
+        seconds: outcome.elapsed.as_secs_f64(),
+        findings,
+        figures: model_figures(&outcome),
+    }])
+}
+
+fn rate(outcome: &Outcome) -> f64 {
+    outcome.generated as f64 / outcome.elapsed.as_secs_f64().max(1e-3) / 1e6
+}
+
+fn model_figures(outcome: &Outcome) -> Vec<(String, String)> {
+    let mut figures = vec![
+        (
+            "distinct states, up to renaming servers".to_owned(),
+            outcome.unique.to_string(),
+        ),
+        ("steps explored".to_owned(), outcome.generated.to_string()),
+        (
+            "peak memory".to_owned(),
+            format!("{} MB", outcome.peak_memory >> 20),
+        ),
+    ];
+    for (claim, reached) in &outcome.sometimes {
+        let word = if *reached { "reached" } else { "not reached" };
+        figures.push(((*claim).to_owned(), word.to_owned()));
+    }
+    for (rule, count) in &outcome.rules {
+        figures.push((format!("rule: {rule}"), format!("{count} steps")));
+    }
+    figures
+}
+
+fn ablations(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> {
+    let elapsed = stopwatch();
+    let bar = progress::bar(Ablation::ALL.len() as u64, "ablations");
+    // An exam is searched by one thread, so that its story is always the same: the exams share out.
+    let outcomes = sit_all(order.jobs, stop, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    let mut findings = Vec::new();
+    let mut figures = Vec::new();
+    let mut decided = 0;
+    for (exam, outcome) in &outcomes {
+        let name = exam.ablation.name();
+        match &outcome.verdict {
+            ModelVerdict::Violation(story) => {
+                decided += 1;
+                figures.push((name.to_owned(), story.to_string()));
+            }
+            ModelVerdict::Exhausted | ModelVerdict::Vacuous(_) => {
+                decided += 1;
+                findings.push(Finding {
+                    what: format!(
+                        "Without the rule \"{}\" {} still holds: the specification does not show \
+                         what the rule is for.",
+                        exam.ablation.removed_rule(),
+                        exam.breaks
+                    ),
+                    replay: Some(format!("cargo run --release -- model ablate {name}")),
+                    story: None,
+                });
+            }
+            ModelVerdict::Stopped(_) => {}
+        }
+    }
+    let verdict = if !findings.is_empty() {
+        Verdict::Violation
+    } else if decided < Ablation::ALL.len() {
+        Verdict::Undecided
+    } else {
+        Verdict::Holds
+    };
+    Ok(vec![Layer {
+        name: "ablations",
+        covered: format!(
+            "{} of {} removed rules break the property that rests on them",
+            decided - findings.len(),
+            Ablation::ALL.len()
+        ),
+        verdict,
+        seconds: elapsed().as_secs_f64(),
+        findings,
+        figures,
+    }])
+}
+
+fn sit_all(
+    jobs: usize,
+    stop: &AtomicBool,
+    sat: &(dyn Fn() + Sync),
+) -> Result<Vec<(Exam, Outcome)>, CliError> {
+    let exams: Vec<Exam> = exams().collect();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let sit = || {
+        let mut mine = Vec::new();
+        while let Some(exam) = exams.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let outcome = check(
+                &exam.scope(),
+                exam.ablations(),
+                &Limits::default(),
+                &mut |_| {},
+                stop,
+            );
+            sat();
+            mine.push((*exam, outcome.map_err(bounds_error)?));
+        }
+        Ok::<_, CliError>(mine)
+    };
+    let mut all = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(sit)).collect();
+        let joined = threads.into_iter().map(|thread| match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.collect::<Result<Vec<_>, _>>()
+    })?
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>();
+    all.sort_by_key(|(exam, _)| Ablation::ALL.iter().position(|one| *one == exam.ablation));
+    Ok(all)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err asks for"
+)]
+fn bounds_error(error: plumb_model::BoundsError) -> CliError {
+    CliError::new(
+        error.to_string(),
+        "this is a bug: the bounds are built in; please report it",
+    )
+}
+
+fn simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> {
+    let elapsed = stopwatch();
+    let seeds = order.seeds.unwrap_or(order.profile.seeds);
+    let end = order.first_seed.checked_add(seeds).ok_or_else(|| {
+        CliError::new(
+            "the seeds go beyond the last one",
+            "choose a smaller --start or --seeds",
+        )
+    })?;
+    let plan = Plan {
+        seeds: order.first_seed..end,
+        length: order.profile.length,
+        jobs: order.jobs,
+        stop_at_failure: true,
+    };
+    let (summary, saved) = sweep_and_save(&plan, stop, &order.out.join("failures"))?;
+    let seconds = elapsed().as_secs_f64();
+    let whole = summary.runs == seeds;
+    let mut findings: Vec<Finding> = Vec::new();
+    for (failure, folder) in summary.failures.iter().zip(&saved) {
+        findings.push(Finding {
+            what: format!(
+                "Seed {} breaks {}: {}.",
+                failure.seed, failure.violation.property, failure.violation.what
+            ),
+            replay: Some(replay_command(folder)),
+            story: failure.explanation.clone(),
+        });
+    }
+    let (of_histories, of_runs): (Vec<_>, Vec<_>) = summary
+        .failures
+        .iter()
+        .zip(findings)
+        .partition(|(failure, _)| failure.violation.property == LINEARIZABILITY);
+    let checked = summary.checking.as_secs_f64() / plan.jobs.max(1) as f64;
+    Ok(vec![
+        Layer {
+            name: "simulation",
+            covered: covered_by(&summary, seconds),
+            verdict: verdict_of(!of_runs.is_empty(), whole || !of_histories.is_empty()),
+            seconds: (seconds - checked).max(0.0),
+            findings: of_runs.into_iter().map(|(_, finding)| finding).collect(),
+            figures: simulation_figures(&summary),
+        },
+        Layer {
+            name: "linearizability",
+            covered: format!(
+                "{} recorded histories, {} operations, {} undecided",
+                summary.runs,
+                summary.operations.iter().sum::<u64>(),
+                summary.undecided.len()
+            ),
+            verdict: verdict_of(
+                !of_histories.is_empty(),
+                whole && summary.undecided.is_empty(),
+            ),
+            seconds: checked,
+            findings: of_histories
+                .into_iter()
+                .map(|(_, finding)| finding)
+                .collect(),
+            figures: Vec::new(),
+        },
+    ])
+}
+
+/// The name by which a run's judge calls a history that no order explains.
+const LINEARIZABILITY: &str = "Linearizability";
+
+fn verdict_of(violated: bool, whole: bool) -> Verdict {
+    if violated {
+        Verdict::Violation
+    } else if whole {
+        Verdict::Holds
+    } else {
+        Verdict::Undecided
+    }
+}
+
+fn covered_by(summary: &Summary, seconds: f64) -> String {
+    format!(
+        "{} seeds ({:.0} a minute), {} simulated s, {} faults, {} elections",
+        summary.runs,
+        summary.runs as f64 / seconds.max(1e-3) * 60.0,
+        summary.simulated.as_secs(),
+        summary.faults,
+        summary.coverage.elections
+    )
+}
+
+fn simulation_figures(summary: &Summary) -> Vec<(String, String)> {
+    let mut figures: Vec<(String, String)> = summary
+        .coverage
+        .named()
+        .into_iter()
+        .map(|(name, count)| {
+            let never = if count == 0 {
+                " (never seen: not covered)"
+            } else {
+                ""
+            };
+            (name.to_owned(), format!("{count}{never}"))
+        })
+        .collect();
+    let slowest = Duration::from_millis(summary.slowest_to_live_ms);
+    figures.push((
+        "slowest commit after healing".to_owned(),
+        format!("{slowest:?} simulated"),
+    ));
+    figures
+}

@@ -1,0 +1,62 @@
+//! Same seed, same build, same bytes: two processes must not differ in a single byte of trace or
+//! history. What leaks into a run (a wall clock, a hash seed, a thread) shows here.
+
+use std::path::Path;
+use std::process::Command;
+
+use plumb_harness::nemesis::{Length, generate};
+use plumb_harness::sim::{self, RunOptions};
+
+fn run(seed: u64, folder: &Path) -> (Vec<u8>, Vec<u8>) {
+    let (trace, history) = (folder.join("trace.txt"), folder.join("history.jsonl"));
+    let output = Command::new(env!("CARGO_BIN_EXE_plumb"))
+        .args(["sim", "run", "--seed", &seed.to_string(), "--trace"])
+        .arg(&trace)
+        .arg("--history")
+        .arg(&history)
+        .current_dir(folder)
+        .output()
+        .expect("the binary runs");
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "seed {seed}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let read = |path| std::fs::read(path).expect("it was written");
+    (read(&trace), read(&history))
+}
+
+#[test]
+fn a_seed_gives_the_same_trace_and_history_in_two_processes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for seed in [1, 2, 3, 5] {
+        let (trace, history) = run(seed, folder.path());
+        let (again, history_again) = run(seed, folder.path());
+        assert!(trace.len() > 100_000, "seed {seed} has a trace to compare");
+        assert!(trace == again, "seed {seed}: the traces differ");
+        assert!(
+            history == history_again,
+            "seed {seed}: the histories differ"
+        );
+    }
+}
+
+/// What is shared by a whole process (counters, hash seeds, allocators) must not reach a run either:
+/// else a sweep finds what no replay finds again.
+#[test]
+fn a_run_does_not_depend_on_the_runs_before_it_and_beside_it() {
+    let trace = |seed| sim::run(&generate(seed, Length::SHORT), RunOptions { trace: true }).trace;
+    let seeds = [0, 4, 7];
+    let alone: Vec<String> = seeds.iter().map(|seed| trace(*seed)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for (seed, alone) in seeds.iter().zip(&alone).rev() {
+                    assert!(trace(*seed) == *alone, "seed {seed} ran otherwise");
+                }
+            });
+        }
+    });
+}

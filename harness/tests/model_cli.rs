@@ -1,0 +1,134 @@
+//! `plumb model`, run as a user runs it.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn plumb(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_plumb"))
+        .arg("model")
+        .args(args)
+        .output()
+        .expect("the binary runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("output is UTF-8")
+}
+
+#[test]
+fn a_tiny_scope_is_exhausted_and_holds() {
+    let output = plumb(&["check", "--scope", "tiny"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.contains("495 states, 1,763 steps, depth 17"), "{text}");
+    assert!(
+        text.ends_with("holds: every reachable state was seen\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_outcome_is_also_json() {
+    let output = plumb(&["check", "--scope", "tiny", "--threads", "2", "--json", "-"]);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["outcome"]["verdict"], "exhausted");
+    assert_eq!(json["outcome"]["unique"], 495);
+    assert_eq!(json["bounds"]["crashes"], 1);
+}
+
+#[test]
+fn bounds_of_ones_own_are_explored() {
+    let args = [
+        "check",
+        "--servers",
+        "3",
+        "--terms",
+        "1",
+        "--log",
+        "1",
+        "--requests",
+        "1",
+    ];
+    let output = plumb(&[&args[..], &["--crashes", "0"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("scope custom: 3 servers, 1 terms"));
+}
+
+#[test]
+fn a_check_without_the_time_for_it_is_undecided() {
+    let output = plumb(&["check", "--scope", "deep", "--timeout", "50ms"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stdout(&output).contains("unknown: out of time"));
+}
+
+#[test]
+fn scopes_are_listed_with_their_counts() {
+    let output = plumb(&["scopes"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = stdout(&output);
+    assert!(
+        text.lines()
+            .any(|line| line.starts_with("quick ") && line.contains("2,153,228"))
+    );
+}
+
+#[test]
+fn all_ablations_are_caught() {
+    let output = plumb(&["ablate"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    assert!(stdout(&output).ends_with("14 of 14 ablations were caught\n"));
+}
+
+#[test]
+fn a_named_ablation_tells_its_whole_story() {
+    let output = plumb(&["ablate", "two-votes"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = stdout(&output);
+    assert!(
+        text.contains("   1. n1 times out and stands for election in term 1\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Election Safety (Figure 3, §5.2) is broken after 7 steps:"),
+        "{text}"
+    );
+}
+
+#[test]
+fn bad_flags_are_usage_errors_that_say_what_to_do() {
+    let cases: [(&[&str], &str); 7] = [
+        (
+            &["check", "--scope", "huge"],
+            "the scopes are tiny, small, quick",
+        ),
+        (
+            &["check", "--terms", "9"],
+            "terms must be between 1 and 7, not 9",
+        ),
+        (&["check", "--terms", "x"], "invalid value 'x'"),
+        (
+            &["check", "--scope", "tiny", "--terms", "1"],
+            "cannot be used with",
+        ),
+        (&["check", "--timeout", "soon"], "expected a time as"),
+        (
+            &["check", "--scope", "tiny", "--json", "/nonexistent/x.json"],
+            "cannot write",
+        ),
+        (&["ablate", "gravity"], "the names are grant-before-persist"),
+    ];
+    for (args, message) in cases {
+        let output = plumb(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(
+            stderr(&output).contains(message),
+            "{args:?}: {}",
+            stderr(&output)
+        );
+    }
+}
