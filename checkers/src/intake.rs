@@ -160,6 +160,7 @@ impl<'o> Intake<'o> {
                 ops: Vec::new(),
                 classes: Interner::default(),
                 recorded: 0,
+                registers: None,
             });
             u32::try_from(parts.len() - 1).expect("fewer objects than events")
         });
@@ -268,9 +269,9 @@ impl<'o> Intake<'o> {
                 init: &self.options.init,
                 tables: &self.tables,
             };
-            let registers = Registers::of(part, rules);
-            if let Some(registers) = registers {
-                registers.drop_needless(part);
+            part.registers = Registers::of(part, rules);
+            if let Some(registers) = &part.registers {
+                registers.drop_needless(&mut part.ops);
             }
         }
         Ok(Taken {

@@ -42,6 +42,6 @@ pub use explain::{Counterexample, Described};
 pub use intake::Intake;
 pub use options::Options;
 pub use report::{Algorithm, Part, PartOutcome, Report};
-pub use spec::{Call, RegisterCall, SequentialSpec, Spec};
+pub use spec::{Call, RegisterCall, SequentialSpec, Spec, TextCall};
 pub use verdict::{Limit, PartWitness, Reason, Verdict, Witness};
 pub use verify::{WitnessError, verify_witness};

@@ -23,8 +23,8 @@ pub struct Options {
     pub explain: bool,
     /// Whether to keep the order that proves validity.
     pub witness: bool,
-    /// Whether to judge keys one by one, which is always sound for the specifications here and always
-    /// faster: turned off only to measure.
+    /// Whether to judge and report keys one by one; else all of them are one object, and a witness is
+    /// one order over all of them.
     pub partition: bool,
 }
 

@@ -4,6 +4,7 @@
 use plumb_histories::Value;
 
 use crate::intern::Interner;
+use crate::linear::registers::Registers;
 use crate::spec::{Call, ErasedSpec, Machine};
 
 /// The time of a completion that never came.
@@ -74,6 +75,8 @@ pub(crate) struct Part {
     pub(crate) classes: Interner<Class>,
     /// Operations that were asked for, failed ones included.
     pub(crate) recorded: usize,
+    /// What the classes do, if the object is a register.
+    pub(crate) registers: Option<Registers>,
 }
 
 impl Part {
@@ -85,6 +88,7 @@ impl Part {
             recorded: ops.len(),
             ops,
             classes: self.classes.clone(),
+            registers: self.registers.clone(),
         }
     }
 

@@ -84,7 +84,7 @@ pub fn verify_witness(
     for part in &witness.parts {
         let mut missing = certain.get(&part.key).copied().unwrap_or(0);
         // One class an operation: nothing is shared, nothing interned.
-        let mut calls = Vec::with_capacity(part.order.len());
+        let mut replays: BTreeMap<Option<&Value>, Vec<(u32, Call<'_>)>> = BTreeMap::new();
         let mut last_call: Option<(usize, u32)> = None;
         for number in &part.order {
             let membership = |what| WitnessError::Membership {
@@ -113,12 +113,14 @@ pub fn verify_witness(
                 });
             }
             last_call = last_call.max(Some((operation.invoked_at, *number)));
-            calls.push(Call {
+            let call = Call {
                 f: operation.f(),
                 key: operation.key(),
                 argument: operation.argument(),
                 result: operation.result(),
-            });
+            };
+            let object = spec.partition(&call);
+            replays.entry(object).or_default().push((*number, call));
         }
         if missing > 0 {
             let absent = history
@@ -134,14 +136,17 @@ pub fn verify_witness(
                 what: "took place, yet does not stand in the order",
             });
         }
-        let mut machine = spec
-            .machine(&options.init, calls)
-            .expect("check refuses an initial value that does not fit");
-        let mut state = machine.init();
-        for (class, number) in (0u32..).zip(&part.order) {
-            state = machine.step(state, class);
-            if state == DEAD {
-                return Err(WitnessError::Impossible { number: *number });
+        for replay in replays.into_values() {
+            let (numbers, calls): (Vec<u32>, Vec<Call<'_>>) = replay.into_iter().unzip();
+            let mut machine = spec
+                .machine(&options.init, calls)
+                .expect("check refuses an initial value that does not fit");
+            let mut state = machine.init();
+            for (class, number) in (0u32..).zip(numbers) {
+                state = machine.step(state, class);
+                if state == DEAD {
+                    return Err(WitnessError::Impossible { number });
+                }
             }
         }
     }

@@ -25,8 +25,9 @@ fn the_front_door_agrees_with_trying_every_order() {
         let mut rng = Rng(seed.wrapping_mul(1 << 32).wrapping_add(number));
         let shape = Shape::random(&mut rng);
         let history = generate(&mut rng, &shape);
-        let options = Options::new(Spec::by_name(shape.object.spec()).unwrap())
+        let mut options = Options::new(Spec::by_name(shape.object.spec()).unwrap())
             .with_init(shape.object.init());
+        options.partition = rng.chance(75);
         let report = check(&history, &options).unwrap();
         let expected = is_linearizable(&history, shape.object);
         let text = || String::from_utf8(history.to_jsonl()).unwrap();

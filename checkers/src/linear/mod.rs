@@ -3,6 +3,8 @@
 mod blame;
 pub(crate) mod registers;
 pub(crate) mod search;
+mod split;
+mod texts;
 mod timeline;
 mod visited;
 pub(crate) mod wgl;
@@ -14,7 +16,6 @@ use crate::budget::Meter;
 use crate::part::{Op, Part, Tables};
 use crate::spec::{ErasedSpec, Machine};
 use crate::{Algorithm, Limit};
-use registers::Registers;
 use search::{Search, Searched, Use};
 
 /// What a part was held against.
@@ -48,8 +49,11 @@ pub(crate) enum Finding {
 
 /// Judges a part; the algorithm with the outcome.
 pub(crate) fn decide(part: &Part, rules: Rules<'_>, meter: &mut Meter<'_>) -> (Algorithm, Outcome) {
-    if let Some(registers) = Registers::of(part, rules) {
-        match zones::decide(part, &registers, meter) {
+    if let Some(split) = split::decide_split(part, rules, meter) {
+        return split;
+    }
+    if let Some(registers) = &part.registers {
+        match zones::decide(part, registers, meter) {
             Ok(Some(zones::Decided::Valid(order))) => {
                 return (Algorithm::Zones, Outcome::Valid(order));
             }

@@ -13,7 +13,7 @@
 use super::registers::{Action, INITIAL, Registers};
 use crate::Limit;
 use crate::budget::Meter;
-use crate::part::{FOREVER, Part};
+use crate::part::Part;
 
 /// What the zones say.
 pub(crate) enum Decided {
@@ -70,11 +70,14 @@ const NEW: Cluster = Cluster {
 };
 
 /// A chain's extent: `[first completion, last invocation]` if forward.
+#[derive(Clone, Copy)]
 struct Block {
-    /// The value that it starts with, or none for a write of a value that nobody observed.
-    root: Option<u32>,
-    first: (i64, u32),
-    last: (i64, u32),
+    /// The value that it starts with; [`NOBODY`] for a write of a value that nobody observed.
+    root: u32,
+    /// When the first operation completes, and which.
+    first: (u32, u32),
+    /// When the last operation is invoked, and which.
+    last: (u32, u32),
 }
 
 impl Block {
@@ -83,15 +86,15 @@ impl Block {
     }
 }
 
-const BEFORE_ALL: i64 = -1;
-const AFTER_ALL: i64 = i64::MAX;
+const BEFORE_ALL: u32 = 0;
+const AFTER_ALL: u32 = u32::MAX;
 
 /// Judges a part without needless indeterminate updates: then each indeterminate one that is left is
 /// the only source of a value that somebody observed, so it happened. `None` if some observed value could have come
 /// from several writes: then this algorithm says nothing.
 pub(crate) fn decide(
     part: &Part,
-    registers: &Registers<'_>,
+    registers: &Registers,
     meter: &mut Meter<'_>,
 ) -> Result<Option<Decided>, Limit> {
     let zones = Zones { part, registers };
@@ -108,7 +111,7 @@ pub(crate) fn decide(
 
 struct Zones<'a> {
     part: &'a Part,
-    registers: &'a Registers<'a>,
+    registers: &'a Registers,
 }
 
 impl Zones<'_> {
@@ -120,15 +123,13 @@ impl Zones<'_> {
         self.registers.action(&self.part.ops[op as usize])
     }
 
-    fn call(&self, op: u32) -> i64 {
-        i64::from(self.part.ops[op as usize].call)
+    /// Times are one later here, so that there is one before all.
+    fn call(&self, op: u32) -> u32 {
+        self.part.ops[op as usize].call + 1
     }
 
-    fn ret(&self, op: u32) -> i64 {
-        match self.part.ops[op as usize].ret {
-            FOREVER => AFTER_ALL,
-            ret => i64::from(ret),
-        }
+    fn ret(&self, op: u32) -> u32 {
+        self.part.ops[op as usize].ret.saturating_add(1)
     }
 
     /// Clusters by value; `None` if an observed value has several writers.
@@ -220,7 +221,7 @@ impl Zones<'_> {
                     self.block(value, clusters, &mut reached)?
                 } else {
                     Block {
-                        root: None,
+                        root: NOBODY,
                         first: (self.ret(op), op),
                         last: (self.call(op), op),
                     }
@@ -257,7 +258,7 @@ impl Zones<'_> {
         reached: &mut [bool],
     ) -> Result<Block, Conflict> {
         let mut block = Block {
-            root: Some(root),
+            root,
             first: (AFTER_ALL, NOBODY),
             last: (BEFORE_ALL, NOBODY),
         };
@@ -306,9 +307,8 @@ impl Zones<'_> {
     }
 
     /// Sorts the blocks into the order in which they can stand.
-    fn reconcile(&self, blocks: &mut [Block]) -> Result<(), Conflict> {
-        let (mut forward, backward): (Vec<&Block>, Vec<&Block>) =
-            blocks.iter().partition(|block| block.is_forward());
+    fn reconcile(&self, blocks: &mut Vec<Block>) -> Result<(), Conflict> {
+        let mut forward: Vec<Block> = blocks.iter().copied().filter(Block::is_forward).collect();
         forward.sort_unstable_by_key(|block| block.first);
         for pair in forward.windows(2) {
             if pair[1].first.0 < pair[0].last.0 {
@@ -318,13 +318,19 @@ impl Zones<'_> {
                 });
             }
         }
-        // The forward zone that begins last before a moment.
-        let around = |moment: i64| {
-            let after = forward.partition_point(|block| block.first.0 < moment);
-            after.checked_sub(1).map(|place| forward[place])
-        };
-        for block in &backward {
-            if let Some(outer) = around(block.last.0)
+        // By last invocation: a backward block stands there, or, if that is within a forward zone, at
+        // the end of that zone.
+        blocks.retain(|block| !block.is_forward());
+        blocks.sort_unstable_by_key(|block| (block.last, block.first));
+        let mut sorted = Vec::with_capacity(blocks.len() + forward.len());
+        let mut ahead = forward.into_iter().peekable();
+        let mut around: Option<Block> = None;
+        for block in blocks.iter() {
+            while let Some(next) = ahead.next_if(|next| next.first.0 < block.last.0) {
+                around = Some(next);
+                sorted.push(next);
+            }
+            if let Some(outer) = around
                 && block.first.0 < outer.last.0
             {
                 return Err(Conflict::Enclosed {
@@ -332,21 +338,10 @@ impl Zones<'_> {
                     inner: (block.first.1, block.last.1),
                 });
             }
+            sorted.push(*block);
         }
-        // A forward block begins with its zone; a backward one stands at its last invocation, or, if
-        // that is within a forward zone, at the end of it.
-        let moment = |block: &Block| match around(block.last.0) {
-            _ if block.is_forward() => block.first.0,
-            Some(outer) => block.last.0.max(outer.last.0),
-            None => block.last.0,
-        };
-        let mut keyed: Vec<(i64, usize)> = blocks.iter().map(moment).zip(0..).collect();
-        keyed.sort_unstable();
-        let mut target = vec![0; blocks.len()];
-        for (to, (_, from)) in keyed.into_iter().enumerate() {
-            target[from] = to;
-        }
-        permute(blocks, target);
+        sorted.extend(ahead);
+        *blocks = sorted;
         Ok(())
     }
 
@@ -363,10 +358,11 @@ impl Zones<'_> {
         }
         let mut order = Vec::with_capacity(ops.len());
         for block in blocks {
-            let Some(mut value) = block.root else {
+            let mut value = block.root;
+            if value == NOBODY {
                 order.push(block.first.1);
                 continue;
-            };
+            }
             if value != INITIAL {
                 order.push(clusters[value as usize].writer);
             }
@@ -391,18 +387,35 @@ impl Zones<'_> {
     }
 }
 
-/// Moves each item to its target.
-fn permute<T>(items: &mut [T], mut target: Vec<usize>) {
-    for place in 0..items.len() {
-        while target[place] != place {
-            let to = target[place];
-            items.swap(place, to);
-            target.swap(place, to);
+impl Conflict {
+    /// The same conflict with other numbers for the operations.
+    pub(crate) fn map(self, to: impl Fn(u32) -> u32) -> Conflict {
+        let to = |op: u32| if op == NOBODY { NOBODY } else { to(op) };
+        let both = |(first, last): (u32, u32)| (to(first), to(last));
+        match self {
+            Conflict::FromNowhere { op } => Conflict::FromNowhere { op: to(op) },
+            Conflict::TakenTwice { first, second } => Conflict::TakenTwice {
+                first: to(first),
+                second: to(second),
+            },
+            Conflict::Circle { ops } => Conflict::Circle {
+                ops: ops.into_iter().map(to).collect(),
+            },
+            Conflict::Backwards { earlier, later } => Conflict::Backwards {
+                earlier: to(earlier),
+                later: to(later),
+            },
+            Conflict::Interleaved { first, second } => Conflict::Interleaved {
+                first: both(first),
+                second: both(second),
+            },
+            Conflict::Enclosed { outer, inner } => Conflict::Enclosed {
+                outer: both(outer),
+                inner: both(inner),
+            },
         }
     }
-}
 
-impl Conflict {
     /// The operations that it is about.
     pub(crate) fn operations(&self) -> Vec<u32> {
         let mut ops = match self {

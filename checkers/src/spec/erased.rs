@@ -4,7 +4,7 @@
 
 use plumb_histories::Value;
 
-use super::{Call, RegisterCall, SequentialSpec};
+use super::{Call, RegisterCall, SequentialSpec, TextCall};
 use crate::hash::FastMap;
 use crate::intern::Interner;
 
@@ -39,6 +39,7 @@ pub(crate) trait ErasedSpec: Send + Sync {
     fn partition<'a>(&self, call: &Call<'a>) -> Option<&'a Value>;
     fn is_read(&self, call: &Call<'_>) -> bool;
     fn as_register<'a>(&self, call: &Call<'a>) -> Option<RegisterCall<'a>>;
+    fn as_text<'a>(&self, call: &Call<'a>) -> Option<TextCall<'a>>;
     fn machine<'a>(
         &'a self,
         init: &Value,
@@ -74,6 +75,10 @@ impl<S: SequentialSpec> ErasedSpec for S {
 
     fn as_register<'a>(&self, call: &Call<'a>) -> Option<RegisterCall<'a>> {
         SequentialSpec::as_register(self, call)
+    }
+
+    fn as_text<'a>(&self, call: &Call<'a>) -> Option<TextCall<'a>> {
+        SequentialSpec::as_text(self, call)
     }
 
     fn machine<'a>(

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use plumb_histories::Value;
 
 use super::shapes::{expected, unknown};
-use super::{Call, RegisterCall, SequentialSpec};
+use super::{Call, SequentialSpec, TextCall};
 
 /// `get`, `put`, `append`.
 pub(super) struct KvAppend;
@@ -78,14 +78,15 @@ impl SequentialSpec for KvAppend {
         call.f == "get"
     }
 
-    fn as_register<'a>(&self, call: &Call<'a>) -> Option<RegisterCall<'a>> {
-        match call.f {
-            // A read of nothing may stand for the empty text: leave that to `step`.
-            "get" => call
-                .result
-                .filter(|result| !result.is_null())
-                .map(RegisterCall::Read),
-            "put" => Some(RegisterCall::Write(call.argument)),
+    fn as_text<'a>(&self, call: &Call<'a>) -> Option<TextCall<'a>> {
+        match (call.f, call.argument) {
+            // An object that was never written reads as nothing in some stores.
+            ("get", _) => Some(TextCall::Get(
+                call.result
+                    .map(|result| result.as_str().unwrap_or_default()),
+            )),
+            ("put", Value::Str(text)) => Some(TextCall::Put(text)),
+            ("append", Value::Str(text)) => Some(TextCall::Append(text)),
             _ => None,
         }
     }

@@ -48,6 +48,17 @@ pub enum RegisterCall<'a> {
     Cas(&'a Value, &'a Value),
 }
 
+/// A call on a text that grows: `put` replaces it, `append` adds to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextCall<'a> {
+    /// Returned this text; `None` if nobody knows.
+    Get(Option<&'a str>),
+    /// Replaced the text.
+    Put(&'a str),
+    /// Added to its end.
+    Append(&'a str),
+}
+
 /// A sequential specification: what one operation after the other may return.
 ///
 /// ```
@@ -124,6 +135,12 @@ pub trait SequentialSpec: Send + Sync + 'static {
     /// A hint: the object is a register as far as this call is concerned. If all calls on an object
     /// are, algorithms for registers apply.
     fn as_register<'a>(&self, _call: &Call<'a>) -> Option<RegisterCall<'a>> {
+        None
+    }
+
+    /// A hint: the object is a text as far as this call is concerned. If all calls on an object are,
+    /// and what they add can be told apart, a text that was read tells the order of what went before.
+    fn as_text<'a>(&self, _call: &Call<'a>) -> Option<TextCall<'a>> {
         None
     }
 
