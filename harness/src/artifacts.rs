@@ -1,6 +1,5 @@
 //! What a failing run leaves behind: one folder with everything that is needed to see it again.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -64,10 +63,15 @@ pub fn create_folder(folder: &Path) -> Result<(), CliError> {
 /// # Errors
 /// If that is not possible, with what to do.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let partial = path.with_extension("partial");
-    let written = std::fs::File::create(&partial)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| std::fs::rename(&partial, path));
+    // A device or a pipe is written to, not replaced.
+    let special = path.exists() && !path.is_file();
+    let written = if special {
+        std::fs::write(path, bytes)
+    } else {
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path))
+    };
     written.map_err(|error| {
         CliError::new(
             format!("cannot write {}: {error}", path.display()),

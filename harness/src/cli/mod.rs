@@ -1,5 +1,7 @@
 //! The command line: parsing, dispatch and exit codes. Each command has a file of its own.
 
+mod check;
+mod files;
 mod interrupt;
 mod model;
 mod outcome;
@@ -30,6 +32,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Verify(verify::VerifyArgs),
+    Check(check::CheckArgs),
     Model(model::ModelArgs),
     Sim(sim::SimArgs),
 }
@@ -51,6 +54,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
     match &cli.command {
         None => verify::run_default(),
         Some(Command::Verify(args)) => verify::run_command(args),
+        Some(Command::Check(args)) => check::run(args),
         Some(Command::Model(args)) => model::run(args),
         Some(Command::Sim(args)) => sim::run_command(args),
     }

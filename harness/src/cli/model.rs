@@ -2,9 +2,8 @@
 
 mod ablate;
 mod table;
-mod units;
+pub(super) mod units;
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +15,7 @@ use plumb_model::{
 };
 use serde_json::{Value, json};
 
+use super::files::{self, is_stdout, print};
 use super::{CliError, Exit, interrupt, progress};
 use ablate::run_ablate;
 use table::run_scopes;
@@ -244,7 +244,7 @@ fn run_check(args: &CheckArgs) -> Result<Exit, CliError> {
     spinner.finish_and_clear();
     let exit = exit_of(&outcome.verdict);
     if !is_stdout(args.json.as_deref()) {
-        print(&describe(&scope, &outcome));
+        print(describe(&scope, &outcome));
     }
     write_json(args.json.as_deref(), &outcome_json(&scope, &outcome))?;
     Ok(exit)
@@ -357,26 +357,6 @@ fn run_explore(args: &ExploreArgs) -> Result<Exit, CliError> {
     Ok(Exit::Holds)
 }
 
-fn is_stdout(path: Option<&Path>) -> bool {
-    path == Some(Path::new("-"))
-}
-
-/// Prints to standard output; a reader that went away is no error of ours.
-fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
 fn write_json(path: Option<&Path>, value: &Value) -> Result<(), CliError> {
-    let Some(path) = path else { return Ok(()) };
-    let text = format!("{value:#}\n");
-    if path == Path::new("-") {
-        print(&text);
-        return Ok(());
-    }
-    std::fs::write(path, text).map_err(|error| {
-        CliError::new(
-            format!("cannot write {}: {error}", path.display()),
-            "name a file in a folder that exists and can be written to",
-        )
-    })
+    path.map_or(Ok(()), |path| files::write(path, format!("{value:#}\n")))
 }

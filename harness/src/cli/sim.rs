@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::{CliError, Exit, interrupt, progress};
-use crate::artifacts::{create_folder, replay_command, save_failure, write_file};
+use super::{CliError, Exit, files, interrupt, progress};
+use crate::artifacts::{replay_command, save_failure};
 use crate::nemesis::{Length, generate};
 use crate::scenario::Scenario;
 use crate::sim::sweep::{Plan, Summary, sweep};
@@ -180,8 +180,7 @@ fn replay(args: &ReplayArgs) -> Result<Exit, CliError> {
 
 fn many(args: &SweepArgs) -> Result<Exit, CliError> {
     if let Some(path) = &args.json {
-        // Before the work, not after it: an unwritable place must not cost a sweep.
-        write_to(path, b"")?;
+        files::probe([path.as_path()])?;
     }
     let end = args.start.checked_add(args.seeds).ok_or_else(|| {
         CliError::new(
@@ -199,7 +198,7 @@ fn many(args: &SweepArgs) -> Result<Exit, CliError> {
     let (summary, saved) = sweep_and_save(&plan, stop, &args.out)?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&summary_json(&plan, &summary)).unwrap_or_default();
-        write_to(path, format!("{text}\n").as_bytes())?;
+        files::write(path, format!("{text}\n").as_bytes())?;
     }
     print_summary(&plan, &summary);
     for folder in saved {
@@ -306,15 +305,15 @@ fn quiet(outputs: &Outputs) -> bool {
     [&outputs.trace, &outputs.history, &outputs.json]
         .into_iter()
         .flatten()
-        .any(|path| path.as_os_str() == "-")
+        .any(|path| files::is_stdout(Some(path)))
 }
 
 fn write_outputs(outputs: &Outputs, scenario: &Scenario, result: &Run) -> Result<(), CliError> {
     if let Some(path) = &outputs.trace {
-        write_to(path, result.trace.as_bytes())?;
+        files::write(path, result.trace.as_bytes())?;
     }
     if let Some(path) = &outputs.history {
-        write_to(path, &result.history.to_jsonl())?;
+        files::write(path, result.history.to_jsonl())?;
     }
     if let Some(path) = &outputs.json {
         let [ok, fail, info] = result.operations;
@@ -329,26 +328,9 @@ fn write_outputs(outputs: &Outputs, scenario: &Scenario, result: &Run) -> Result
             "coverage": result.coverage,
         });
         let text = serde_json::to_string_pretty(&value).unwrap_or_default();
-        write_to(path, format!("{text}\n").as_bytes())?;
+        files::write(path, format!("{text}\n").as_bytes())?;
     }
     Ok(())
-}
-
-/// Writes to a file, or to standard output for `-`.
-fn write_to(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    use std::io::Write;
-    if path.as_os_str() == "-" {
-        // A reader that went away (`| head`) is no error of ours.
-        drop(std::io::stdout().write_all(bytes));
-        return Ok(());
-    }
-    if let Some(parent) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        create_folder(parent)?;
-    }
-    write_file(path, bytes)
 }
 
 /// Says what was seen of one run.

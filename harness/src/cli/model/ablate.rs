@@ -32,7 +32,7 @@ pub(super) fn run_ablate(args: &AblateArgs) -> Result<Exit, CliError> {
     }
     if show {
         let caught = rows.iter().filter(|row| row["caught"] == true).count();
-        print(&format!(
+        print(format!(
             "\n{caught} of {} ablations were caught\n",
             exams.len()
         ));
@@ -67,16 +67,16 @@ fn sit(exam: &Exam, told: bool, show: bool, stop: &AtomicBool) -> Result<(Value,
     if show {
         let time = outcome.elapsed.as_secs_f64() * 1e3;
         if told {
-            print(&format!(
+            print(format!(
                 "without: {}\nscope: {}\n\n",
                 scope.about, scope.bounds
             ));
             if let Verdict::Violation(story) = &outcome.verdict {
-                print(&story.to_string());
+                print(story.to_string());
             }
         }
         let states = grouped(outcome.unique);
-        print(&format!(
+        print(format!(
             "{name:<24} {found:<64} {states:>9} states {time:>7.1} ms\n"
         ));
     }

@@ -67,7 +67,7 @@ pub(super) fn run_scopes(args: &ScopesArgs) -> Result<Exit, CliError> {
         text.push_str(
             "\nStates are counted up to renaming servers; times as last measured on two cores.\n",
         );
-        print(&text);
+        print(text);
     }
     write_json(args.json.as_deref(), &Value::from(rows))?;
     Ok(Exit::Holds)
@@ -102,7 +102,7 @@ fn verify_counts(names: &[String], args: &ScopesArgs) -> Result<Exit, CliError> 
         let (end, words) = compare(scope, &outcome);
         exit = exit.worst(end);
         if show {
-            print(&format!(
+            print(format!(
                 "{:<12} {:>13} states {:>14} steps  depth {:>3} {:>7.1} s {:>6} MB  {words}\n",
                 scope.name,
                 grouped(outcome.unique),

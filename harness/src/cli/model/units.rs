@@ -23,7 +23,7 @@ fn number_and_unit(text: &str) -> (&str, &str) {
     )
 }
 
-pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn parse_time(text: &str) -> Result<Duration, String> {
     let (number, unit) = number_and_unit(text);
     let number: u64 = number
         .parse()
@@ -37,7 +37,7 @@ pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub(super) fn parse_size(text: &str) -> Result<usize, String> {
+pub(in crate::cli) fn parse_size(text: &str) -> Result<usize, String> {
     let (number, unit) = number_and_unit(text);
     let number: usize = number
         .parse()

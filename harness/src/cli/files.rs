@@ -1,0 +1,40 @@
+//! Where commands write: a file, whole or not at all, or standard output for `-`.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::CliError;
+use crate::artifacts::{create_folder, write_file};
+
+/// Whether a path stands for standard output.
+pub(super) fn is_stdout(path: Option<&Path>) -> bool {
+    path.is_some_and(|path| path.as_os_str() == "-")
+}
+
+/// Prints to standard output; a reader that went away (`| head`) is no error of ours.
+pub(super) fn print(text: impl AsRef<[u8]>) {
+    drop(std::io::stdout().write_all(text.as_ref()));
+}
+
+/// Writes to a file, creating its folder, or to standard output for `-`.
+pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), CliError> {
+    if is_stdout(Some(path)) {
+        print(bytes);
+        return Ok(());
+    }
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        create_folder(parent)?;
+    }
+    write_file(path, bytes.as_ref())
+}
+
+/// Finds out before the work, not after it, that a file can't be written.
+pub(super) fn probe<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), CliError> {
+    paths
+        .into_iter()
+        .filter(|path| !is_stdout(Some(path)))
+        .try_for_each(|path| write(path, b""))
+}
