@@ -38,8 +38,55 @@ fn run(name: &str, family: Family, partition: bool) {
         }
     );
 }
+fn shared(show: bool) {
+    let folder = "/work/shared/data/histories/";
+    let table = std::fs::read_to_string(format!("{folder}expected.tsv")).unwrap();
+    let mut total = Duration::ZERO;
+    for line in table.lines().skip(1) {
+        let c: Vec<&str> = line.split('\t').collect();
+        let history = plumb_histories::read(format!("{folder}{}", c[0])).unwrap();
+        let options = Options::new(Spec::by_name(c[1]).unwrap())
+            .with_init(serde_json::from_str(c[2]).unwrap());
+        let mut best = Duration::MAX;
+        let mut fast = Duration::MAX;
+        let mut r = None;
+        for _ in 0..5 {
+            let t = now();
+            r = Some(check(&history, &options).unwrap());
+            best = best.min(t.elapsed());
+        }
+        let mut o2 = options.clone();
+        o2.explain = false;
+        for _ in 0..5 {
+            let t = now();
+            check(&history, &o2).unwrap();
+            fast = fast.min(t.elapsed());
+        }
+        total += best;
+        let r = r.unwrap();
+        if fast > Duration::from_micros(100) || best > Duration::from_millis(2) {
+            println!(
+                "{} {} {best:?} unexplained {fast:?}",
+                c[0],
+                r.verdict.name()
+            );
+        }
+        if let Verdict::Violation(v) = &r.verdict {
+            if show {
+                println!(
+                    "{}: {v}\n minimal {} confirmed {} shortest {:?}",
+                    c[0], v.minimal, v.confirmed, v.prefix
+                );
+            }
+        }
+    }
+    println!("total {total:?}");
+}
 fn main() {
     let which = std::env::args().nth(1).unwrap_or_default();
+    if which.starts_with("shared") {
+        return shared(which == "shared+");
+    }
     for lie in [Lie::None, Lie::Early, Lie::Late] {
         if "five".contains(&which) {
             for c in [5, 10, 20, 50, 100] {

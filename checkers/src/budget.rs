@@ -101,18 +101,6 @@ pub(crate) struct Meter<'s> {
 const EVERY: u64 = 1 << 12;
 
 impl Meter<'_> {
-    /// One step of search.
-    pub(crate) fn step(&mut self) -> Result<(), Limit> {
-        self.steps += 1;
-        if self.steps > self.limit {
-            return Err(Limit::Steps { limit: self.limit });
-        }
-        if self.steps.is_multiple_of(EVERY) {
-            self.look()?;
-        }
-        Ok(())
-    }
-
     /// Does something with no more than so many steps of the budget; `None` if only these ran out.
     pub(crate) fn limited<T>(
         &mut self,

@@ -38,7 +38,7 @@ pub use budget::Budget;
 pub use check::{check, check_until};
 pub use consistency::Consistency;
 pub use error::CheckError;
-pub use explain::{Counterexample, Described};
+pub use explain::{Counterexample, Described, Partial, Prefix};
 pub use intake::Intake;
 pub use options::Options;
 pub use report::{Algorithm, Part, PartOutcome, Report};

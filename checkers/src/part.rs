@@ -80,18 +80,6 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// The same object with other operations, which must be sorted by their invocations.
-    pub(crate) fn with_ops(&self, ops: Vec<Op>) -> Part {
-        debug_assert!(ops.is_sorted_by_key(|op| op.call));
-        Part {
-            key: self.key,
-            recorded: ops.len(),
-            ops,
-            classes: self.classes.clone(),
-            registers: self.registers.clone(),
-        }
-    }
-
     /// The calls by class.
     pub(crate) fn calls<'a>(&self, tables: &'a Tables) -> Vec<Call<'a>> {
         self.classes

@@ -45,15 +45,23 @@ impl Described {
         }
     }
 
-    /// What was done, in a few words: `write 5`, `read → 4`.
+    /// What was asked, in a few words: `write 5`, `read`.
     #[must_use]
-    pub fn action(&self) -> String {
+    pub fn asked(&self) -> String {
         let mut text = self.f.clone();
         if !self.argument.is_null() {
             text.push_str(&format!(" {}", self.argument));
         }
+        text
+    }
+
+    /// What was asked and what came back: `write 5`, `read → 4`.
+    #[must_use]
+    pub fn action(&self) -> String {
+        let mut text = self.asked();
         if let Some(result) = &self.result
-            && (*result != self.argument || self.f == "read")
+            && (*result != self.argument || self.argument.is_null())
+            && !(result.is_null() && !self.argument.is_null())
         {
             text.push_str(&format!(" → {result}"));
         }

@@ -40,6 +40,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Finding {
     /// Zones that cannot be reconciled: these operations, as places in the part.
     Zones(zones::Conflict),
+    /// Of several objects that were judged as one, this one has it.
+    Within(Box<(Part, Finding)>),
     /// No search state survived this operation's completion.
     Stuck {
         /// Its place in the part.
@@ -79,7 +81,9 @@ const FIRST: (u64, u64) = (20_000, 20);
 /// Searches; where indeterminate operations make that long, asks in between whether the part fails even
 /// if they could be used again and again.
 fn search<M: Machine + ?Sized>(part: &Part, machine: &mut M, meter: &mut Meter<'_>) -> Outcome {
-    let searched = if part.ops.iter().all(Op::is_certain) {
+    // Only a register's states are bounded by its calls: elsewhere, repeating one never ends.
+    let relax = part.registers.is_some();
+    let searched = if !relax || part.ops.iter().all(Op::is_certain) {
         Search::new(part, machine, Use::Once).run(meter)
     } else {
         let steps = FIRST.0 + FIRST.1 * part.ops.len() as u64;
@@ -96,7 +100,7 @@ fn search<M: Machine + ?Sized>(part: &Part, machine: &mut M, meter: &mut Meter<'
     };
     match searched {
         Ok(Searched::Valid(order)) => Outcome::Valid(order),
-        Ok(Searched::Stuck { op }) => Outcome::Violation(Finding::Stuck { op }),
+        Ok(Searched::Stuck { op, .. }) => Outcome::Violation(Finding::Stuck { op }),
         Err(limit) => Outcome::Unknown(limit),
     }
 }

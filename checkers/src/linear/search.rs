@@ -19,8 +19,20 @@ pub(crate) enum Searched {
     /// Places of operations in an order that explains them.
     Valid(Vec<u32>),
     /// Every attempt ended at or before the completion of this operation, at most.
-    Stuck { op: u32 },
+    Stuck { op: u32, attempts: Vec<Attempt> },
 }
+
+/// An attempt that got as far as any.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    /// The last operations that it placed.
+    pub(crate) placed: Vec<u32>,
+    /// The state then.
+    pub(crate) state: u32,
+}
+
+/// So many attempts are kept, each with so many operations.
+const ATTEMPTS: (usize, usize) = (3, 5);
 
 /// A choice that was open at a completion.
 struct Frame {
@@ -217,12 +229,26 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
         let mut dropped: Vec<(u32, u32)> = Vec::new();
         let mut masks = Masks::new(self.layout.width);
         let mut furthest = 0;
+        let mut attempts: Vec<Attempt> = Vec::new();
         loop {
             let stuck = self.advance(&timeline, &mut window, &mut now, &mut order);
             let Some(stuck) = stuck else {
                 return Ok(Searched::Valid(with_dropped(&order, &dropped)));
             };
-            furthest = furthest.max(window.pos);
+            if window.pos > furthest {
+                furthest = window.pos;
+                attempts.clear();
+            }
+            let here = state(&now);
+            let is_new = |attempt: &Attempt| attempt.state != here;
+            if window.pos == furthest && attempts.len() < ATTEMPTS.0 && attempts.iter().all(is_new)
+            {
+                let last = order.len().saturating_sub(ATTEMPTS.1);
+                attempts.push(Attempt {
+                    placed: order[last..].to_vec(),
+                    state: here,
+                });
+            }
             masks.read(&window, &*self.machine, self.ops);
             // Where there is nothing to come back to there is nothing to remember.
             let known = if frames.is_empty() && blame.is_idle() {
@@ -262,7 +288,7 @@ impl<'a, M: Machine + ?Sized> Search<'a, M> {
                 let Moment::Return(op) = timeline.at(furthest) else {
                     unreachable!("a search only ever stops at completions");
                 };
-                return Ok(Searched::Stuck { op });
+                return Ok(Searched::Stuck { op, attempts });
             };
             let groups = &mut self.groups;
             let group_of = &self.group_of;

@@ -81,7 +81,8 @@ pub(super) fn decide_split(
                 }
             }
             Outcome::Violation(finding) => {
-                return Some((used, Outcome::Violation(finding.with_places(&places))));
+                let within = Finding::Within(Box::new((sub, finding)));
+                return Some((used, Outcome::Violation(within)));
             }
             Outcome::Unknown(limit) => {
                 unknown.get_or_insert(limit);
@@ -96,18 +97,4 @@ pub(super) fn decide_split(
     moments.sort_by_key(|(moment, _)| *moment);
     let order = moments.into_iter().map(|(_, place)| place).collect();
     Some((algorithm, Outcome::Valid(order)))
-}
-
-impl Finding {
-    /// The same finding with other numbers for the operations.
-    fn with_places(self, places: &[u32]) -> Finding {
-        match self {
-            Finding::Zones(conflict) => {
-                Finding::Zones(conflict.map(|place| places[place as usize]))
-            }
-            Finding::Stuck { op } => Finding::Stuck {
-                op: places[op as usize],
-            },
-        }
-    }
 }

@@ -388,34 +388,6 @@ impl Zones<'_> {
 }
 
 impl Conflict {
-    /// The same conflict with other numbers for the operations.
-    pub(crate) fn map(self, to: impl Fn(u32) -> u32) -> Conflict {
-        let to = |op: u32| if op == NOBODY { NOBODY } else { to(op) };
-        let both = |(first, last): (u32, u32)| (to(first), to(last));
-        match self {
-            Conflict::FromNowhere { op } => Conflict::FromNowhere { op: to(op) },
-            Conflict::TakenTwice { first, second } => Conflict::TakenTwice {
-                first: to(first),
-                second: to(second),
-            },
-            Conflict::Circle { ops } => Conflict::Circle {
-                ops: ops.into_iter().map(to).collect(),
-            },
-            Conflict::Backwards { earlier, later } => Conflict::Backwards {
-                earlier: to(earlier),
-                later: to(later),
-            },
-            Conflict::Interleaved { first, second } => Conflict::Interleaved {
-                first: both(first),
-                second: both(second),
-            },
-            Conflict::Enclosed { outer, inner } => Conflict::Enclosed {
-                outer: both(outer),
-                inner: both(inner),
-            },
-        }
-    }
-
     /// The operations that it is about.
     pub(crate) fn operations(&self) -> Vec<u32> {
         let mut ops = match self {
