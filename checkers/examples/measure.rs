@@ -207,6 +207,33 @@ fn main() {
                 );
             }
         }
+        if "txn".contains(&which) {
+            for o in [Object::ListAppend, Object::RwRegister] {
+                for c in [Consistency::StrictSerializable, Consistency::Serializable] {
+                    for n in [10_000, 1_000_000] {
+                        let family = Family {
+                            object: o,
+                            lie,
+                            indeterminate: 2,
+                            ..Family::register(n, 20)
+                        };
+                        let options =
+                            Options::new(Spec::by_name(family.spec()).unwrap()).with_consistency(c);
+                        let t = now();
+                        let mut intake = Intake::new(&options).unwrap();
+                        family.events(|e| intake.push(&e).unwrap());
+                        let g = t.elapsed();
+                        let t = now();
+                        let r = intake.finish().unwrap();
+                        println!(
+                            "{o:?} {c:?} {n} {lie:?}: {} check {:?} intake+gen {g:?}",
+                            r.verdict,
+                            t.elapsed()
+                        );
+                    }
+                }
+            }
+        }
         if "big".contains(&which) && lie == Lie::None {
             run(
                 "register 10^7 distinct 32",

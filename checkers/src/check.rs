@@ -11,6 +11,7 @@ use crate::explain;
 use crate::intake::{Intake, Taken};
 use crate::linear::{Finding, Outcome, Rules, decide};
 use crate::report::{Part as PartReport, PartOutcome};
+use crate::txn;
 use crate::{Algorithm, CheckError, Limit, Options, PartWitness, Reason, Report, Verdict, Witness};
 
 /// Judges a history.
@@ -62,7 +63,18 @@ struct Judged {
 }
 
 /// Judges what was taken in.
-pub(crate) fn check_parts(taken: &Taken, options: &Options, stop: Option<&AtomicBool>) -> Report {
+pub(crate) fn judge(
+    taken: &Taken,
+    options: &Options,
+    stop: Option<&AtomicBool>,
+) -> Result<Report, CheckError> {
+    if options.consistency.is_transactional() {
+        return txn::check(taken, options, &Shared::new(options.budget, stop));
+    }
+    Ok(check_parts(taken, options, stop))
+}
+
+fn check_parts(taken: &Taken, options: &Options, stop: Option<&AtomicBool>) -> Report {
     let shared = Shared::new(options.budget, stop);
     let rules = Rules {
         spec: &*options.spec.0,

@@ -13,9 +13,29 @@ use crate::CheckError;
 pub enum Consistency {
     /// One order for each object, which respects real time (Herlihy and Wing 1990).
     Linearizable,
+    /// Of transactions: no cycle of writes, nothing read that was aborted, intermediate or circular.
+    ReadCommitted,
+    /// Of transactions: besides, no cycle in which anti-dependencies stand alone.
+    SnapshotIsolation,
+    /// Of transactions: no cycle of dependencies at all.
+    Serializable,
+    /// Of transactions: nor one through the order of a process.
+    StrongSessionSerializable,
+    /// Of transactions: nor one through real time.
+    StrictSerializable,
 }
 
-const NAMES: [(&str, Consistency); 1] = [("linearizable", Consistency::Linearizable)];
+const NAMES: [(&str, Consistency); 6] = [
+    ("linearizable", Consistency::Linearizable),
+    ("read-committed", Consistency::ReadCommitted),
+    ("snapshot-isolation", Consistency::SnapshotIsolation),
+    ("serializable", Consistency::Serializable),
+    (
+        "strong-session-serializable",
+        Consistency::StrongSessionSerializable,
+    ),
+    ("strict-serializable", Consistency::StrictSerializable),
+];
 
 impl Consistency {
     /// The consistency of that name.
@@ -37,6 +57,19 @@ impl Consistency {
     #[must_use]
     pub fn names() -> Vec<&'static str> {
         NAMES.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// It is about transactions, judged by their dependencies.
+    #[must_use]
+    pub fn is_transactional(self) -> bool {
+        matches!(
+            self,
+            Consistency::ReadCommitted
+                | Consistency::SnapshotIsolation
+                | Consistency::Serializable
+                | Consistency::StrongSessionSerializable
+                | Consistency::StrictSerializable
+        )
     }
 
     /// Its name.

@@ -303,14 +303,14 @@ impl<'f> Run<'f> {
                 ("txn", Value::List(micros))
             }
             Object::ListAppend | Object::RwRegister => {
-                // Eight objects at a time, each for 1,024 transactions or so: lists stay short.
+                // Eight objects at a time, each for 256 transactions: lists stay short.
                 let write = match self.family.object {
                     Object::ListAppend => "append",
                     _ => "w",
                 };
                 let mut micros = Vec::new();
                 for n in 0..1 + self.draw.below(4) {
-                    let key = fresh / 128 + self.draw.below(8);
+                    let key = fresh / 32 + self.draw.below(8);
                     let value = Value::Int((fresh * 4 + n).cast_signed());
                     micros.push(if self.draw.below(2) == 0 {
                         micro("r", key, Value::Null)

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use plumb_histories::{Event, History, Kind, Value};
 
-use crate::check::check_parts;
+use crate::check::judge;
 use crate::hash::FastMap;
 use crate::intern::Interner;
 use crate::linear::Rules;
@@ -41,6 +41,8 @@ pub struct Intake<'o> {
     /// Subtracted from indices, so that histories cut from longer ones fit 32 bits.
     base: Option<u64>,
     last: Option<u64>,
+    /// Operations that failed, kept where it matters what they wrote.
+    failed: Vec<Op>,
 }
 
 impl<'o> Intake<'o> {
@@ -66,6 +68,7 @@ impl<'o> Intake<'o> {
             operations: 0,
             base: None,
             last: None,
+            failed: Vec::new(),
         })
     }
 
@@ -117,7 +120,13 @@ impl<'o> Intake<'o> {
                 self.complete(&open, time, value, event.index)
             }
             Kind::Fail => {
-                self.parts[open.part as usize].ops[open.place as usize].class = FAILED;
+                let part = &mut self.parts[open.part as usize];
+                let op = &mut part.ops[open.place as usize];
+                op.class = FAILED;
+                if self.options.consistency.is_transactional() {
+                    let (ret, class) = (time, part.classes.intern(open.class));
+                    self.failed.push(Op { ret, class, ..*op });
+                }
                 Ok(())
             }
             Kind::Info | Kind::Invoke => self.complete(&open, FOREVER, NONE, open.index),
@@ -241,7 +250,7 @@ impl<'o> Intake<'o> {
     /// If an operation does not fit the specification.
     pub fn finish(self) -> Result<Report, CheckError> {
         let options = self.options;
-        Ok(check_parts(&self.close()?, options, None))
+        judge(&self.close()?, options, None)
     }
 
     /// As [`Intake::finish`], until the flag is set: then what is undecided is unknown.
@@ -250,7 +259,7 @@ impl<'o> Intake<'o> {
     /// As [`Intake::finish`].
     pub fn finish_until(self, stop: &AtomicBool) -> Result<Report, CheckError> {
         let options = self.options;
-        Ok(check_parts(&self.close()?, options, Some(stop)))
+        judge(&self.close()?, options, Some(stop))
     }
 
     /// Ends the history.
@@ -277,6 +286,7 @@ impl<'o> Intake<'o> {
         Ok(Taken {
             tables: self.tables,
             parts: self.parts,
+            failed: self.failed,
             operations: self.operations as usize,
             base: self.base.unwrap_or(0),
         })
@@ -287,6 +297,8 @@ impl<'o> Intake<'o> {
 pub(crate) struct Taken {
     pub(crate) tables: Tables,
     pub(crate) parts: Vec<Part>,
+    /// Of transactions: those that failed, which did not happen but may have been seen.
+    pub(crate) failed: Vec<Op>,
     pub(crate) operations: usize,
     /// The event index of time 0.
     pub(crate) base: u64,

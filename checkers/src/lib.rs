@@ -31,6 +31,7 @@ mod options;
 mod part;
 mod report;
 mod spec;
+mod txn;
 mod verdict;
 mod verify;
 

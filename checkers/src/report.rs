@@ -79,6 +79,8 @@ pub enum PartOutcome {
 pub enum Algorithm {
     /// Zones of registers with distinct values: Gibbons and Korach 1997, extended to compare-and-set.
     Zones,
+    /// Cycles of dependencies between transactions, after Kingsbury and Alvaro's Elle (2020).
+    Cycles,
     /// Search just in time over (open operations, state), after Wing and Gong 1993 and Lowe 2017.
     Search,
 }
@@ -87,6 +89,7 @@ impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Algorithm::Zones => "zones",
+            Algorithm::Cycles => "cycles",
             Algorithm::Search => "search",
         })
     }

@@ -6,7 +6,7 @@ use plumb_histories::Value;
 use serde::Serialize;
 
 use crate::intake::Taken;
-use crate::part::Part;
+use crate::part::{Op, Part};
 
 /// An operation of the history, as a report shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,7 +31,10 @@ pub struct Described {
 
 impl Described {
     pub(crate) fn new(taken: &Taken, part: &Part, place: u32) -> Described {
-        let op = &part.ops[place as usize];
+        Described::of(taken, part, &part.ops[place as usize])
+    }
+
+    pub(crate) fn of(taken: &Taken, part: &Part, op: &Op) -> Described {
         let call = taken.tables.call(part.classes.get(op.class));
         Described {
             number: op.number,

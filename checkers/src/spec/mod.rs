@@ -20,6 +20,7 @@ use std::sync::Arc;
 use plumb_histories::Value;
 
 pub(crate) use erased::{DEAD, ErasedSpec, Machine};
+pub(crate) use shapes::{Micro, micro};
 
 use crate::CheckError;
 

@@ -42,10 +42,13 @@ pub(super) fn name_of(value: &Value) -> String {
 }
 
 /// What a micro-operation of a transaction does.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Micro {
+    /// Returned the value.
     Read,
+    /// Replaced it.
     Write,
+    /// Added to a list's end.
     Append,
 }
 
