@@ -124,7 +124,7 @@ impl<'o> Intake<'o> {
                 let op = &mut part.ops[open.place as usize];
                 op.class = FAILED;
                 if self.options.consistency.is_transactional() {
-                    let (ret, class) = (time, part.classes.intern(open.class));
+                    let (ret, class) = (time, part.classes.intern(&open.class));
                     self.failed.push(Op { ret, class, ..*op });
                 }
                 Ok(())
@@ -227,7 +227,7 @@ impl<'o> Intake<'o> {
             }
         }
         let known = part.classes.len();
-        let number = part.classes.intern(class);
+        let number = part.classes.intern(&class);
         if part.classes.len() > known {
             spec.check(&self.tables.call(&class)).map_err(misfit)?;
         }

@@ -80,11 +80,11 @@ impl<T: Hash + Eq> Interner<T> {
     }
 
     /// The number of an item.
-    pub(crate) fn intern(&mut self, item: T) -> u32
+    pub(crate) fn intern(&mut self, item: &T) -> u32
     where
         T: Clone,
     {
-        self.intern_with(&item, || item.clone())
+        self.intern_with(item, || item.clone())
     }
 
     /// Where the item is or would be.
@@ -129,7 +129,9 @@ mod tests {
     #[test]
     fn equal_items_get_equal_numbers_and_others_do_not() {
         let mut interner = Interner::default();
-        let numbers: Vec<u32> = (0..1000).map(|i| interner.intern(format!("{i}"))).collect();
+        let numbers: Vec<u32> = (0..1000)
+            .map(|i| interner.intern(&format!("{i}")))
+            .collect();
         assert_eq!(interner.len(), 1000);
         for (i, number) in numbers.iter().enumerate() {
             assert_eq!(interner.find(&format!("{i}")), Some(*number));

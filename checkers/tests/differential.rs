@@ -4,17 +4,8 @@
 
 mod common;
 
-use common::{Rng, Shape, generate, is_linearizable};
+use common::{Rng, Shape, generate, is_linearizable, setting};
 use plumb_checkers::{Options, Spec, Verdict, check, verify_witness};
-
-fn setting(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} is no number: {text}")),
-        Err(_) => default,
-    }
-}
 
 #[test]
 fn the_front_door_agrees_with_trying_every_order() {
@@ -44,6 +35,13 @@ fn the_front_door_agrees_with_trying_every_order() {
             }
             Verdict::Violation(why) => {
                 assert!(!expected, "case {number} ({shape:?}): {why}\n{}", text());
+                let whole = why.confirmed && why.minimal;
+                let prefix = why.prefix.as_ref().is_some_and(|prefix| prefix.shortest);
+                assert!(
+                    whole && prefix,
+                    "case {number} ({shape:?}): not explained to the end: {why}\n{}",
+                    text()
+                );
                 violated += 1;
             }
             Verdict::Unknown(why) => panic!("case {number} ({shape:?}): {why}\n{}", text()),

@@ -64,7 +64,7 @@ impl Described {
         let mut text = self.asked();
         if let Some(result) = &self.result
             && (*result != self.argument || self.argument.is_null())
-            && !(result.is_null() && !self.argument.is_null())
+            && (!result.is_null() || self.argument.is_null())
         {
             text.push_str(&format!(" → {result}"));
         }

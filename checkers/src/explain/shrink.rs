@@ -55,7 +55,7 @@ impl<'a> Shrinker<'a> {
             let class = *self.part.classes.get(op.class);
             if op.ret <= until && op.is_certain() && keep(op) {
                 ops.push(Op {
-                    class: classes.intern(class),
+                    class: classes.intern(&class),
                     ..*op
                 });
             } else if !self.reads[op.class as usize] {
@@ -65,7 +65,7 @@ impl<'a> Shrinker<'a> {
                 };
                 ops.push(Op {
                     ret: FOREVER,
-                    class: classes.intern(class),
+                    class: classes.intern(&class),
                     ..*op
                 });
             }

@@ -39,7 +39,7 @@ fn split(part: &Part, rules: Rules<'_>) -> Option<Vec<(Part, Vec<u32>)>> {
             parts.len() - 1
         });
         let (sub, places) = &mut parts[number];
-        let class = sub.classes.intern(*part.classes.get(op.class));
+        let class = sub.classes.intern(part.classes.get(op.class));
         sub.ops.push(Op { class, ..*op });
         places.push(place);
     }

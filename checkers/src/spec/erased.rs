@@ -89,7 +89,7 @@ impl<S: SequentialSpec> ErasedSpec for S {
         let mut states = Interner::default();
         let init = self.init(init)?;
         let weight = self.weight(&init);
-        states.intern(init);
+        states.intern(&init);
         let flags = calls
             .iter()
             .map(|call| (self.is_read(call), self.is_write(call)))
@@ -137,7 +137,7 @@ impl<S: SequentialSpec> Table<'_, S> {
         };
         let known = self.states.len();
         let weight = self.spec.weight(&after);
-        let after = self.states.intern(after);
+        let after = self.states.intern(&after);
         if self.states.len() > known {
             self.weight += weight;
         }

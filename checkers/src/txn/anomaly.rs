@@ -265,7 +265,8 @@ fn mark(inside: &mut [bool], component: &[u32], value: bool) {
 
 /// No two anti-dependencies follow each other.
 fn adjacent(cycle: &[(u32, Edge)]) -> bool {
-    let kinds: Vec<Kind> = cycle.iter().map(|(_, edge)| edge.kind).collect();
+    let kinds = cycle.iter().map(|(_, edge)| edge.kind);
+    let kinds: Vec<Kind> = kinds.filter(|kind| *kind != Kind::Onward).collect();
     (0..kinds.len()).all(|place| {
         kinds[place] != Kind::ReadWrite || kinds[(place + 1) % kinds.len()] != Kind::ReadWrite
     })

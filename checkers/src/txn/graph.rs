@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Process,
     /// It completed before the other began.
     RealTime,
+    /// From a moment on, to where the edge into it was meant to lead.
+    Onward,
 }
 
 /// A set of kinds.
@@ -35,7 +37,7 @@ impl Kinds {
     }
 
     pub(crate) fn has(self, kind: Kind) -> bool {
-        self.0 & 1 << kind as u8 != 0
+        kind == Kind::Onward || self.0 & 1 << kind as u8 != 0
     }
 }
 

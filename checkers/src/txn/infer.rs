@@ -31,6 +31,9 @@ pub(super) struct Writer {
 pub(super) struct Inference<'a> {
     taken: &'a Taken,
     txns: Vec<(&'a Op, Ended)>,
+    /// By transaction: it took place for certain, because it returned or because something that it
+    /// wrote was seen.
+    happened: Vec<bool>,
     pub(super) keys: Vec<&'a Value>,
     by_key: FastMap<&'a Value, u32>,
     pub(super) writers: FastMap<(u32, &'a Value), Writer>,
@@ -64,6 +67,7 @@ impl<'a> Inference<'a> {
         let mut inference = Inference {
             taken,
             nodes: u32::try_from(txns.len()).expect("fewer transactions than events"),
+            happened: txns.iter().map(|(_, ended)| *ended == Ended::Ok).collect(),
             txns,
             keys: Vec::new(),
             by_key: FastMap::default(),
@@ -120,6 +124,16 @@ impl<'a> Inference<'a> {
         self.txns[txn as usize].1
     }
 
+    /// It took place for certain.
+    pub(super) fn happened(&self, txn: u32) -> bool {
+        self.happened[txn as usize]
+    }
+
+    /// What it wrote was seen.
+    pub(super) fn was_seen(&mut self, txn: u32) {
+        self.happened[txn as usize] = true;
+    }
+
     /// The number of a key.
     pub(super) fn key(&mut self, key: &'a Value) -> u32 {
         let keys = &mut self.keys;
@@ -158,7 +172,8 @@ impl<'a> Inference<'a> {
 
     /// Moments such that an edge to the i-th leads to all targets from the i-th on (`after`), or up to
     /// and with the i-th (`before`).
-    pub(super) fn fan(&mut self, targets: &[u32], kind: Kind, key: u32) -> Fan {
+    pub(super) fn fan(&mut self, targets: &[u32], key: u32) -> Fan {
+        let kind = Kind::Onward;
         let after: Vec<u32> = targets.iter().map(|_| self.moment()).collect();
         let before: Vec<u32> = targets.iter().map(|_| self.moment()).collect();
         for (place, target) in targets.iter().enumerate() {
@@ -307,6 +322,7 @@ impl<'a> Inference<'a> {
                     base + u64::from(to.call)
                 )
             }),
+            Kind::Onward => None,
             Kind::WriteRead => {
                 let read = self.seen(step.to, step.key);
                 let found = read.into_iter().find_map(|value| {
@@ -317,11 +333,9 @@ impl<'a> Inference<'a> {
             }
             Kind::ReadWrite => {
                 let read = self.seen(step.from, step.key).next()?;
-                let missed = self.written(step.to, step.key).find(|written| {
-                    let happened =
-                        self.ended(step.to) == Ended::Ok || self.observed(step.key, written);
-                    happened && !self.shows(read, written)
-                })?;
+                let missed = self
+                    .written(step.to, step.key)
+                    .find(|written| self.happened(step.to) && !self.shows(read, written))?;
                 Some(format!(
                     "it read {read} from key {}, without the other's {missed}",
                     name()
@@ -362,15 +376,6 @@ impl<'a> Inference<'a> {
             (Some(_), Some(list)) => list.contains(written),
             (Some(_), None) => false,
             (None, _) => value == written,
-        }
-    }
-
-    fn observed(&self, key: u32, written: &Value) -> bool {
-        match &self.longest {
-            Some(longest) => longest[key as usize].contains(written),
-            None => (0..u32::try_from(self.txns.len()).unwrap_or(0)).any(|txn| {
-                self.ended(txn) == Ended::Ok && self.seen(txn, key).any(|v| v == written)
-            }),
         }
     }
 

@@ -69,6 +69,9 @@ pub(super) fn infer(taken: &Taken) -> Result<Inference<'_>, CheckError> {
         }
     }
     inference.longest = Some(longest);
+    for txn in writers.iter().flatten() {
+        inference.was_seen(*txn);
+    }
     if direct.is_empty() {
         depend(&mut inference, &reads, &writers);
     }
@@ -96,6 +99,11 @@ fn note_reads<'a>(
         });
         let state = &mut known[place];
         if f == Micro::Append {
+            if state.read.is_some_and(|read| read.contains(value)) {
+                let detail = format!("it read {value} from key {key} before it appended it");
+                direct.push(Finding::direct(Anomaly::Internal, vec![txn], detail));
+                return;
+            }
             state.appended.push(value);
             continue;
         }
@@ -193,7 +201,7 @@ fn depend(inference: &mut Inference<'_>, reads: &[Read<'_>], writers: &[Vec<u32>
     let mut unseen: Vec<Vec<u32>> = vec![Vec::new(); writers.len()];
     let mut pairs: Vec<(u32, u32)> = Vec::new();
     for ((key, value), writer) in &inference.writers {
-        if inference.ended(writer.txn) == Ended::Ok {
+        if inference.happened(writer.txn) {
             let longest = inference.longest.as_ref();
             let list = longest.map_or(&[][..], |longest| longest[*key as usize]);
             // Lists are short or read whole: a scan is cheaper than a table.
@@ -214,10 +222,10 @@ fn depend(inference: &mut Inference<'_>, reads: &[Read<'_>], writers: &[Vec<u32>
             inference.depends(pair[0], pair[1], Kind::WriteWrite, number);
         }
         if let (Some(last), false) = (list.last(), unseen[key].is_empty()) {
-            let fan = inference.fan(&unseen[key], Kind::WriteWrite, number);
+            let fan = inference.fan(&unseen[key], number);
             inference.depends_on_all(*last, &unseen[key], &fan, Kind::WriteWrite, number);
         }
-        fans.push(inference.fan(&unseen[key], Kind::ReadWrite, number));
+        fans.push(inference.fan(&unseen[key], number));
     }
     for read in reads {
         let key = read.key as usize;

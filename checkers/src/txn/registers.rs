@@ -54,8 +54,13 @@ fn note_reads<'a>(
         let place = known.iter().position(|(other, _)| *other == key);
         if f == Micro::Write {
             let number = inference.key(key);
-            for read in &mut reads[from..] {
-                read.writes |= read.key == number;
+            for read in reads[from..].iter_mut().filter(|read| read.key == number) {
+                read.writes = true;
+                if read.value == value {
+                    let detail = format!("it read {value} from key {key} before it wrote it");
+                    direct.push(Finding::direct(Anomaly::Internal, vec![txn], detail));
+                    return;
+                }
             }
             match place {
                 Some(place) => known[place].1 = value,
@@ -117,6 +122,11 @@ fn check_source(inference: &Inference<'_>, read: &Read<'_>, direct: &mut Vec<Fin
 }
 
 fn depend(inference: &mut Inference<'_>, reads: &[Read<'_>], direct: &mut Vec<Finding>) {
+    for read in reads {
+        if let Some(writer) = inference.writers.get(&(read.key, read.value)).copied() {
+            inference.was_seen(writer.txn);
+        }
+    }
     // Who replaced a version after reading it.
     let mut replaced: FastMap<(u32, &Value), Vec<u32>> = FastMap::default();
     for read in reads.iter().filter(|read| read.writes) {
@@ -128,7 +138,7 @@ fn depend(inference: &mut Inference<'_>, reads: &[Read<'_>], direct: &mut Vec<Fi
     // Transactions that certainly wrote a key, in the order of their invocations.
     let mut writing: Vec<Vec<u32>> = vec![Vec::new(); inference.keys.len()];
     for ((key, _), writer) in &inference.writers {
-        if inference.ended(writer.txn) == Ended::Ok {
+        if inference.happened(writer.txn) {
             writing[*key as usize].push(writer.txn);
         }
     }
@@ -137,7 +147,7 @@ fn depend(inference: &mut Inference<'_>, reads: &[Read<'_>], direct: &mut Vec<Fi
         txns.sort_unstable();
         txns.dedup();
         let number = u32::try_from(key).expect("fewer keys than values");
-        fans.push(inference.fan(txns, Kind::ReadWrite, number));
+        fans.push(inference.fan(txns, number));
     }
     for read in reads {
         let (key, txn) = (read.key as usize, read.txn);

@@ -1,6 +1,8 @@
 //! Random small histories and the slowest, plainest judge of them. The judge shares nothing with the
 //! crate: its own models of the objects, every order tried, no memory, no shortcut.
 
+#![allow(dead_code, reason = "each test uses what it needs")]
+
 use std::collections::BTreeMap;
 
 use plumb_histories::{Header, History, Operation, Outcome, Recorder, Value};
@@ -23,6 +25,16 @@ impl Rng {
 
     pub fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
+    }
+}
+
+/// A number from the environment.
+pub fn setting(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {text}")),
+        Err(_) => default,
     }
 }
 
