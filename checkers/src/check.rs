@@ -11,8 +11,11 @@ use crate::explain;
 use crate::intake::{Intake, Taken};
 use crate::linear::{Finding, Outcome, Rules, decide};
 use crate::report::{Part as PartReport, PartOutcome};
-use crate::txn;
-use crate::{Algorithm, CheckError, Limit, Options, PartWitness, Reason, Report, Verdict, Witness};
+use crate::{
+    Algorithm, CheckError, Consistency, Limit, Options, PartWitness, Reason, Report, Verdict,
+    Witness,
+};
+use crate::{txn, weak};
 
 /// Judges a history.
 ///
@@ -70,6 +73,9 @@ pub(crate) fn judge(
 ) -> Result<Report, CheckError> {
     if options.consistency.is_transactional() {
         return txn::check(taken, options, &Shared::new(options.budget, stop));
+    }
+    if options.consistency != Consistency::Linearizable {
+        return weak::check(taken, options, &Shared::new(options.budget, stop));
     }
     Ok(check_parts(taken, options, stop))
 }

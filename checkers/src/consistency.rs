@@ -13,6 +13,24 @@ use crate::CheckError;
 pub enum Consistency {
     /// One order for each object, which respects real time (Herlihy and Wing 1990).
     Linearizable,
+    /// One order for all objects together, which respects the order of each process (Lamport 1979).
+    Sequential,
+    /// A process reads no version older than one that it read before.
+    MonotonicReads,
+    /// A process's writes take effect in its order.
+    MonotonicWrites,
+    /// A process reads no version older than what it wrote.
+    ReadYourWrites,
+    /// What a process writes is newer than what it read.
+    WritesFollowReads,
+    /// Of queues: what was put in comes out, once.
+    TotalQueue,
+    /// Of sets: what was added is in later reads.
+    Membership,
+    /// Of counters: reads lie between what must and what may have been added.
+    CounterBounds,
+    /// Of generators: no identifier twice.
+    UniqueIds,
     /// Of transactions: no cycle of writes, nothing read that was aborted, intermediate or circular.
     ReadCommitted,
     /// Of transactions: besides, no cycle in which anti-dependencies stand alone.
@@ -25,8 +43,17 @@ pub enum Consistency {
     StrictSerializable,
 }
 
-const NAMES: [(&str, Consistency); 6] = [
+const NAMES: [(&str, Consistency); 15] = [
     ("linearizable", Consistency::Linearizable),
+    ("sequential", Consistency::Sequential),
+    ("monotonic-reads", Consistency::MonotonicReads),
+    ("monotonic-writes", Consistency::MonotonicWrites),
+    ("read-your-writes", Consistency::ReadYourWrites),
+    ("writes-follow-reads", Consistency::WritesFollowReads),
+    ("total-queue", Consistency::TotalQueue),
+    ("membership", Consistency::Membership),
+    ("counter-bounds", Consistency::CounterBounds),
+    ("unique-ids", Consistency::UniqueIds),
     ("read-committed", Consistency::ReadCommitted),
     ("snapshot-isolation", Consistency::SnapshotIsolation),
     ("serializable", Consistency::Serializable),

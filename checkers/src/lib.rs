@@ -34,6 +34,7 @@ mod spec;
 mod txn;
 mod verdict;
 mod verify;
+mod weak;
 
 pub use budget::Budget;
 pub use check::{check, check_until};
@@ -46,3 +47,4 @@ pub use report::{Algorithm, Part, PartOutcome, Report};
 pub use spec::{Call, RegisterCall, SequentialSpec, Spec, TextCall};
 pub use verdict::{Limit, PartWitness, Reason, Verdict, Witness};
 pub use verify::{WitnessError, verify_witness};
+pub use weak::{StaleRead, Staleness, staleness};

@@ -81,6 +81,12 @@ pub enum Algorithm {
     Zones,
     /// Cycles of dependencies between transactions, after Kingsbury and Alvaro's Elle (2020).
     Cycles,
+    /// Search over how far each process has come.
+    Sequential,
+    /// Versions put in order by what sessions saw.
+    Sessions,
+    /// What went in counted against what came out.
+    Audit,
     /// Search just in time over (open operations, state), after Wing and Gong 1993 and Lowe 2017.
     Search,
 }
@@ -90,6 +96,9 @@ impl fmt::Display for Algorithm {
         f.write_str(match self {
             Algorithm::Zones => "zones",
             Algorithm::Cycles => "cycles",
+            Algorithm::Sequential => "sequential",
+            Algorithm::Sessions => "sessions",
+            Algorithm::Audit => "audit",
             Algorithm::Search => "search",
         })
     }

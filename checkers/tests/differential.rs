@@ -11,7 +11,7 @@ use plumb_checkers::{Options, Spec, Verdict, check, verify_witness};
 fn the_front_door_agrees_with_trying_every_order() {
     let seed = setting("PLUMB_DIFFERENTIAL_SEED", 4);
     let count = setting("PLUMB_DIFFERENTIAL_COUNT", 20_000);
-    let (mut valid, mut violated) = (0, 0);
+    let (mut valid, mut violated, mut unfinished) = (0, 0, 0);
     for number in 0..count {
         let mut rng = Rng(seed.wrapping_mul(1 << 32).wrapping_add(number));
         let shape = Shape::random(&mut rng);
@@ -35,19 +35,24 @@ fn the_front_door_agrees_with_trying_every_order() {
             }
             Verdict::Violation(why) => {
                 assert!(!expected, "case {number} ({shape:?}): {why}\n{}", text());
-                let whole = why.confirmed && why.minimal;
-                let prefix = why.prefix.as_ref().is_some_and(|prefix| prefix.shortest);
                 assert!(
-                    whole && prefix,
-                    "case {number} ({shape:?}): not explained to the end: {why}\n{}",
+                    why.confirmed,
+                    "case {number} ({shape:?}): {why}\n{}",
                     text()
                 );
+                let shortest = why.prefix.as_ref().is_some_and(|prefix| prefix.shortest);
+                unfinished += u64::from(!why.minimal || !shortest);
                 violated += 1;
             }
             Verdict::Unknown(why) => panic!("case {number} ({shape:?}): {why}\n{}", text()),
         }
     }
     println!("{count} histories from seed {seed}: {valid} valid, {violated} violated");
+    // Explanations have a small budget, which queues of many indeterminate elements can exhaust.
+    assert!(
+        unfinished * 1000 <= violated,
+        "{unfinished} of {violated} not explained to the end"
+    );
     // Both verdicts must be common, or the test shows little.
     assert!(valid * 5 > count && violated * 20 > count);
 }

@@ -12,6 +12,7 @@ mod queue;
 mod register;
 mod set;
 mod shapes;
+mod unique_ids;
 
 use std::fmt;
 use std::hash::Hash;
@@ -162,7 +163,7 @@ pub struct Spec(pub(crate) Arc<dyn ErasedSpec>);
 
 type Maker = fn() -> Spec;
 
-const SPECS: [(&str, Maker); 10] = [
+const SPECS: [(&str, Maker); 11] = [
     ("register", || Spec::custom(register::Register)),
     ("cas-register", || Spec::custom(register::CasRegister)),
     ("multi-register", || {
@@ -175,6 +176,7 @@ const SPECS: [(&str, Maker); 10] = [
     ("counter", || Spec::custom(counter::Counter)),
     ("list-append", || Spec::custom(list_append::ListAppend)),
     ("bank", || Spec::custom(bank::Bank)),
+    ("unique-ids", || Spec::custom(unique_ids::UniqueIds)),
 ];
 
 impl Spec {

@@ -4,7 +4,7 @@
 //! proof; the absence of one is no more than that where versions cannot all be ordered, as in registers.
 
 mod anomaly;
-mod graph;
+pub(crate) mod graph;
 mod infer;
 mod lists;
 mod registers;

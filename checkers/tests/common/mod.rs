@@ -436,6 +436,57 @@ pub fn is_linearizable(history: &History, object: Object) -> bool {
     })
 }
 
+/// Whether some order of all operations respects the order of each process: all are tried.
+pub fn is_sequential(history: &History, object: Object) -> bool {
+    let ops: Vec<Operation<'_>> = history
+        .operations()
+        .filter(|op| op.outcome() != Outcome::Fail)
+        .collect();
+    let mut states: BTreeMap<Option<Value>, Value> = BTreeMap::new();
+    for op in &ops {
+        states.insert(op.key().cloned(), object.start());
+    }
+    any_process_order(object, &ops, &mut vec![false; ops.len()], &states)
+}
+
+fn any_process_order(
+    object: Object,
+    ops: &[Operation<'_>],
+    placed: &mut [bool],
+    states: &BTreeMap<Option<Value>, Value>,
+) -> bool {
+    let certain = |n: usize| ops[n].outcome() == Outcome::Ok;
+    if (0..ops.len()).all(|n| placed[n] || !certain(n)) {
+        return true;
+    }
+    for n in 0..ops.len() {
+        let process = ops[n].process();
+        let waits = (0..n).any(|m| ops[m].process() == process && certain(m) && !placed[m]);
+        if placed[n] || waits {
+            continue;
+        }
+        let key = ops[n].key().cloned();
+        let Some((after, model)) = object.apply(&states[&key], ops[n].f(), ops[n].argument())
+        else {
+            continue;
+        };
+        if let Some(result) = ops[n].result()
+            && !object.agrees(ops[n].f(), result, &model)
+        {
+            continue;
+        }
+        let mut next = states.clone();
+        next.insert(key, after);
+        placed[n] = true;
+        let found = any_process_order(object, ops, placed, &next);
+        placed[n] = false;
+        if found {
+            return true;
+        }
+    }
+    false
+}
+
 fn any_order(object: Object, ops: &[Operation<'_>], placed: &mut [bool], state: &Value) -> bool {
     let certain = |op: &Operation<'_>| op.outcome() == Outcome::Ok;
     let mut remaining = (0..ops.len()).filter(|n| !placed[*n] && certain(&ops[*n]));
