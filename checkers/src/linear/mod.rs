@@ -4,6 +4,8 @@ mod blame;
 pub(crate) mod registers;
 pub(crate) mod search;
 mod split;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod timeline;
 mod visited;
