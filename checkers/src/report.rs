@@ -79,6 +79,8 @@ pub enum PartOutcome {
 pub enum Algorithm {
     /// Zones of registers with distinct values: Gibbons and Korach 1997, extended to compare-and-set.
     Zones,
+    /// Each open operation by itself: proves violations of registers with few values.
+    Abstraction,
     /// Cycles of dependencies between transactions, after Kingsbury and Alvaro's Elle (2020).
     Cycles,
     /// Search over how far each process has come.
@@ -95,6 +97,7 @@ impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Algorithm::Zones => "zones",
+            Algorithm::Abstraction => "abstraction",
             Algorithm::Cycles => "cycles",
             Algorithm::Sequential => "sequential",
             Algorithm::Sessions => "sessions",

@@ -108,10 +108,10 @@ impl fmt::Display for Counterexample {
 }
 
 /// The explanation's own budget.
-const STEPS: u64 = 30_000_000;
+const STEPS: u64 = 5_000_000;
 const MEMORY: usize = 512 << 20;
 /// The second search gets so many steps, and so much memory.
-const CONFIRM: u64 = 3_000_000;
+const CONFIRM: u64 = 1_000_000;
 
 pub(crate) fn counterexample(
     taken: &Taken,

@@ -20,6 +20,8 @@ pub(super) struct Shrinker<'a> {
     meter: Meter<'a>,
     /// By class: it is a read.
     reads: Vec<bool>,
+    /// The budget is spent: what was found so far must do.
+    spent: bool,
 }
 
 /// What a trial says.
@@ -43,6 +45,7 @@ impl<'a> Shrinker<'a> {
             rules,
             meter,
             reads,
+            spent: false,
         }
     }
 
@@ -85,6 +88,11 @@ impl<'a> Shrinker<'a> {
     }
 
     fn trial(&mut self, part: &Part) -> Trial {
+        // Building the part is work too.
+        if self.spent || self.meter.pass(self.part.ops.len()).is_err() {
+            self.spent = true;
+            return Trial::Open;
+        }
         let steps = TRIAL.0 + TRIAL.1 * part.ops.len() as u64;
         let rules = self.rules;
         let tried = self
@@ -96,7 +104,11 @@ impl<'a> Shrinker<'a> {
             });
         match tried {
             Some(Ok(trial)) => trial,
-            Some(Err(_)) | None => Trial::Open,
+            None => Trial::Open,
+            Some(Err(_)) => {
+                self.spent = true;
+                Trial::Open
+            }
         }
     }
 
@@ -150,11 +162,11 @@ impl<'a> Shrinker<'a> {
         let until = ends.get(high).copied().unwrap_or(FOREVER - 1);
         let mut part = self.relaxed(until, |_| true);
         part.recorded = part.ops.len();
-        // If the prefix itself cannot be tried in time, the whole part has failed all the same.
-        if self.trial(&part) != Trial::Fails {
-            return (self.part.clone(), false);
+        // If no prefix could be tried in time, the whole part has failed all the same.
+        if high + 1 >= ends.len() {
+            part = self.part.clone();
         }
-        (part, shortest)
+        (part, shortest && !self.spent)
     }
 
     /// A small set of operations around the end of the prefix that fails by itself, if one is found
@@ -217,10 +229,10 @@ impl<'a> Shrinker<'a> {
         let (mut kept, until) = self.start(prefix, finding);
         let mut minimal = true;
         let mut chunk = kept.len().div_ceil(2);
-        while chunk >= 1 {
+        while chunk >= 1 && !self.spent {
             let mut from = 0;
             minimal = true;
-            while from < kept.len() {
+            while from < kept.len() && !self.spent {
                 let to = (from + chunk).min(kept.len());
                 let mut fewer = kept.clone();
                 fewer.drain(from..to);
@@ -236,11 +248,8 @@ impl<'a> Shrinker<'a> {
             }
             chunk = if chunk == 1 { 0 } else { chunk.div_ceil(2) };
         }
+        // What is kept failed when it was tried last, or is the prefix.
         let part = self.relaxed(until, |op| kept.binary_search(&op.number).is_ok());
-        if self.trial(&part) == Trial::Fails {
-            (part, minimal)
-        } else {
-            (prefix.clone(), false)
-        }
+        (part, minimal && !self.spent)
     }
 }

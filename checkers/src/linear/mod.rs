@@ -1,5 +1,6 @@
 //! Linearizability of one part: picks the fastest sound algorithm for what the calls are.
 
+mod abstraction;
 mod blame;
 pub(crate) mod registers;
 pub(crate) mod search;
@@ -71,38 +72,74 @@ pub(crate) fn decide(part: &Part, rules: Rules<'_>, meter: &mut Meter<'_>) -> (A
             Err(limit) => return (Algorithm::Zones, Outcome::Unknown(limit)),
         }
         let mut machine = registers.machine();
-        return (Algorithm::Search, search(part, &mut machine, meter));
+        return search(part, &mut machine, meter);
     }
     let mut machine = part.machine(rules.spec, rules.init, rules.tables);
-    (Algorithm::Search, search(part, &mut *machine, meter))
+    search(part, &mut *machine, meter)
 }
 
 /// A first search gets so many steps, and so many more an operation.
 const FIRST: (u64, u64) = (20_000, 20);
 
-/// Searches; where indeterminate operations make that long, asks in between whether the part fails even
-/// if they could be used again and again.
-fn search<M: Machine + ?Sized>(part: &Part, machine: &mut M, meter: &mut Meter<'_>) -> Outcome {
+/// Searches. Where that does not end soon, asks first whether the part fails even if indeterminate
+/// operations could be used again and again, or if each open one is looked at by itself.
+fn search<M: Machine + ?Sized>(
+    part: &Part,
+    machine: &mut M,
+    meter: &mut Meter<'_>,
+) -> (Algorithm, Outcome) {
+    let mut run = |uses, steps, meter: &mut Meter<'_>| {
+        meter.limited(steps, |meter| Search::new(part, machine, uses).run(meter))
+    };
     // Only a register's states are bounded by its calls: elsewhere, repeating one never ends.
-    let relax = part.registers.is_some();
-    let searched = if !relax || part.ops.iter().all(Op::is_certain) {
-        Search::new(part, machine, Use::Once).run(meter)
-    } else {
-        let steps = FIRST.0 + FIRST.1 * part.ops.len() as u64;
-        let first = meter.limited(steps, |meter| {
-            Search::new(part, machine, Use::Once).run(meter)
-        });
-        match first {
-            Some(first) => first,
-            None => match Search::new(part, machine, Use::Often).run(meter) {
-                Ok(Searched::Valid(_)) => Search::new(part, machine, Use::Once).run(meter),
-                relaxed => relaxed,
+    let registers = part.registers.as_ref();
+    let relax = registers.is_some() && !part.ops.iter().all(Op::is_certain);
+    let some = FIRST.0 + FIRST.1 * part.ops.len() as u64;
+    let rounds = [
+        Round::Search(Use::Often, some / 8),
+        Round::Search(Use::Once, some),
+        Round::Refute,
+        Round::Search(Use::Often, u64::MAX),
+        Round::Search(Use::Once, u64::MAX),
+    ];
+    let mut searched = Err(Limit::Stopped);
+    for round in rounds {
+        match (round, registers) {
+            (Round::Search(Use::Often, _), _) if !relax => {}
+            // Nothing else would come in between.
+            (Round::Search(Use::Once, steps), None) if steps < u64::MAX => {}
+            (Round::Refute, None) => {}
+            (Round::Refute, Some(registers)) => match abstraction::refute(part, registers, meter) {
+                Ok(None) => {}
+                Ok(Some(op)) => {
+                    let finding = Finding::Stuck { op };
+                    return (Algorithm::Abstraction, Outcome::Violation(finding));
+                }
+                Err(limit) => return (Algorithm::Abstraction, Outcome::Unknown(limit)),
+            },
+            (Round::Search(uses, steps), _) => match (run(uses, steps, meter), uses) {
+                // It would take more steps, or is no answer.
+                (None, _) | (Some(Ok(Searched::Valid(_))), Use::Often) => {}
+                (Some(answer), _) => {
+                    searched = answer;
+                    break;
+                }
             },
         }
-    };
-    match searched {
+    }
+    let outcome = match searched {
         Ok(Searched::Valid(order)) => Outcome::Valid(order),
         Ok(Searched::Stuck { op, .. }) => Outcome::Violation(Finding::Stuck { op }),
         Err(limit) => Outcome::Unknown(limit),
-    }
+    };
+    (Algorithm::Search, outcome)
+}
+
+/// One attempt at a verdict.
+#[derive(Clone, Copy)]
+enum Round {
+    /// A search with no more than so many steps.
+    Search(Use, u64),
+    /// The abstraction.
+    Refute,
 }

@@ -1,7 +1,7 @@
 //! The algorithms against each other on histories too long for trying every order.
 
 use super::search::{Search, Searched, Use};
-use super::{Rules, wgl, zones};
+use super::{Rules, abstraction, wgl, zones};
 use crate::budget::Shared;
 use crate::families::{Family, Lie, Object};
 use crate::intake::Intake;
@@ -15,7 +15,7 @@ fn said(searched: Result<Searched, Limit>) -> Option<bool> {
 }
 
 /// What each algorithm says of each part; `None` where it does not apply or does not end.
-fn verdicts(family: &Family) -> Vec<[Option<bool>; 5]> {
+fn verdicts(family: &Family) -> Vec<[Option<bool>; 6]> {
     let spec = Spec::by_name(family.spec()).unwrap();
     let options = Options::new(spec).with_init(family.init());
     let mut intake = Intake::new(&options).unwrap();
@@ -29,7 +29,7 @@ fn verdicts(family: &Family) -> Vec<[Option<bool>; 5]> {
     let shared = Shared::new(Budget::steps(300_000), None);
     let mut all = Vec::new();
     for part in &taken.parts {
-        let mut said_here = [None; 5];
+        let mut said_here = [None; 6];
         if let Some(registers) = &part.registers {
             if let Ok(Some(decided)) = zones::decide(part, registers, &mut shared.meter()) {
                 said_here[0] = Some(matches!(decided, zones::Decided::Valid(_)));
@@ -38,6 +38,8 @@ fn verdicts(family: &Family) -> Vec<[Option<bool>; 5]> {
             let search = Search::new(part, &mut machine, Use::Once);
             said_here[1] = said(search.run(&mut shared.meter()));
             let relaxed = Search::new(part, &mut machine, Use::Often);
+            let refuted = abstraction::refute(part, registers, &mut shared.meter());
+            said_here[5] = refuted.ok().flatten().map(|_| false);
             // The relaxation's yes says nothing.
             said_here[2] = said(relaxed.run(&mut shared.meter())).filter(|valid| !valid);
         }
@@ -60,7 +62,7 @@ fn all_algorithms_that_end_say_the_same() {
         Object::Bank { accounts: 3 },
         Object::MultiRegister { registers: 3 },
     ];
-    let mut agreed = [[0; 2]; 5];
+    let mut agreed = [[0; 2]; 6];
     for seed in 0..300 {
         let family = Family {
             object: objects[seed as usize % objects.len()],
@@ -76,7 +78,7 @@ fn all_algorithms_that_end_say_the_same() {
             let sure: Vec<bool> = said.iter().flatten().copied().collect();
             assert!(
                 sure.windows(2).all(|pair| pair[0] == pair[1]),
-                "{family:?}: zones, search, relaxed, generic search, plain search say {said:?}"
+                "{family:?}: zones, search, relaxed, generic search, plain search, abstraction say {said:?}"
             );
             for (algorithm, said) in said.iter().enumerate() {
                 if let Some(valid) = said {
@@ -85,10 +87,10 @@ fn all_algorithms_that_end_say_the_same() {
             }
         }
     }
-    // Each has said both often enough to be worth comparing; the relaxation says no only.
+    // Each has said both often enough to be worth comparing; the relaxation and the abstraction say no only.
     for (algorithm, [no, yes]) in agreed.into_iter().enumerate() {
         assert!(
-            no >= 10 && (yes >= 50 || algorithm == 2),
+            no >= 10 && (yes >= 50 || [2, 5].contains(&algorithm)),
             "{algorithm}: {agreed:?}"
         );
     }
