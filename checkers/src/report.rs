@@ -79,6 +79,8 @@ pub enum PartOutcome {
 pub enum Algorithm {
     /// Zones of registers with distinct values: Gibbons and Korach 1997, extended to compare-and-set.
     Zones,
+    /// The order of a queue's elements, after Henzinger, Sezgin and Vafeiadis 2013.
+    Elements,
     /// Each open operation by itself: proves violations of registers with few values.
     Abstraction,
     /// Cycles of dependencies between transactions, after Kingsbury and Alvaro's Elle (2020).
@@ -98,6 +100,7 @@ impl fmt::Display for Algorithm {
         f.write_str(match self {
             Algorithm::Zones => "zones",
             Algorithm::Abstraction => "abstraction",
+            Algorithm::Elements => "elements",
             Algorithm::Cycles => "cycles",
             Algorithm::Sequential => "sequential",
             Algorithm::Sessions => "sessions",

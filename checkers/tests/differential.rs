@@ -1,11 +1,15 @@
 //! The front door against the plainest judge on random small histories: no disagreement is tolerated.
 //! Every valid verdict's witness is verified besides. `PLUMB_DIFFERENTIAL_COUNT` sets how many,
 //! `PLUMB_DIFFERENTIAL_SEED` from where; the defaults suit a run on every push.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
 
 mod common;
 
-use common::{Rng, Shape, generate, is_linearizable, setting};
-use plumb_checkers::{Options, Spec, Verdict, check, verify_witness};
+use common::{Object, Rng, Shape, generate, is_linearizable, setting};
+use plumb_checkers::{Algorithm, Options, Spec, Verdict, check, verify_witness};
 
 #[test]
 fn the_front_door_agrees_with_trying_every_order() {
@@ -55,4 +59,44 @@ fn the_front_door_agrees_with_trying_every_order() {
     );
     // Both verdicts must be common, or the test shows little.
     assert!(valid * 5 > count && violated * 20 > count);
+}
+
+#[test]
+fn queues_of_different_elements_agree_with_trying_every_order() {
+    let seed = setting("PLUMB_DIFFERENTIAL_SEED", 4);
+    let count = setting("PLUMB_DIFFERENTIAL_COUNT", 20_000) / 4;
+    let mut decided = [0; 2];
+    for number in 0..count {
+        let mut rng = Rng(seed.wrapping_mul(1 << 33).wrapping_add(number));
+        let shape = Shape {
+            object: Object::Queue,
+            operations: 4 + rng.below(6) as usize,
+            clients: 2 + rng.below(4),
+            values: 0,
+            keys: 1,
+            crash_percent: [0, 0, 10][rng.below(3) as usize],
+            lies: rng.below(3),
+        };
+        let history = generate(&mut rng, &shape);
+        let options = Options::new(Spec::by_name("fifo-queue").unwrap());
+        let report = check(&history, &options).unwrap();
+        let expected = is_linearizable(&history, Object::Queue);
+        let text = || String::from_utf8(history.to_jsonl()).unwrap();
+        assert_eq!(
+            report.verdict.is_valid(),
+            expected,
+            "case {number}: {}\n{}",
+            report.verdict,
+            text()
+        );
+        if let Verdict::Valid(witness) = &report.verdict {
+            verify_witness(&history, &options, witness)
+                .unwrap_or_else(|why| panic!("case {number}: {why}\n{}", text()));
+        }
+        if report.algorithms() == [Algorithm::Elements] {
+            decided[usize::from(expected)] += 1;
+        }
+    }
+    println!("{count} queues: by elements {decided:?} violated and valid");
+    assert!(decided.iter().all(|decided| decided * 20 > count));
 }

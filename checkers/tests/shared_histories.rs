@@ -1,4 +1,8 @@
 //! Every recorded history that other projects checked gets the verdict that they state.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,10 @@
 //! Transactions: each anomaly by its name, and no alarm about what has a serial order. The judge of
 //! that is the search for a linearization, which knows nothing of dependencies. Sizes as in
 //! `differential.rs`.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
 
 mod common;
 
@@ -238,13 +242,15 @@ fn each_anomaly_of_registers_is_found_by_its_name() {
     );
 }
 
+/// A transaction that a process has open, and its result once it took effect.
+type Underway = Option<(Value, Option<Value>)>;
+
 /// Transactions on two keys that took effect one at a time, but for the lies.
 fn random(rng: &mut Rng, lists: bool) -> History {
     let mut recorder = Recorder::new(Header::default());
     let mut store: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     let clients = 2 + rng.below(3);
-    let mut states: Vec<(u64, Option<(Value, Option<Value>)>)> =
-        (0..clients).map(|n| (n, None)).collect();
+    let mut states: Vec<(u64, Underway)> = (0..clients).map(|n| (n, None)).collect();
     let (mut next_process, mut next_value) = (clients, 0);
     let lying = rng.chance(60);
     let mut begun = 0;
@@ -297,7 +303,7 @@ fn random(rng: &mut Rng, lists: bool) -> History {
     recorder.finish()
 }
 
-fn apply<'k>(store: &mut BTreeMap<&'k str, Vec<Value>>, txn: &Value, lists: bool) -> Value {
+fn apply(store: &mut BTreeMap<&str, Vec<Value>>, txn: &Value, lists: bool) -> Value {
     let mut result = Vec::new();
     for micro in txn.as_list().unwrap() {
         let [f, key, value] = micro.as_list().unwrap() else {

@@ -1,5 +1,9 @@
 //! Promises other than linearizability: sequential consistency against trying every order, session
 //! guarantees, staleness and audits by example.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
 
 mod common;
 

@@ -2,6 +2,7 @@
 
 mod abstraction;
 mod blame;
+mod queues;
 pub(crate) mod registers;
 pub(crate) mod search;
 mod split;
@@ -73,6 +74,17 @@ pub(crate) fn decide(part: &Part, rules: Rules<'_>, meter: &mut Meter<'_>) -> (A
         }
         let mut machine = registers.machine();
         return search(part, &mut machine, meter);
+    }
+    match queues::decide(part, rules, meter) {
+        Ok(Some(queues::Decided::Valid(order))) => {
+            return (Algorithm::Elements, Outcome::Valid(order));
+        }
+        Ok(Some(queues::Decided::Violation(op))) => {
+            let finding = Finding::Stuck { op };
+            return (Algorithm::Elements, Outcome::Violation(finding));
+        }
+        Ok(None) => {}
+        Err(limit) => return (Algorithm::Elements, Outcome::Unknown(limit)),
     }
     let mut machine = part.machine(rules.spec, rules.init, rules.tables);
     search(part, &mut *machine, meter)

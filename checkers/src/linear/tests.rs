@@ -1,4 +1,8 @@
 //! The algorithms against each other on histories too long for trying every order.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
 
 use super::search::{Search, Searched, Use};
 use super::{Rules, abstraction, wgl, zones};

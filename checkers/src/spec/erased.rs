@@ -4,7 +4,7 @@
 
 use plumb_histories::Value;
 
-use super::{Call, RegisterCall, SequentialSpec, TextCall};
+use super::{Call, QueueCall, RegisterCall, SequentialSpec, TextCall};
 use crate::hash::FastMap;
 use crate::intern::Interner;
 
@@ -40,6 +40,7 @@ pub(crate) trait ErasedSpec: Send + Sync {
     fn is_read(&self, call: &Call<'_>) -> bool;
     fn as_register<'a>(&self, call: &Call<'a>) -> Option<RegisterCall<'a>>;
     fn as_text<'a>(&self, call: &Call<'a>) -> Option<TextCall<'a>>;
+    fn as_queue<'a>(&self, call: &Call<'a>) -> Option<QueueCall<'a>>;
     fn machine<'a>(
         &'a self,
         init: &Value,
@@ -79,6 +80,10 @@ impl<S: SequentialSpec> ErasedSpec for S {
 
     fn as_text<'a>(&self, call: &Call<'a>) -> Option<TextCall<'a>> {
         SequentialSpec::as_text(self, call)
+    }
+
+    fn as_queue<'a>(&self, call: &Call<'a>) -> Option<QueueCall<'a>> {
+        SequentialSpec::as_queue(self, call)
     }
 
     fn machine<'a>(

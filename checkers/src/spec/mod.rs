@@ -61,6 +61,15 @@ pub enum TextCall<'a> {
     Append(&'a str),
 }
 
+/// A call on a first-in-first-out queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueCall<'a> {
+    /// Put this element in.
+    Put(&'a Value),
+    /// Took this element out; `None` if there was none, or nobody knows which.
+    Got(Option<&'a Value>),
+}
+
 /// A sequential specification: what one operation after the other may return.
 ///
 /// ```
@@ -143,6 +152,12 @@ pub trait SequentialSpec: Send + Sync + 'static {
     /// A hint: the object is a text as far as this call is concerned. If all calls on an object are,
     /// and what they add can be told apart, a text that was read tells the order of what went before.
     fn as_text<'a>(&self, _call: &Call<'a>) -> Option<TextCall<'a>> {
+        None
+    }
+
+    /// A hint: the object is a first-in-first-out queue, shown as a list, as far as this call is
+    /// concerned. If all calls on an object are, and its elements differ, no search is needed.
+    fn as_queue<'a>(&self, _call: &Call<'a>) -> Option<QueueCall<'a>> {
         None
     }
 

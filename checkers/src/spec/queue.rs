@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use plumb_histories::Value;
 
 use super::shapes::unknown;
-use super::{Call, SequentialSpec};
+use super::{Call, QueueCall, SequentialSpec};
 
 /// Oldest first.
 pub(super) struct FifoQueue;
@@ -44,6 +44,14 @@ impl SequentialSpec for FifoQueue {
         match call.f {
             "enqueue" | "dequeue" => Ok(()),
             _ => unknown(call, "enqueue and dequeue"),
+        }
+    }
+
+    fn as_queue<'a>(&self, call: &Call<'a>) -> Option<QueueCall<'a>> {
+        match call.f {
+            "enqueue" => Some(QueueCall::Put(call.argument)),
+            "dequeue" => Some(QueueCall::Got(call.result.filter(|got| !got.is_null()))),
+            _ => None,
         }
     }
 
