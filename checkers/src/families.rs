@@ -210,11 +210,9 @@ impl Family {
         }
     }
 
+    /// One object needs no name.
     fn has_keys(&self) -> bool {
-        matches!(
-            self.object,
-            Object::Register | Object::CasRegister | Object::KvAppend
-        )
+        self.keys > 1
     }
 }
 

@@ -7,11 +7,17 @@ use plumb_histories::{History, Outcome, Value};
 use thiserror::Error;
 
 use crate::spec::{Call, DEAD};
-use crate::{Options, Witness};
+use crate::{Consistency, Options, Witness};
 
 /// Why a witness proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum WitnessError {
+    /// What was judged is not shown by an order that respects real time.
+    #[error("what is valid under {consistency} is not shown by an order in real time")]
+    NoOrder {
+        /// What was judged.
+        consistency: Consistency,
+    },
     /// A part has no order, or an order has no part.
     #[error("the witness has {found} orders for {expected} objects")]
     Parts {
@@ -56,6 +62,11 @@ pub fn verify_witness(
     options: &Options,
     witness: &Witness,
 ) -> Result<(), WitnessError> {
+    if options.consistency != Consistency::Linearizable {
+        return Err(WitnessError::NoOrder {
+            consistency: options.consistency,
+        });
+    }
     let spec = &*options.spec.0;
     let key_of = |number: usize| {
         let operation = history.operation(number);
