@@ -1,0 +1,3 @@
+//! Measurements, with their figures as data: what `plumb bench` prints.
+
+pub mod checkers;

@@ -1,0 +1,153 @@
+//! `plumb bench`: what things cost, measured here and now.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::sim::all_cores;
+use super::{CliError, Exit, files, interrupt, progress};
+use crate::bench::checkers::{Case, Row, Scale, families, shared};
+
+/// Measures what things cost.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    command: BenchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchCommand {
+    /// Times verdicts on shared histories and on generated families.
+    #[command(
+        after_help = "Examples:\n  plumb bench checkers\n  plumb bench checkers --full --json \
+                            bench.json\n  plumb bench checkers --only 'five values'"
+    )]
+    Checkers(CheckersArgs),
+}
+
+#[derive(Debug, Args)]
+struct CheckersArgs {
+    /// Measure the large families too, up to ten million operations.
+    #[arg(long)]
+    full: bool,
+    /// Measure only cases whose name holds this.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// A folder of histories with an expected.tsv; if not given, shared/data/histories above here.
+    #[arg(long, value_name = "DIR")]
+    histories: Option<PathBuf>,
+    /// How many threads; all cores if not given.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// Write the figures as JSON; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Runs `plumb bench`.
+///
+/// # Errors
+/// If a folder holds no histories, or the figures can't be written.
+pub fn run(args: &BenchArgs) -> Result<Exit, CliError> {
+    match &args.command {
+        BenchCommand::Checkers(args) => checkers(args),
+    }
+}
+
+fn checkers(args: &CheckersArgs) -> Result<Exit, CliError> {
+    files::probe(args.json.as_deref())?;
+    let cases = cases(args)?;
+    let jobs = args.jobs.map_or_else(all_cores, usize::from);
+    let quiet = files::is_stdout(args.json.as_deref());
+    let bar = progress::bar(cases.len() as u64, "cases");
+    let mut rows = Vec::new();
+    let mut exit = Exit::Holds;
+    for case in &cases {
+        bar.set_message(case.name().to_owned());
+        let row = case.measure(jobs).map_err(|error| {
+            CliError::new(
+                format!("{}: {error}", case.name()),
+                "does its expected.tsv name the right model?",
+            )
+        })?;
+        if let Some(row) = row {
+            if !quiet {
+                bar.suspend(|| files::print(line(&row)));
+            }
+            rows.push(row);
+        }
+        bar.inc(1);
+        if interrupt::flag().load(Ordering::Relaxed) {
+            exit = Exit::Undecided;
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    if let Some(path) = &args.json {
+        let value = json!({ "plumb_bench": 1, "checkers": rows });
+        files::write(path, format!("{value:#}\n"))?;
+    }
+    Ok(exit)
+}
+
+fn cases(args: &CheckersArgs) -> Result<Vec<Case>, CliError> {
+    let mut cases = match &args.histories {
+        None => std::env::current_dir()
+            .ok()
+            .and_then(|here| {
+                here.ancestors()
+                    .map(|above| above.join("shared/data/histories"))
+                    .find(|folder| folder.is_dir())
+            })
+            .map_or_else(Vec::new, |folder| shared(&folder)),
+        Some(folder) => named(folder)?,
+    };
+    let scale = if args.full { Scale::Full } else { Scale::Quick };
+    cases.extend(families(scale));
+    if let Some(only) = &args.only {
+        cases.retain(|case| case.name().contains(only.as_str()));
+    }
+    if cases.is_empty() {
+        return Err(CliError::new(
+            "no case is left to measure",
+            "choose another --only; without it all names are printed",
+        ));
+    }
+    Ok(cases)
+}
+
+fn named(folder: &Path) -> Result<Vec<Case>, CliError> {
+    let cases = shared(folder);
+    if cases.is_empty() {
+        return Err(CliError::new(
+            format!("{}: no expected.tsv that names histories", folder.display()),
+            "name a folder that holds one: file, model, init and expected, parted by tabs",
+        ));
+    }
+    Ok(cases)
+}
+
+/// A row of the table.
+fn line(row: &Row) -> String {
+    format!(
+        "{:58} {:>9} ops  intake {:>9}  check {:>9}  {:>5} MB  {:9} {}\n",
+        row.name,
+        row.operations,
+        time(row.intake),
+        time(row.check),
+        row.peak >> 20,
+        row.verdict,
+        row.algorithms.join(", ")
+    )
+}
+
+fn time(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds >= 1.0 => format!("{seconds:.2} s"),
+        seconds if seconds >= 1e-3 => format!("{:.2} ms", seconds * 1e3),
+        seconds => format!("{:.0} µs", seconds * 1e6),
+    }
+}
