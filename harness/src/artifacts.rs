@@ -6,34 +6,46 @@ use serde_json::json;
 
 use crate::cli::CliError;
 use crate::scenario::Scenario;
+use crate::sim::story::story;
 use crate::sim::{Run, RunOptions, run};
 
-/// Saves a failing run as `DIR/seed-N/{scenario.json, history.jsonl, trace.txt, verdict.json}`;
-/// runs it once more for the trace. Returns the folder.
+/// Saves a failing run as `DIR/seed-N/`. Returns the folder.
 ///
 /// # Errors
 /// If the folder can't be written.
 pub fn save_failure(dir: &Path, scenario: &Scenario, failed: &Run) -> Result<PathBuf, CliError> {
     let folder = dir.join(format!("seed-{}", scenario.seed));
+    save_run(&folder, scenario, failed)?;
+    Ok(folder)
+}
+
+/// Saves a failing run as `FOLDER/{scenario.json, history.jsonl, trace.txt, story.txt,
+/// verdict.json}`; runs it once more for the trace. Returns the story.
+///
+/// # Errors
+/// If the folder can't be written.
+pub fn save_run(folder: &Path, scenario: &Scenario, failed: &Run) -> Result<String, CliError> {
     let traced = run(scenario, RunOptions { trace: true });
+    let told = story(&traced.trace, &failed.history, failed.violation.as_ref());
     let verdict = json!({
         "plumb_verdict": 1,
         "violation": failed.violation,
         "explanation": failed.explanation,
         "undecided": failed.undecided,
-        "replay": replay_command(&folder),
+        "replay": replay_command(folder),
         "replayed_identically": traced.violation == failed.violation,
     });
     let verdict = format!(
         "{}\n",
         serde_json::to_string_pretty(&verdict).unwrap_or_default()
     );
-    create_folder(&folder)?;
+    create_folder(folder)?;
     write_file(&folder.join("scenario.json"), scenario.to_json().as_bytes())?;
     write_file(&folder.join("history.jsonl"), &failed.history.to_jsonl())?;
     write_file(&folder.join("trace.txt"), traced.trace.as_bytes())?;
+    write_file(&folder.join("story.txt"), told.as_bytes())?;
     write_file(&folder.join("verdict.json"), verdict.as_bytes())?;
-    Ok(folder)
+    Ok(told)
 }
 
 /// The command that runs a saved failure again.

@@ -38,7 +38,8 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// From here on nothing goes wrong any more (simulated milliseconds).
     pub heal_at_ms: u64,
-    /// After healing, a leader must be elected and an entry committed within this time.
+    /// After healing, a leader must be elected and an entry committed within this time. Zero: the
+    /// run is cut short, so neither that nor agreement at the end is judged.
     pub live_within_ms: u64,
     /// Clients start no operation from here on.
     pub clients_until_ms: u64,
@@ -58,6 +59,39 @@ pub struct Workload {
     pub keys: u64,
     /// The pause between a client's operations, at most (milliseconds).
     pub think_ms: u64,
+    /// The operations one by one, instead of what the clients would draw: what shrinking works on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Vec<ScriptedOperation>>,
+}
+
+/// One operation of a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptedOperation {
+    /// Which client, from zero.
+    pub client: u64,
+    /// When it starts (simulated microseconds), or as soon as the client's operation before ends.
+    pub at_us: u64,
+    /// What it does.
+    pub action: Action,
+    /// To which key, from zero.
+    pub key: u64,
+    /// With which number; a read has no use for it.
+    pub value: u64,
+}
+
+/// What a client's operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Reads a key, linearizably.
+    Read,
+    /// Sets a register.
+    Write,
+    /// Sets a register if it still holds what this client last saw there.
+    Cas,
+    /// Adds to a string.
+    Append,
 }
 
 /// The operations of a workload.
@@ -272,6 +306,24 @@ impl Scenario {
         ];
         if let Some((_, what)) = rules.iter().find(|(holds, _)| !holds) {
             return Err((*what).to_owned());
+        }
+        for (i, operation) in self.workload.script.iter().flatten().enumerate() {
+            let Workload { clients, keys, .. } = self.workload;
+            if operation.client >= clients || operation.key >= keys {
+                return Err(format!(
+                    "script[{i}] names a client or a key that does not exist"
+                ));
+            }
+            let fits = match (self.workload.kind, operation.action) {
+                (_, Action::Read) => true,
+                (WorkloadKind::Register, action) => action != Action::Append,
+                (WorkloadKind::Append, action) => action == Action::Append,
+            };
+            if !fits {
+                return Err(format!(
+                    "script[{i}] does what the workload's kind does not know"
+                ));
+            }
         }
         for (i, fault) in self.faults.iter().enumerate() {
             let servers_known = match &fault.what {

@@ -60,3 +60,21 @@ fn a_run_does_not_depend_on_the_runs_before_it_and_beside_it() {
         }
     });
 }
+
+/// What shrinking works on is the run itself: the operations that clients drew, written down as a
+/// script, give the same bytes.
+#[test]
+fn the_script_of_a_run_is_the_run() {
+    for seed in [3, 6, 9] {
+        let mut scenario = generate(seed, Length::SHORT);
+        let drawn = sim::run(&scenario, RunOptions { trace: true });
+        scenario.workload.script = Some(drawn.script.clone());
+        let scripted = sim::run(&scenario, RunOptions { trace: true });
+        assert!(drawn.script.len() > 100);
+        assert!(
+            drawn.trace == scripted.trace,
+            "seed {seed}: the traces differ"
+        );
+        assert_eq!(drawn.history, scripted.history, "seed {seed}");
+    }
+}

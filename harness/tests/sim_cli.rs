@@ -61,6 +61,46 @@ fn a_cluster_that_cannot_agree_is_a_violation_with_everything_saved() {
 }
 
 #[test]
+fn shrinking_keeps_the_failure_and_drops_what_has_no_part_in_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let scenario = plumb(folder.path(), &["sim", "scenario", "--seed", "5"]);
+    let mut scenario: Value = serde_json::from_slice(&scenario.stdout).expect("JSON");
+    assert!(
+        scenario["faults"]
+            .as_array()
+            .is_some_and(|faults| faults.len() > 5)
+    );
+    // Slower than any election timeout: this, and none of the faults, is why nobody can lead.
+    scenario["settings"]["latency_ms"] = serde_json::json!([400, 500]);
+    std::fs::write(folder.path().join("slow.json"), scenario.to_string()).expect("written");
+    let args = [
+        "sim",
+        "shrink",
+        "slow.json",
+        "--runs",
+        "40",
+        "--out",
+        "small",
+    ];
+    let output = plumb(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let small = std::fs::read(folder.path().join("small/scenario.json")).expect("written");
+    let small: Value = serde_json::from_slice(&small).expect("JSON");
+    assert_eq!(small["faults"], serde_json::json!([]));
+    assert_eq!(small["workload"]["script"], serde_json::json!([]));
+    let replayed = plumb(folder.path(), &["sim", "replay", "small/scenario.json"]);
+    assert_eq!(replayed.status.code(), Some(1));
+    assert!(
+        text(&replayed.stdout).contains("VIOLATION of Liveness"),
+        "it fails as it did"
+    );
+    let healthy = plumb(folder.path(), &["sim", "scenario", "--seed", "5"]).stdout;
+    std::fs::write(folder.path().join("healthy.json"), healthy).expect("written");
+    let nothing = plumb(folder.path(), &["sim", "shrink", "healthy.json"]);
+    assert_eq!(nothing.status.code(), Some(0), "{}", text(&nothing.stderr));
+}
+
+#[test]
 fn a_sweep_reports_its_coverage_whatever_the_number_of_threads() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let sweep = |jobs: &str| {

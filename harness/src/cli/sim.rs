@@ -8,9 +8,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::{CliError, Exit, files, interrupt, progress};
-use crate::artifacts::{replay_command, save_failure};
+use crate::artifacts::{create_folder, replay_command, save_failure, save_run};
 use crate::nemesis::{Length, generate};
 use crate::scenario::Scenario;
+use crate::sim::shrink::{Shrunk, shrink};
 use crate::sim::sweep::{Plan, Summary, sweep};
 use crate::sim::{Run, RunOptions, run};
 
@@ -35,6 +36,12 @@ enum SimCommand {
                             5000 --seeds 200 --keep-going --json sweep.json"
     )]
     Sweep(SweepArgs),
+    /// Makes a failing scenario as small as can be, and tells its story.
+    #[command(after_help = "Examples:\n  plumb sim shrink \
+                            target/plumb/failures/seed-7/scenario.json\n  plumb sim shrink s.json \
+                            --runs 500 --out /tmp/small\n\nExit codes: 1 it fails, and here is the \
+                            smallest found; 0 it does not fail; 2 usage.")]
+    Shrink(ShrinkArgs),
     /// Runs a saved scenario again, with its trace.
     #[command(after_help = "Examples:\n  plumb sim replay \
                             target/plumb/failures/seed-7/scenario.json\n  plumb sim replay s.json \
@@ -105,6 +112,18 @@ struct ReplayArgs {
 }
 
 #[derive(Debug, Args)]
+struct ShrinkArgs {
+    /// A failing scenario that was saved.
+    scenario: PathBuf,
+    /// How many runs it may take.
+    #[arg(long, default_value_t = 2_000)]
+    runs: u64,
+    /// Where the smallest scenario is saved; `shrunk` beside the given one if not given.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct SweepArgs {
     /// How many seeds.
     #[arg(long, default_value_t = 200)]
@@ -138,6 +157,7 @@ pub fn run_command(args: &SimArgs) -> Result<Exit, CliError> {
         SimCommand::Run(args) => one(args),
         SimCommand::Sweep(args) => many(args),
         SimCommand::Replay(args) => replay(args),
+        SimCommand::Shrink(args) => shrink_one(args),
         SimCommand::Scenario(args) => {
             print!("{}", generate(args.seed, args.length.into()).to_json());
             Ok(Exit::Holds)
@@ -176,6 +196,81 @@ fn replay(args: &ReplayArgs) -> Result<Exit, CliError> {
     );
     write_outputs(&args.outputs, &scenario, &result)?;
     Ok(report(&scenario, &result, quiet(&args.outputs)))
+}
+
+fn shrink_one(args: &ShrinkArgs) -> Result<Exit, CliError> {
+    let scenario = Scenario::read(&args.scenario)?;
+    let folder = match &args.out {
+        Some(folder) => folder.clone(),
+        None => args
+            .scenario
+            .parent()
+            .unwrap_or(Path::new(""))
+            .join("shrunk"),
+    };
+    create_folder(&folder)?;
+    let Some((shrunk, story)) = shrink_and_save(&scenario, args.runs, &folder)? else {
+        println!("the scenario does not fail: there is nothing to shrink");
+        return Ok(Exit::Holds);
+    };
+    print!("{story}");
+    println!("\n{}", words_of(&shrunk));
+    println!(
+        "saved   {}\nreplay  {}",
+        folder.display(),
+        replay_command(&folder)
+    );
+    Ok(Exit::Violation)
+}
+
+/// How far shrinking came, in words.
+#[must_use]
+pub fn words_of(shrunk: &Shrunk) -> String {
+    let (before, after) = (shrunk.before, shrunk.after);
+    format!(
+        "from {} servers, {} faults, {} operations of {} clients, {} ms to {} servers, {} faults, {} \
+         operations of {} clients, {} ms; {} runs{}",
+        before.servers,
+        before.faults,
+        before.operations,
+        before.clients,
+        before.end_at_ms,
+        after.servers,
+        after.faults,
+        after.operations,
+        after.clients,
+        after.end_at_ms,
+        shrunk.runs,
+        if shrunk.minimal {
+            ""
+        } else {
+            ", and the budget ran out"
+        }
+    )
+}
+
+/// Shrinks a failing scenario and saves what is left, with its story; `None` if it does not fail.
+///
+/// # Errors
+/// If the folder can't be written.
+pub fn shrink_and_save(
+    scenario: &Scenario,
+    runs: u64,
+    folder: &Path,
+) -> Result<Option<(Shrunk, String)>, CliError> {
+    let spinner = progress::spinner("shrinking");
+    let shrunk = shrink(scenario, runs, interrupt::flag(), &mut |runs, size| {
+        spinner.set_message(format!(
+            "{runs} runs: {} faults, {} operations, {} ms",
+            size.faults, size.operations, size.end_at_ms
+        ));
+    });
+    spinner.finish_and_clear();
+    let Some(shrunk) = shrunk else {
+        return Ok(None);
+    };
+    let story = save_run(folder, &shrunk.scenario, &shrunk.run)?;
+    Ok(Some((shrunk, story)))
 }
 
 fn many(args: &SweepArgs) -> Result<Exit, CliError> {

@@ -48,6 +48,7 @@ pub fn generate(seed: u64, length: Length) -> Scenario {
         clients: 2 + draw.below(4),
         keys: 1 + draw.below(5),
         think_ms: 5 + draw.below(60),
+        script: None,
     };
     let settings = settings(&mut draw, servers);
     let faults = faults(seed, servers, length.faults_ms);

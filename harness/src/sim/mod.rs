@@ -5,6 +5,8 @@ mod faults;
 mod panics;
 pub mod run;
 pub mod seams;
+pub mod shrink;
+pub mod story;
 pub mod sweep;
 pub mod trace;
 pub mod watch;

@@ -21,9 +21,11 @@ use super::seams::network::{Connection, Flow, LinkFault, LinkFaults, SimNetwork}
 use super::seams::random::Stream;
 use super::watch::{Watch, now_ns};
 use crate::invariants::{Coverage, Violation};
-use crate::scenario::{FaultKind, MAX_RUN_MS, Scenario, Settings, Unsynced, WorkloadKind};
+use crate::scenario::{
+    FaultKind, MAX_RUN_MS, Scenario, ScriptedOperation, Settings, Unsynced, WorkloadKind,
+};
 use crate::verify::stopwatch;
-use crate::workload::{Actor, SharedRecorder};
+use crate::workload::{Actor, SharedRecorder, SharedScript};
 
 /// Where servers listen, in the simulated network.
 const PORT: u16 = 7000;
@@ -59,6 +61,8 @@ pub struct Run {
     pub coverage: Coverage,
     /// Client operations: ok, fail, info.
     pub operations: [u64; 3],
+    /// The same operations as a script, which gives the same run.
+    pub script: Vec<ScriptedOperation>,
     /// How long after healing the first entry committed, in simulated milliseconds.
     pub live_after_ms: Option<u64>,
     /// How much was simulated.
@@ -85,6 +89,7 @@ struct World<'a> {
     watch: Watch,
     link_faults: LinkFaults,
     recorder: SharedRecorder,
+    script: SharedScript,
     /// The pairs that each fault under way cuts, by the fault's number.
     cuts: BTreeMap<usize, BTreeSet<(u64, u64)>>,
     /// The servers that each fault under way holds down.
@@ -168,8 +173,9 @@ impl<'a> World<'a> {
             add_server(&mut sim, scenario, *id, server, &link_faults, &watch);
         }
         let recorder: SharedRecorder = Rc::new(RefCell::new(Recorder::new(header(scenario))));
+        let script = SharedScript::default();
         for number in 0..scenario.workload.clients {
-            let actor = actor(scenario, number, &link_faults, &recorder);
+            let actor = actor(scenario, number, &link_faults, &recorder, &script);
             sim.client(format!("c{number}"), async move {
                 actor.run().await;
                 Ok(())
@@ -182,6 +188,7 @@ impl<'a> World<'a> {
             watch,
             link_faults,
             recorder,
+            script,
             cuts: BTreeMap::new(),
             crashed: BTreeMap::new(),
             noise: BTreeMap::new(),
@@ -199,6 +206,10 @@ impl<'a> World<'a> {
             self.strike(moment.fault, moment.begins);
         }
         self.advance(scenario.heal_at_ms, panics);
+        if scenario.live_within_ms == 0 {
+            self.advance(scenario.end_at_ms, panics);
+            return None;
+        }
         let healed_ns = scenario.heal_at_ms * NS_PER_MS;
         let mut live_after_ms = None;
         let due_ms = scenario.heal_at_ms + scenario.live_within_ms;
@@ -412,6 +423,7 @@ impl<'a> World<'a> {
             explanation,
             coverage: watched.judge.coverage().clone(),
             operations,
+            script: self.script.take(),
             live_after_ms,
             simulated,
             checking,
@@ -545,6 +557,7 @@ fn actor(
     number: u64,
     link_faults: &LinkFaults,
     recorder: &SharedRecorder,
+    script: &SharedScript,
 ) -> Actor {
     let host = format!("c{number}");
     let network = SimNetwork::new(
@@ -568,7 +581,9 @@ fn actor(
             .collect(),
         seams,
         draw: Stream::derive(scenario.seed, "client", number),
+        draw_server: Stream::derive(scenario.seed, "client.server", number),
         recorder: Rc::clone(recorder),
+        script: Rc::clone(script),
         until: Duration::from_millis(scenario.clients_until_ms),
     }
 }

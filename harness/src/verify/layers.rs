@@ -1,5 +1,6 @@
 //! The layers of `plumb verify`, each an ordinary command's work with its figures gathered.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,11 +10,16 @@ use plumb_model::{
 
 use super::{Finding, Layer, Order, Verdict, stopwatch};
 use crate::artifacts::replay_command;
-use crate::cli::{CliError, progress, sim::sweep_and_save};
-use crate::sim::sweep::{Plan, Summary};
+use crate::cli::sim::{shrink_and_save, sweep_and_save, words_of};
+use crate::cli::{CliError, progress};
+use crate::scenario::Scenario;
+use crate::sim::sweep::{Failure, Plan, Summary};
 
 /// A layer's work; one command may fill several rows of the table.
 pub(super) type Work = fn(&Order, &AtomicBool) -> Result<Vec<Layer>, CliError>;
+
+/// How many runs the shrinking of a finding may take: some seconds.
+const SHRINK_RUNS: u64 = 600;
 
 /// All layers, in the order in which a failure is cheapest to understand.
 pub(super) const ALL: [Work; 3] = [specification, ablations, simulation];
@@ -218,14 +224,7 @@ fn simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> 
     let whole = summary.runs == seeds;
     let mut findings: Vec<Finding> = Vec::new();
     for (failure, folder) in summary.failures.iter().zip(&saved) {
-        findings.push(Finding {
-            what: format!(
-                "Seed {} breaks {}: {}.",
-                failure.seed, failure.violation.property, failure.violation.what
-            ),
-            replay: Some(replay_command(folder)),
-            story: failure.explanation.clone(),
-        });
+        findings.push(finding(failure, folder)?);
     }
     let (of_histories, of_runs): (Vec<_>, Vec<_>) = summary
         .failures
@@ -262,6 +261,47 @@ fn simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> 
             figures: Vec::new(),
         },
     ])
+}
+
+/// A failing run, made as small as a short budget allows.
+fn finding(failure: &Failure, folder: &Path) -> Result<Finding, CliError> {
+    let scenario = Scenario::read(&folder.join("scenario.json"))?;
+    let small = folder.join("shrunk");
+    let Failure {
+        seed,
+        violation,
+        explanation,
+    } = failure;
+    let mut what = format!(
+        "Seed {seed} breaks {}: {}",
+        violation.property, violation.what
+    );
+    let Some((shrunk, story)) = shrink_and_save(&scenario, SHRINK_RUNS, &small)? else {
+        what.push_str("\nand did not when it was run again, which is a bug of the simulator");
+        let replay = Some(replay_command(folder));
+        return Ok(Finding {
+            what,
+            replay,
+            story: explanation.clone(),
+        });
+    };
+    if let Some(violation) = &shrunk.run.violation {
+        what = format!(
+            "Seed {seed} breaks {}: {}",
+            violation.property, violation.what
+        );
+    }
+    what.push_str(&format!("\nshrunk {}", words_of(&shrunk)));
+    let mut told = story;
+    if let Some(explanation) = &shrunk.run.explanation {
+        told.push('\n');
+        told.push_str(explanation);
+    }
+    Ok(Finding {
+        what,
+        replay: Some(replay_command(&small)),
+        story: Some(told),
+    })
 }
 
 /// The name by which a run's judge calls a history that no order explains.

@@ -13,12 +13,15 @@ use plumb_raft::client::{CasResult, Client, ClientConfig, Outcome};
 use plumb_raft::seams::Seams;
 use plumb_raft::types::NodeId;
 
-use crate::scenario::{Workload, WorkloadKind};
+use crate::scenario::{Action, ScriptedOperation, Workload, WorkloadKind};
 use crate::sim::seams::random::Stream;
 use crate::sim::watch::now_ns;
 
 /// The clients' shared history; a run is one thread.
 pub type SharedRecorder = Rc<RefCell<Recorder>>;
+
+/// The operations that all clients started, in the order in which they did.
+pub type SharedScript = Rc<RefCell<Vec<ScriptedOperation>>>;
 
 /// One client of a run.
 pub struct Actor {
@@ -30,12 +33,24 @@ pub struct Actor {
     pub servers: Vec<(NodeId, String)>,
     /// Its clock and network.
     pub seams: Seams,
-    /// Its choices.
+    /// What it does next, where no script says so.
     pub draw: Stream,
+    /// Which server it turns to first; a stream of its own, so that a script disturbs nothing.
+    pub draw_server: Stream,
     /// Where it writes down what it sees.
     pub recorder: SharedRecorder,
+    /// Where it writes down what it does.
+    pub script: SharedScript,
     /// It starts nothing from here on (simulated).
     pub until: Duration,
+}
+
+/// A client's present self, and what it knows.
+struct Session {
+    process: u64,
+    client: Client,
+    /// What it last saw of each key.
+    seen: Vec<Option<Bytes>>,
 }
 
 /// How an operation is recorded.
@@ -54,35 +69,44 @@ fn end<T>(outcome: Outcome<T>, value: impl FnOnce(T) -> Value) -> End {
 }
 
 impl Actor {
-    /// Acts until its time is up.
+    /// Acts until its time or its script is over, and never returns.
     pub async fn run(mut self) {
-        let mut process = self.number;
-        let mut client = self.new_client();
-        let mut last_seen: Vec<Option<Bytes>> = vec![None; self.workload.keys as usize];
+        let mut session = Session {
+            process: self.number,
+            client: self.new_client(),
+            seen: vec![None; self.workload.keys as usize],
+        };
+        let script = self.workload.script.take();
+        let number = self.number;
+        let mut mine = script.iter().flatten().filter(|o| o.client == number);
         let mut count = 0;
         loop {
-            let think = self.draw.below(self.workload.think_ms.max(1) * 1000);
-            tokio::time::sleep(Duration::from_micros(think)).await;
-            if Duration::from_nanos(now_ns()) >= self.until {
-                return;
-            }
-            let key_number = self.draw.index(self.workload.keys as usize);
-            let key = format!("k{key_number}");
-            count += 1;
-            let fresh = self.number + 1 + count * self.workload.clients;
-            let last = &mut last_seen[key_number];
-            let unknown = match self.workload.kind {
-                WorkloadKind::Register => {
-                    self.register(&mut client, process, &key, fresh, last).await
-                }
-                WorkloadKind::Append => self.append(&mut client, process, &key, fresh).await,
+            let operation = if script.is_some() {
+                let Some(operation) = mine.next().copied() else {
+                    break;
+                };
+                let wait = operation.at_us.saturating_sub(now_ns() / 1_000);
+                tokio::time::sleep(Duration::from_micros(wait)).await;
+                operation
+            } else {
+                let think = self.draw.below(self.workload.think_ms.max(1) * 1000);
+                tokio::time::sleep(Duration::from_micros(think)).await;
+                count += 1;
+                self.draw_operation(count)
             };
-            if unknown {
+            if Duration::from_nanos(now_ns()) >= self.until {
+                break;
+            }
+            self.script.borrow_mut().push(operation);
+            if self.act(&mut session, operation).await {
                 // Jepsen's rule: a process with an operation of unknown fate is retired.
-                process += self.workload.clients;
-                client = self.new_client();
+                session.process += self.workload.clients;
+                session.client = self.new_client();
             }
         }
+        // It stays connected: when a client leaves, the network draws for its last packets, and one
+        // that has come to the end of its script would leave earlier than one that draws.
+        std::future::pending::<()>().await;
     }
 
     fn new_client(&mut self) -> Client {
@@ -91,7 +115,7 @@ impl Actor {
             give_up_after: Duration::from_millis(1_500),
             pause: Duration::from_millis(20),
         };
-        let first = self.draw.index(self.servers.len());
+        let first = self.draw_server.index(self.servers.len());
         let Seams { clock, network, .. } = self.seams.clone();
         Client::new(
             self.servers.clone(),
@@ -102,42 +126,66 @@ impl Actor {
         )
     }
 
-    /// One operation on a register of numbers; whether its fate is unknown.
-    async fn register(
-        &mut self,
-        client: &mut Client,
-        process: u64,
-        key: &str,
-        fresh: u64,
-        last: &mut Option<Bytes>,
-    ) -> bool {
-        let value = Bytes::from(fresh.to_string());
-        match self.draw.below(10) {
-            0..4 => {
-                self.invoke(process, "read", key, Value::Null, client);
-                let outcome = client.read(key).await;
+    /// What a client without a script does next; every value is written once.
+    fn draw_operation(&mut self, count: u64) -> ScriptedOperation {
+        let key = self.draw.below(self.workload.keys);
+        let action = match (self.workload.kind, self.draw.below(10)) {
+            (_, 0..4) => Action::Read,
+            (WorkloadKind::Append, _) => Action::Append,
+            (WorkloadKind::Register, 4..7) => Action::Write,
+            (WorkloadKind::Register, _) => Action::Cas,
+        };
+        ScriptedOperation {
+            client: self.number,
+            at_us: now_ns() / 1_000,
+            action,
+            key,
+            value: self.number + 1 + count * self.workload.clients,
+        }
+    }
+
+    /// Carries out an operation; whether its fate is unknown.
+    async fn act(&self, session: &mut Session, operation: ScriptedOperation) -> bool {
+        let Session {
+            process,
+            client,
+            seen,
+        } = session;
+        let last = &mut seen[operation.key as usize];
+        let key = format!("k{}", operation.key);
+        let value = Bytes::from(operation.value.to_string());
+        let written = number(Some(&value));
+        match (self.workload.kind, operation.action) {
+            (WorkloadKind::Append, Action::Read) => {
+                self.invoke(*process, "get", &key, Value::Null, client);
+                let outcome = client.read(&key).await;
+                let value = |read: Option<Bytes>| Value::Str(text(read.as_ref()));
+                self.complete(*process, end(outcome, value), Value::Null)
+            }
+            (WorkloadKind::Register, Action::Read) => {
+                self.invoke(*process, "read", &key, Value::Null, client);
+                let outcome = client.read(&key).await;
                 if let Outcome::Ok(read) = &outcome {
                     last.clone_from(read);
                 }
                 self.complete(
-                    process,
+                    *process,
                     end(outcome, |read| number(read.as_ref())),
                     Value::Null,
                 )
             }
-            4..7 => {
-                let written = number(Some(&value));
-                self.invoke(process, "write", key, written.clone(), client);
-                let outcome = client.write(key, value.clone()).await;
+            (_, Action::Write) => {
+                self.invoke(*process, "write", &key, written.clone(), client);
+                let outcome = client.write(&key, value.clone()).await;
                 if outcome == Outcome::Ok(()) {
                     *last = Some(value);
                 }
-                self.complete(process, end(outcome, |()| written.clone()), written)
+                self.complete(*process, end(outcome, |()| written.clone()), written)
             }
-            _ => {
-                let pair = Value::List(vec![number(last.as_ref()), number(Some(&value))]);
-                self.invoke(process, "cas", key, pair.clone(), client);
-                let outcome = client.cas(key, last.clone(), value.clone()).await;
+            (_, Action::Cas) => {
+                let pair = Value::List(vec![number(last.as_ref()), written]);
+                self.invoke(*process, "cas", &key, pair.clone(), client);
+                let outcome = client.cas(&key, last.clone(), value.clone()).await;
                 let end = match outcome {
                     Outcome::Ok(CasResult::Swapped) => {
                         *last = Some(value);
@@ -150,24 +198,15 @@ impl Actor {
                     Outcome::Failed(why) => End::Fail(why),
                     Outcome::Unknown(why) => End::Info(why),
                 };
-                self.complete(process, end, pair)
+                self.complete(*process, end, pair)
             }
-        }
-    }
-
-    /// One operation on a string that only grows; whether its fate is unknown.
-    async fn append(&mut self, client: &mut Client, process: u64, key: &str, fresh: u64) -> bool {
-        if self.draw.chance(0.4) {
-            self.invoke(process, "get", key, Value::Null, client);
-            let outcome = client.read(key).await;
-            let value = |read: Option<Bytes>| Value::Str(text(read.as_ref()));
-            self.complete(process, end(outcome, value), Value::Null)
-        } else {
-            let suffix = format!("{fresh} ");
-            let appended = Value::Str(suffix.clone());
-            self.invoke(process, "append", key, appended.clone(), client);
-            let outcome = client.append(key, Bytes::from(suffix)).await;
-            self.complete(process, end(outcome, |()| appended.clone()), appended)
+            (_, Action::Append) => {
+                let suffix = format!("{} ", operation.value);
+                let appended = Value::Str(suffix.clone());
+                self.invoke(*process, "append", &key, appended.clone(), client);
+                let outcome = client.append(&key, Bytes::from(suffix)).await;
+                self.complete(*process, end(outcome, |()| appended.clone()), appended)
+            }
         }
     }
 
