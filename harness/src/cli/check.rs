@@ -64,7 +64,7 @@ pub struct CheckArgs {
     junit: Option<PathBuf>,
 }
 
-fn parse_init(text: &str) -> Result<Value, String> {
+pub(super) fn parse_init(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| {
         format!("not JSON ({error}): a string needs its quotes, as in --init '\"\"'")
     })
