@@ -8,8 +8,8 @@ use crate::cli::CliError;
 use crate::scenario::Scenario;
 use crate::sim::{Run, RunOptions, run};
 
-/// Saves a failing run as `DIR/seed-N/{scenario.json, history.jsonl, trace.txt, verdict.json}`;
-/// runs it once more for the trace. Returns the folder.
+/// Saves a failing run as `DIR/seed-N/{scenario.json, history.jsonl, trace.txt, lanes.json,
+/// verdict.json}`; runs it once more for the trace and the lanes. Returns the folder.
 ///
 /// # Errors
 /// If the folder can't be written.
@@ -32,6 +32,8 @@ pub fn save_failure(dir: &Path, scenario: &Scenario, failed: &Run) -> Result<Pat
     write_file(&folder.join("scenario.json"), scenario.to_json().as_bytes())?;
     write_file(&folder.join("history.jsonl"), &failed.history.to_jsonl())?;
     write_file(&folder.join("trace.txt"), traced.trace.as_bytes())?;
+    let lanes = serde_json::to_string(&traced.lanes).unwrap_or_default();
+    write_file(&folder.join("lanes.json"), lanes.as_bytes())?;
     write_file(&folder.join("verdict.json"), verdict.as_bytes())?;
     Ok(folder)
 }

@@ -177,10 +177,9 @@ fn core_section(
             )
         }
     );
-    let open = if core.len() <= 6 { " open" } else { "" };
     let _ = write!(
         html,
-        "<details class=\"core-list\"{open}><summary>As a list</summary>\n<table>\n<thead><tr><th \
+        "<details class=\"core-list\"><summary>As a list</summary>\n<table>\n<thead><tr><th \
          scope=\"col\">Operation</th><th scope=\"col\">Process</th><th scope=\"col\">Invoked</th><th \
          scope=\"col\">Completed</th><th scope=\"col\">Server</th></tr></thead>\n<tbody>\n"
     );

@@ -46,6 +46,9 @@ const drawCore = () => {
   const endOf = (op) => (to.has(op) ? place(to.get(op)) : place(total) - 2);
   const y = (op) => 22 + processes.indexOf(ops.process[op]) * row;
   const height = processes.length * row + 8;
+  // Texts come last, with a rim, so that no line runs through them.
+  const writings = [];
+  const write = (x, y, words, attributes) => writings.push(shape("text", { x, y, "paint-order": "stroke", stroke: "var(--panel)", "stroke-width": 4, "stroke-linejoin": "round", ...attributes }, words));
   const picture = shape("svg", { width: Math.max(width, place(total)), height, role: "img", "aria-label": `${members.length} operations of ${processes.length} processes; the list below holds the same` });
   processes.forEach((process, number) => {
     const middle = 22 + number * row + bar / 2;
@@ -60,9 +63,9 @@ const drawCore = () => {
     const group = shape("a", { href: `#op=${op}` });
     group.append(
       shape("title", {}, `${action(op, true)}, process ${ops.process[op]}, ${moment(ops.at[op])} to ${ended(op)}`),
-      shape("text", { x: x0, y: y(op) - 6, fill: op === stuck ? "var(--bad)" : "var(--ink)", "font-weight": op === stuck ? 700 : 400 }, label(op).length > 32 ? `${label(op).slice(0, 31)}…` : label(op)),
       shape("rect", { x: x0, y: y(op), width: Math.max(4, x1 - x0), height: bar, rx: 2, fill: isOpen(op) ? "none" : ink, stroke: ink, "stroke-dasharray": isOpen(op) ? "4 3" : "none" }),
     );
+    write(x0, y(op) - 6, label(op).length > 32 ? `${label(op).slice(0, 31)}…` : label(op), { fill: op === stuck ? "var(--bad)" : "var(--ink)", "font-weight": op === stuck ? 700 : 400 });
     picture.append(group);
   }
   if (attempts.length) {
@@ -79,12 +82,13 @@ const drawCore = () => {
     if (steps.length) picture.append(shape("line", { x1: lastX, y1: lastY, x2: crossX, y2: crossY, stroke: "var(--bad)", "stroke-width": 1.6, "stroke-dasharray": "4 3" }));
     steps.forEach(([op, state], i) => {
       picture.append(shape("circle", { cx: at[i], cy: middle(op), r: 4.5, fill: "var(--path)", stroke: "var(--panel)", "stroke-width": 1.5 }));
-      if (state != null) picture.append(shape("text", { x: at[i] + 2, y: y(op) + bar + 15, fill: "var(--soft)", "font-size": 11 }, `state ${state.length > 18 ? `${state.slice(0, 17)}…` : state}`));
+      if (state != null) write(at[i] + 2, y(op) + bar + 15, `state ${state.length > 18 ? `${state.slice(0, 17)}…` : state}`, { fill: "var(--soft)", "font-size": 11 });
     });
     picture.append(
       shape("circle", { cx: crossX, cy: crossY, r: 8, fill: "var(--bad)", stroke: "var(--panel)", "stroke-width": 1.5 }),
       shape("path", { d: `M${crossX - 3.2} ${crossY - 3.2}l6.4 6.4m0 -6.4l-6.4 6.4`, stroke: "var(--paper)", "stroke-width": 1.8 }),
     );
   }
+  picture.append(...writings);
   room.replaceChildren(picture);
 };

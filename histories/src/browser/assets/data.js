@@ -92,6 +92,19 @@ for (const [at, f, what] of source.rest.faults) {
   else if (BEGINS.test(name) && !ENDS.test(name)) faults.push({ from: at, to: Infinity, words, tail, kind: kindOf(`${name} ${words}`) });
   else faults.push({ from: at, to: at, words: words === name ? name : `${name} ${words}`, tail, kind: kindOf(`${name} ${words}`) });
 }
+// Where faults of one kind overlap their shade must not add up.
+const shadesOf = (list) => {
+  const shades = [];
+  for (const kind of new Set(list.map((fault) => fault.kind))) {
+    let last = null;
+    for (const fault of list.filter((other) => other.kind === kind).sort((a, b) => a.from - b.from)) {
+      if (last && fault.from <= last.to) last.to = Math.max(last.to, fault.to);
+      else shades.push((last = { kind, from: fault.from, to: fault.to }));
+    }
+  }
+  return shades;
+};
+const shades = shadesOf(faults);
 const lastTime = Math.max(0, eventTimes.length ? eventTimes[eventTimes.length - 1] : 0, ...faults.map((f) => f.from),
   source.rest.lanes?.changes.at(-1)?.[0] ?? 0);
 const faultRows = (() => {

@@ -17,8 +17,11 @@ const drawStrip = () => {
     pen.globalAlpha = 0.45;
     pen.fillStyle = pattern(fault.kind, colours[fault.kind]);
     pen.fillRect(from, 1 + fault.row * 2, Math.max(1, to - from), 2);
-    pen.globalAlpha = 0.06;
-    pen.fillStyle = colours[fault.kind];
+  }
+  for (const shade of shades) {
+    const from = place(view.axis.ofTime(shade.from)), to = Math.min(lastX, place(view.axis.ofTime(shade.to)));
+    pen.globalAlpha = 0.075;
+    pen.fillStyle = colours[shade.kind];
     pen.fillRect(from, 0, Math.max(1, to - from), MAP);
   }
   pen.globalAlpha = 1;

@@ -17,7 +17,7 @@ const linkTo = (op, words) => element("a", { href: `#op=${op}` }, words);
 const showOperation = () => {
   const room = document.getElementById("operation"), op = view.selected;
   if (op < 0) {
-    room.replaceChildren(element("p", { class: "soft" }, "Click a bar, or press N. Each operation has a link of its own."));
+    room.replaceChildren(element("p", { class: "soft" }, "Click a bar, or press ", element("kbd", {}, "n"), " and ", element("kbd", {}, "p"), ". The address then links to the operation."));
     return;
   }
   const outcome = { [OK]: "ok: it happened", [FAIL]: "fail: it did not happen", [INFO]: "info: nobody knows whether it happened", [NEVER]: "it never returned: nobody knows whether it happened" }[ops.outcome[op]];
@@ -54,7 +54,8 @@ const logPicture = (change, most, pixels) => {
 const showMoment = () => {
   const room = document.getElementById("moment"), ns = view.moment;
   if (ns < 0) {
-    room.replaceChildren(element("p", { class: "soft" }, servers.length ? "Click the ruler to see every server's log at that moment, and move it with , and ." : "Click the ruler to see what was under way at that moment, and move it with , and ."));
+    const what = servers.length ? "every server's role and log" : "what was under way";
+    room.replaceChildren(element("p", { class: "soft" }, `Click or drag on the ruler to see ${what} at a moment; step through events with `, element("kbd", {}, ","), " and ", element("kbd", {}, "."), "."));
     return;
   }
   const under = [];

@@ -4,7 +4,7 @@
 const canvas = document.getElementById("canvas");
 const GUTTER = 92, RULER = 24, FAULT = 16, SERVER = 30, LANE = 24, BAR = 16, PAD = 6;
 const frame = { width: 0, height: 0, faults: 0, servers: 0, lanes: 0, content: 0 };
-const rects = { change: new Rects(), read: new Rects(), dense: new Rects(), fail: new Rects(), info: new Rects(), open: new Rects() };
+const rects = { change: new Rects(), read: new Rects(), dense: new Rects(), fail: new Rects(), tick: new Rects(), info: new Rects(), open: new Rects() };
 let path = null;
 
 const toX = (at) => GUTTER + (at - view.from) / (view.to - view.from) * (frame.width - GUTTER);
@@ -82,10 +82,10 @@ const visible = (fault) => {
 };
 
 const paintBands = (pen) => {
-  for (const fault of faults) {
+  for (const fault of shades) {
     const span = visible(fault);
     if (!span) continue;
-    pen.globalAlpha = 0.07;
+    pen.globalAlpha = 0.075;
     pen.fillStyle = colours[fault.kind];
     pen.fillRect(span[0], frame.servers - PAD, Math.max(1, span[1] - span[0]), frame.height);
   }
@@ -205,6 +205,7 @@ const paintLanes = (pen) => {
   const { all, length } = rects.fail;
   pen.fillStyle = colours.fail;
   for (let i = 0; i < length; i += 4) pen.fillRect(all[i], all[i + 1] + BAR / 2 - 0.5, all[i + 2], 1);
+  rects.tick.fill(pen, colours.fail);
   rects.open.fill(pen, colours.info);
   rects.info.fill(pen, colours.paper);
   rects.info.fill(pen, pattern("other", colours["info"]));
@@ -257,7 +258,8 @@ const gatherSpecial = (lane, y) => {
     if (start[op] > view.to) break;
     const x0 = Math.max(GUTTER, toX(start[op])), x1 = Math.min(frame.width + 4, toX(shown[op]));
     const width = Math.max(2, x1 - x0 > 4 ? x1 - x0 - 1 : x1 - x0);
-    (isOpen(op) ? rects.info : rects.fail).push(x0, y, width, BAR);
+    if (width > 3) (isOpen(op) ? rects.info : rects.fail).push(x0, y, width, BAR);
+    else (isOpen(op) ? rects.open : rects.tick).push(x0, y + (isOpen(op) ? 0 : 3), 2, isOpen(op) ? BAR : BAR - 6);
     i = width > 2 ? i + 1 : Math.max(i + 1, firstBeyond(list, start, toAxis(x0 + 2), i + 1));
   }
   return opened;
@@ -291,24 +293,37 @@ const barOf = (op) => {
   return [x0, laneY(view.laneOf[op]) + (LANE - BAR) / 2, Math.max(3, x1 - x0), BAR];
 };
 
+// Those that no order explains are ringed; the one that cannot be placed is filled.
 const paintCore = (pen) => {
   for (const op of core) {
     if (!isShown(op) || view.axis.start[op] > view.to || view.shown[op] < view.from) continue;
     const [x, y, w, h] = barOf(op);
-    pen.fillStyle = colours.paper;
-    pen.fillRect(x - 1.5, y - 1.5, w + 3, h + 3);
+    const filled = op === stuck, ink = filled ? colours.bad : isRead(op) ? colours["ok-soft"] : colours.ok;
     pen.fillStyle = colours.bad;
+    pen.fillRect(x - 3, y - 3, w + 6, h + 6);
+    pen.fillStyle = colours.paper;
+    pen.fillRect(x - 1, y - 1, w + 2, h + 2);
+    pen.fillStyle = ink;
     pen.fillRect(x, y, w, h);
     if (isOpen(op)) {
       pen.fillStyle = pattern("other", colours.paper);
-      pen.fillRect(x + 6, y, w - 6, h);
+      pen.fillRect(x, y, w, h);
     }
-    const words = cut(label(op), w - 8);
-    if (words) {
-      pen.fillStyle = colours.bad;
-      pen.fillRect(x + 2, y + 1, words.length * charWidth + 4, h - 2);
+    const words = label(op), left = Math.max(x, GUTTER) + 4;
+    if (words.length * charWidth + 8 <= w) {
+      pen.fillStyle = ink;
+      pen.fillRect(left - 2, y + 1, words.length * charWidth + 4, h - 2);
+      pen.fillStyle = filled || !isRead(op) ? colours.paper : colours.ink;
+      pen.fillText(words, left, y + h / 2 + 0.5);
+    } else if (core.size <= 40 && x >= GUTTER) {
+      // What matters is named even where its bar is short.
+      const beside = cut(words, 220), at = x + w + 6;
+      pen.globalAlpha = 0.85;
       pen.fillStyle = colours.paper;
-      pen.fillText(words, Math.max(x, GUTTER) + 4, y + h / 2 + 0.5);
+      pen.fillRect(at - 2, y + 1, beside.length * charWidth + 4, h - 2);
+      pen.globalAlpha = 1;
+      pen.fillStyle = filled ? colours.bad : colours.ink;
+      pen.fillText(beside, at, y + h / 2 + 0.5);
     }
   }
 };
@@ -338,7 +353,7 @@ const paintPath = (pen) => {
     pen.fill();
     pen.stroke();
     const state = states?.[i];
-    if (state != null && x > textEnd) textEnd = pill(pen, `= ${cut(state, 160)}`, x + 7, y(order[i]) + 12, colours.path) + 6;
+    if (state != null && x > textEnd) textEnd = pill(pen, `= ${cut(state, 160)}`, x + 7, y(order[i]) + 15, colours.path) + 6;
   }
   if (path.stuck < 0) return;
   const [x, barY, w] = barOf(path.stuck);
