@@ -212,7 +212,14 @@ fn core_section(
     if !verdict.attempts.is_empty() {
         html.push_str("<div class=\"attempts\">\n<h2>Why no order works</h2>\n");
         for attempt in verdict.attempts.iter().take(ATTEMPTS) {
-            attempt_list(html, history, attempt);
+            attempt_list(html, history, attempt, &verdict.core);
+        }
+        let mut placed = verdict.attempts.iter().flat_map(|attempt| &attempt.steps);
+        if placed.any(|step| !verdict.core.contains(&step.operation)) {
+            html.push_str(
+                "<p class=\"soft\">Grey operations are not needed for the contradiction: it stands even \
+                 if they took effect later than they did.</p>\n",
+            );
         }
         let more = verdict.attempts.len().saturating_sub(ATTEMPTS);
         if more > 0 {
@@ -226,7 +233,7 @@ fn core_section(
     html.push_str("</section>\n");
 }
 
-fn attempt_list(html: &mut String, history: &History, attempt: &PageAttempt) {
+fn attempt_list(html: &mut String, history: &History, attempt: &PageAttempt, core: &[u32]) {
     let known = |number: u32| (number as usize) < history.operations().len();
     if !known(attempt.stuck) {
         return;
@@ -243,8 +250,13 @@ fn attempt_list(html: &mut String, history: &History, attempt: &PageAttempt) {
         let operation = history.operation(step.operation as usize);
         let _ = writeln!(
             html,
-            "<li><span class=\"what\"><a href=\"#op={}\">{}</a> <small>process {}</small></span><span \
+            "<li{}><span class=\"what\"><a href=\"#op={}\">{}</a> <small>process {}</small></span><span \
              class=\"state\">{}</span></li>",
+            if core.contains(&step.operation) {
+                ""
+            } else {
+                " class=\"relaxed\""
+            },
             operation.number,
             action(&operation),
             operation.process(),

@@ -71,11 +71,14 @@ const drawCore = () => {
   if (attempts.length) {
     const start = new Map(members.map((op) => [op, place(from.get(op))]));
     const steps = attempts[0].steps.filter(([op]) => start.has(op));
-    const at = momentsOf(steps.map((_, i) => i), steps.map(([op]) => start.get(op) + 6), steps.map(([op]) => (isOpen(op) ? Infinity : endOf(op) - 6)));
+    const at = momentsOf(steps.map((_, i) => i), steps.map(([op]) => start.get(op) + 6), steps.map(([op]) => (isOpen(op) || isRelaxed(op) ? Infinity : endOf(op) - 6)));
     for (let i = 1; i < at.length; i++) at[i] = Math.max(at[i], at[i - 1] + 3);
     const middle = (op) => y(op) + bar / 2;
     const [lastX, lastY] = steps.length ? [at[steps.length - 1], middle(steps.at(-1)[0])] : [gutter, 10];
     const crossX = (start.get(stuck) + endOf(stuck)) / 2, crossY = middle(stuck);
+    steps.forEach(([op], i) => {
+      if (isRelaxed(op) && at[i] > endOf(op)) picture.append(shape("line", { x1: endOf(op), x2: at[i], y1: middle(op), y2: middle(op), stroke: "var(--path)", "stroke-dasharray": "2 3" }));
+    });
     picture.append(
       shape("polyline", { points: steps.map(([op], i) => `${at[i]},${middle(op)}`).join(" "), fill: "none", stroke: "var(--path)", "stroke-width": 1.6 }),
     );

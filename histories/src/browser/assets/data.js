@@ -128,6 +128,10 @@ for (const [at, server, role, term, vote, commit, applied, last, log] of source.
 }
 const serverAt = (server, ns) => server.changes[countBelow(server.at, ns + 0.5) - 1];
 
+// What is placed though it is none of the core may take effect at any later moment, as far as the
+// contradiction goes.
+const isRelaxed = (op) => core.size > 0 && !core.has(op);
+
 // Operations placed in an order, each at a moment within its bar, one after the other.
 const momentsOf = (order, start, end) => {
   const latest = new Float64Array(order.length), at = new Float64Array(order.length);

@@ -33,7 +33,8 @@ const choosePath = () => {
   if (attempts.length) {
     const { steps, stuck: last, from, state } = attempts[0];
     const order = steps.map(([op]) => op).filter(isShown);
-    if (isShown(last)) path = { order, at: momentsOf(order, start, end), states: steps.map(([, s]) => s), from, state, stuck: last };
+    const ends = (op) => (isRelaxed(op) ? Infinity : end[op]);
+    if (isShown(last)) path = { order, at: momentsOf(order.map((_, i) => i), order.map((op) => start[op]), order.map(ends)), states: steps.map(([, s]) => s), from, state, stuck: last };
   } else if (verdict?.witness?.length) {
     const order = verdict.witness.find((candidate) => candidate.length && isShown(candidate[0]));
     if (order && (view.key !== "" || verdict.witness.length === 1)) path = { order, at: momentsOf(order, start, end), states: null, stuck: -1 };
@@ -67,6 +68,7 @@ const paint = () => {
   paintLanes(pen);
   paintCore(pen);
   paintPath(pen);
+  nameCore(pen);
   paintSelected(pen);
   paintGutter(pen);
   pen.restore();
@@ -136,7 +138,10 @@ const paintServers = (pen) => {
   pen.beginPath();
   pen.rect(0, frame.servers - 1, frame.width, servers.length * SERVER + PAD);
   pen.clip();
-  const mostCommit = Math.max(1, ...servers.map((server) => server.changes.at(-1)?.commit ?? 0));
+  // Commit indexes rise from the least to the greatest that the window shows: so a lag is seen.
+  const within = servers.flatMap((server) => [serverAt(server, view.axis.toTime(view.from)), serverAt(server, view.axis.toTime(view.to))]);
+  const commits = within.filter((change) => change && change.role > 0).map((change) => change.commit);
+  const least = commits.length ? Math.min(...commits) : 0, most = Math.max(least + 1, ...commits);
   servers.forEach((server, row) => {
     const y = frame.servers + row * SERVER, { changes } = server;
     let i = Math.max(0, countBelow(server.at, view.axis.toTime(view.from) + 0.5) - 1);
@@ -148,37 +153,52 @@ const paintServers = (pen) => {
       const change = changes[i];
       const at = view.axis.ofTime(change.at);
       if (at > view.to) break;
-      const x = Math.max(GUTTER, toX(at));
+      const x = Math.max(GUTTER, Math.round(toX(at)));
       // What one pixel hides is shown by its most telling role.
       let next = i + 1, role = change.role;
       const beyond = view.axis.toTime(toAxis(x + 1));
       while (next < changes.length && changes[next].at <= beyond) role = Math.max(role, changes[next++].role);
       const shownRole = next > i + 1 ? role : change.role;
-      const end = next < changes.length ? Math.min(frame.width, toX(view.axis.ofTime(changes[next].at))) : frame.width;
+      const end = next < changes.length ? Math.min(frame.width, Math.round(toX(view.axis.ofTime(changes[next].at)))) : frame.width;
       const name = ROLES[shownRole], last = changes[next - 1];
-      pen.fillStyle = colours[name];
-      pen.fillRect(x, y + 2, Math.max(1, end - x), name === "down" ? 4 : 14);
-      if (name === "down") { pen.fillStyle = pattern("other", colours.soft); pen.fillRect(x, y + 2, Math.max(1, end - x), 14); }
+      pen.fillStyle = name === "down" ? pattern("other", colours.soft) : colours[name];
+      pen.fillRect(x, y + 2, Math.max(1, end - x), 14);
       const words = name === "down" ? "down" : `${name === "leader" ? "leads " : name === "candidate" ? "candidate " : ""}${last.term}`;
       if (x >= textEnd && (last.term !== termShown || shownRole !== termShown.role)) {
         let until = next;
         while (until < changes.length && changes[until].role === last.role && changes[until].term === last.term) until++;
         const space = (until < changes.length ? Math.min(frame.width, toX(view.axis.ofTime(changes[until].at))) : frame.width) - x;
-        if (space > words.length * charWidth + 8) line.push([words, x + 4, y + 9.5, name]);
+        const short = [words, String(last.term)].find((some) => space > some.length * charWidth + 8);
+        if (short) line.push([short, x + 4, y + 9.5, name]);
         textEnd = Math.max(end, x + space);
       }
-      const height = (last.commit / mostCommit) * 9;
-      pen.fillStyle = colours.line;
-      pen.fillRect(x, y + 26 - height, Math.max(1, end - x), height);
+      if (name !== "down") {
+        const height = 1 + Math.round(Math.max(0, Math.min(1, (last.commit - least) / (most - least))) * 8);
+        pen.fillStyle = colours.soft;
+        pen.globalAlpha = 0.45;
+        pen.fillRect(x, y + 27 - height, Math.max(1, end - x), height);
+        pen.globalAlpha = 1;
+      }
       i = next;
     }
     for (const [words, x, textY, name] of line) {
+      if (name === "down") {
+        if (words !== "down") continue;
+        pen.fillStyle = colours.paper;
+        pen.fillRect(x - 1, y + 3, words.length * charWidth + 4, 12);
+      }
       pen.fillStyle = name === "follower" || name === "down" ? colours.ink : name === "candidate" ? "#1d1e20" : colours.paper;
       pen.fillText(words, x, textY);
     }
     pen.fillStyle = colours.paper;
     pen.fillRect(0, y, GUTTER - 1, SERVER);
     gutterText(pen, server.name, y + 9, colours.ink);
+    pen.font = `9px ${colours.sans}`;
+    pen.fillStyle = colours.soft;
+    pen.textAlign = "right";
+    pen.fillText("commit", GUTTER - 10, y + 23);
+    pen.textAlign = "left";
+    pen.font = `11px ${colours.mono}`;
   });
   pen.restore();
 };
@@ -309,6 +329,14 @@ const paintCore = (pen) => {
       pen.fillStyle = pattern("other", colours.paper);
       pen.fillRect(x, y, w, h);
     }
+  }
+};
+
+const nameCore = (pen) => {
+  for (const op of core) {
+    if (!isShown(op) || view.axis.start[op] > view.to || view.shown[op] < view.from) continue;
+    const [x, y, w, h] = barOf(op);
+    const filled = op === stuck, ink = filled ? colours.bad : isRead(op) ? colours["ok-soft"] : colours.ok;
     const words = label(op), left = Math.max(x, GUTTER) + 4;
     if (words.length * charWidth + 8 <= w) {
       pen.fillStyle = ink;
@@ -336,6 +364,18 @@ const paintPath = (pen) => {
   if (last - i > 700) return;
   const y = (op) => laneY(view.laneOf[op]) + LANE / 2;
   pen.strokeStyle = colours.path;
+  pen.lineWidth = 1;
+  pen.setLineDash([2, 3]);
+  for (let k = i; k < last; k++) {
+    const end = view.axis.end[order[k]];
+    if (!isRelaxed(order[k]) || end >= at[k]) continue;
+    pen.beginPath();
+    pen.moveTo(Math.max(GUTTER, toX(end)), y(order[k]));
+    pen.lineTo(toX(at[k]), y(order[k]));
+    pen.stroke();
+  }
+  pen.setLineDash([]);
+  pen.strokeStyle = colours.path;
   pen.lineWidth = 1.5;
   pen.beginPath();
   for (let k = i; k < last; k++) {
@@ -357,7 +397,7 @@ const paintPath = (pen) => {
   }
   if (path.stuck < 0) return;
   const [x, barY, w] = barOf(path.stuck);
-  const toY = barY + BAR / 2, crossX = Math.min(Math.max(x + w / 2, GUTTER), frame.width);
+  const toY = barY + BAR / 2, crossX = Math.min(Math.max(w > 24 ? x + w - 12 : x + w / 2, GUTTER), frame.width);
   if (order.length) {
     pen.strokeStyle = colours.bad;
     pen.setLineDash([4, 3]);
