@@ -9,6 +9,20 @@ use crate::scenario::Scenario;
 use crate::sim::story::story;
 use crate::sim::{Run, RunOptions, run};
 
+/// The endings by which a folder's histories are known.
+pub const HISTORY_ENDINGS: [&str; 4] = ["jsonl", "edn", "log", "txt"];
+/// Files beside a saved history that only look like one.
+const NOT_HISTORIES: [&str; 3] = ["trace.txt", "story.txt", "README.txt"];
+
+/// Whether a file in a folder is taken for a history.
+#[must_use]
+pub fn is_history(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let name = path.file_name().and_then(|name| name.to_str());
+    ending.is_some_and(|ending| HISTORY_ENDINGS.contains(&ending))
+        && !name.is_some_and(|name| NOT_HISTORIES.contains(&name))
+}
+
 /// Saves a failing run as `DIR/seed-N/`. Returns the folder.
 ///
 /// # Errors
@@ -19,8 +33,8 @@ pub fn save_failure(dir: &Path, scenario: &Scenario, failed: &Run) -> Result<Pat
     Ok(folder)
 }
 
-/// Saves a failing run as `FOLDER/{scenario.json, history.jsonl, trace.txt, story.txt,
-/// verdict.json}`; runs it once more for the trace. Returns the story.
+/// Saves a failing run as `FOLDER/{scenario.json, history.jsonl, trace.txt, story.txt, lanes.json,
+/// verdict.json}`; runs it once more for trace and lanes. Returns the story.
 ///
 /// # Errors
 /// If the folder can't be written.
@@ -44,6 +58,8 @@ pub fn save_run(folder: &Path, scenario: &Scenario, failed: &Run) -> Result<Stri
     write_file(&folder.join("history.jsonl"), &failed.history.to_jsonl())?;
     write_file(&folder.join("trace.txt"), traced.trace.as_bytes())?;
     write_file(&folder.join("story.txt"), told.as_bytes())?;
+    let lanes = serde_json::to_string(&traced.lanes).unwrap_or_default();
+    write_file(&folder.join("lanes.json"), lanes.as_bytes())?;
     write_file(&folder.join("verdict.json"), verdict.as_bytes())?;
     Ok(told)
 }

@@ -18,6 +18,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod browser;
 mod edn;
 mod error;
 mod event;

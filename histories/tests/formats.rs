@@ -161,7 +161,7 @@ fn history() -> impl Strategy<Value = History> {
                 match (what, *is_open) {
                     (7, _) => recorder.nemesis(time, "partition", value),
                     (_, false) => {
-                        let key = keyed.then(|| Value::Int(1)).filter(|key| !key.is_null());
+                        let key = keyed.then_some(Value::Int(1));
                         recorder.invoke(time, process, "f", key, value, keyed.then_some("n1"));
                         *is_open = true;
                     }

@@ -110,8 +110,10 @@ impl fmt::Display for Counterexample {
 /// The explanation's own budget.
 const STEPS: u64 = 5_000_000;
 const MEMORY: usize = 512 << 20;
-/// The second search gets so many steps, and so much memory.
+/// The second search gets so many steps.
 const CONFIRM: u64 = 1_000_000;
+/// A step of an object that is no register makes and compares whole states: it counts for so many.
+const DEAR: u64 = 16;
 
 pub(crate) fn counterexample(
     taken: &Taken,
@@ -125,8 +127,9 @@ pub(crate) fn counterexample(
     while let Finding::Within(within) = finding {
         (part, finding) = (&within.0, &within.1);
     }
+    let dear = if part.registers.is_some() { 1 } else { DEAR };
     let budget = Budget {
-        steps: Some(STEPS),
+        steps: Some(STEPS / dear),
         memory: Some(MEMORY),
         ..options.budget
     };
@@ -138,7 +141,7 @@ pub(crate) fn counterexample(
     } else {
         shrinker.window(&prefix, finding)
     };
-    let confirmed = confirm(&core, rules, &shared)?;
+    let confirmed = confirm(&core, rules, CONFIRM / dear, &shared)?;
     let describe = |part: &Part, place: u32| Described::new(taken, part, place);
     let operations: Vec<Described> = (0u32..)
         .zip(&core.ops)
@@ -149,7 +152,7 @@ pub(crate) fn counterexample(
     if options.explain && operations.len() <= 100 {
         let mut machine = core.machine(rules.spec, rules.init, rules.tables);
         let mut meter = shared.meter();
-        if let Some(Ok(Searched::Stuck { op, attempts })) = meter.limited(CONFIRM, |meter| {
+        if let Some(Ok(Searched::Stuck { op, attempts })) = meter.limited(CONFIRM / dear, |meter| {
             Search::new(&core, &mut *machine, Use::Once).run(meter)
         }) {
             furthest.extend(attempts.into_iter().map(|attempt| {
@@ -189,12 +192,10 @@ pub(crate) fn counterexample(
 
 /// Asks the plain search. If it finds an order after all there is no verdict; if it does not end in
 /// time the violation stands unconfirmed.
-fn confirm(core: &Part, rules: Rules<'_>, shared: &Shared<'_>) -> Result<bool, Limit> {
+fn confirm(core: &Part, rules: Rules<'_>, steps: u64, shared: &Shared<'_>) -> Result<bool, Limit> {
     let mut machine = core.machine(rules.spec, rules.init, rules.tables);
     let mut meter = shared.meter();
-    let outcome = meter.limited(CONFIRM, |meter| {
-        wgl::explain(&core.ops, &mut *machine, meter)
-    });
+    let outcome = meter.limited(steps, |meter| wgl::explain(&core.ops, &mut *machine, meter));
     match outcome {
         Some(Ok(None)) => Ok(true),
         Some(Ok(Some(_))) => Err(Limit::Disagreement {

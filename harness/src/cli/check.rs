@@ -16,6 +16,7 @@ use plumb_histories::{Header, ReadError, Source, Value, read_source};
 use super::model::units::{parse_size, parse_time};
 use super::sim::all_cores;
 use super::{CliError, Exit, files, interrupt, progress};
+use crate::artifacts::{HISTORY_ENDINGS, is_history};
 use crate::verify::stopwatch;
 
 /// Judges recorded histories: is there an order of the operations that explains what clients saw?
@@ -64,7 +65,7 @@ pub struct CheckArgs {
     junit: Option<PathBuf>,
 }
 
-fn parse_init(text: &str) -> Result<Value, String> {
+pub(super) fn parse_init(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| {
         format!("not JSON ({error}): a string needs its quotes, as in --init '\"\"'")
     })
@@ -275,9 +276,6 @@ fn open(path: &Path, file: &str) -> Result<Source, CliError> {
     read_source(file, BufReader::with_capacity(1 << 16, reader)).map_err(|error| unreadable(&error))
 }
 
-/// The names by which a folder's histories are known.
-const ENDINGS: [&str; 4] = ["jsonl", "edn", "log", "txt"];
-
 /// The histories that are meant: files as named, and those of folders in order.
 fn histories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
@@ -291,7 +289,7 @@ fn histories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
         if files.len() == before {
             return Err(CliError::new(
                 format!("{}: no history in this folder", path.display()),
-                format!("histories end in .{}", ENDINGS.join(", .")),
+                format!("histories end in .{}", HISTORY_ENDINGS.join(", .")),
             ));
         }
     }
@@ -315,10 +313,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
         // Links to folders are not followed: they may lead back here.
         if entry.file_type().map_err(unreadable)?.is_dir() {
             collect(&path, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
-        {
+        } else if is_history(&path) {
             files.push(path);
         }
     }

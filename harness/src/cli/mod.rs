@@ -1,5 +1,6 @@
 //! The command line: parsing, dispatch and exit codes. Each command has a file of its own.
 
+mod browse;
 mod check;
 mod files;
 mod interrupt;
@@ -32,6 +33,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Verify(verify::VerifyArgs),
+    Browse(browse::BrowseArgs),
     Check(check::CheckArgs),
     Model(model::ModelArgs),
     Sim(sim::SimArgs),
@@ -54,6 +56,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
     match &cli.command {
         None => verify::run_default(),
         Some(Command::Verify(args)) => verify::run_command(args),
+        Some(Command::Browse(args)) => browse::run(args),
         Some(Command::Check(args)) => check::run(args),
         Some(Command::Model(args)) => model::run(args),
         Some(Command::Sim(args)) => sim::run_command(args),

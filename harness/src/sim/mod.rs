@@ -2,6 +2,7 @@
 //! where turmoil has none. `run` takes a scenario and gives back everything that was seen.
 
 mod faults;
+pub mod lanes;
 mod panics;
 pub mod run;
 pub mod seams;

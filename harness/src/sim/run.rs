@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plumb_checkers::{Budget, Options, Spec, Verdict, check};
+use plumb_histories::browser::ServerLanes;
 use plumb_histories::{Header, History, Outcome, Recorder, Value};
 use plumb_raft::seams::{Seams, Tasks};
 use plumb_raft::server::{self, LogDriver, ServerConfig};
@@ -71,6 +72,8 @@ pub struct Run {
     pub checking: Duration,
     /// The trace, if it was asked for.
     pub trace: String,
+    /// What each server was when, if the trace was asked for.
+    pub lanes: ServerLanes,
 }
 
 /// A server of the world, from outside.
@@ -417,6 +420,7 @@ impl<'a> World<'a> {
             }
         }
         Run {
+            lanes: std::mem::take(&mut watched.lanes).finish(&history),
             history,
             violation: watched.judge.violation().cloned(),
             undecided,

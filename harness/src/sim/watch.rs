@@ -6,6 +6,7 @@ use plumb_raft::core::{Effects, Input, Node};
 use plumb_raft::server::Observer;
 use plumb_raft::storage::RecoveryReport;
 
+use super::lanes::Lanes;
 use super::trace::Trace;
 use crate::invariants::Judge;
 
@@ -16,6 +17,8 @@ pub struct Watched {
     pub judge: Judge,
     /// Records every step.
     pub trace: Trace,
+    /// Records every change.
+    pub lanes: Lanes,
 }
 
 /// A handle; clones watch the same run.
@@ -29,6 +32,7 @@ impl Watch {
         let watched = Watched {
             judge: Judge::default(),
             trace: Trace::new(recording),
+            lanes: Lanes::new(recording),
         };
         Watch(Arc::new(Mutex::new(watched)))
     }
@@ -50,6 +54,7 @@ impl Observer for Watch {
     fn recovered(&self, node: &Node, report: &RecoveryReport) {
         let mut watched = self.lock();
         watched.trace.recovered(now_ns(), node, report);
+        watched.lanes.recovered(now_ns(), node);
         watched.judge.recovered(now_ns(), node, report);
     }
 
@@ -62,6 +67,7 @@ impl Observer for Watch {
     fn after_step(&self, node: &Node, effects: &Effects) {
         let mut watched = self.lock();
         watched.trace.after_step(now_ns(), node, effects);
+        watched.lanes.after_step(now_ns(), node, effects);
         watched.judge.after_step(now_ns(), node, effects);
     }
 }

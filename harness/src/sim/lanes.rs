@@ -1,0 +1,179 @@
+//! What each server was when, for the lanes of a history's page: the trace's little sister, in numbers.
+
+use std::collections::BTreeMap;
+
+use plumb_histories::browser::{ServerChange, ServerLanes, ServerRole};
+use plumb_histories::{History, NemesisEvent};
+use plumb_raft::core::{Effects, Node, RoleKind};
+use plumb_raft::types::{LogIndex, NodeId};
+
+/// A server as it was last seen.
+#[derive(Debug)]
+struct Seen {
+    at_ns: u64,
+    change: ServerChange,
+}
+
+/// The changes so far; recording can be off, since a sweep has no use for them.
+#[derive(Debug, Default)]
+pub struct Lanes {
+    recording: bool,
+    servers: BTreeMap<NodeId, Seen>,
+    changes: Vec<ServerChange>,
+}
+
+impl Lanes {
+    /// Lanes that keep their changes, or none.
+    #[must_use]
+    pub fn new(recording: bool) -> Lanes {
+        Lanes {
+            recording,
+            ..Lanes::default()
+        }
+    }
+
+    /// A server has started. If it ran before, it was down since it last did something.
+    pub fn recovered(&mut self, at_ns: u64, node: &Node) {
+        if !self.recording {
+            return;
+        }
+        if let Some(seen) = self.servers.remove(&node.id()) {
+            self.changes.push(down(&seen, seen.at_ns));
+        }
+        self.see(at_ns, change(at_ns, node, 0), node.id());
+    }
+
+    /// A server has taken a step.
+    pub fn after_step(&mut self, at_ns: u64, node: &Node, effects: &Effects) {
+        if !self.recording {
+            return;
+        }
+        let before = self.servers.get(&node.id());
+        let before = before.map_or(0, |seen| seen.change.applied);
+        let applied = effects.apply.last().map_or(before, |entry| entry.index.0);
+        self.see(at_ns, change(at_ns, node, applied), node.id());
+    }
+
+    fn see(&mut self, at_ns: u64, change: ServerChange, id: NodeId) {
+        let same = self.servers.get(&id).is_some_and(|seen| {
+            let at_ns = seen.change.at_ns;
+            seen.change
+                == ServerChange {
+                    at_ns,
+                    ..change.clone()
+                }
+        });
+        if same {
+            if let Some(seen) = self.servers.get_mut(&id) {
+                seen.at_ns = at_ns;
+            }
+            return;
+        }
+        self.changes.push(change.clone());
+        self.servers.insert(id, Seen { at_ns, change });
+    }
+
+    /// The lanes. A server doesn't see its own crash; what the nemesis did tells when it was.
+    #[must_use]
+    pub fn finish(mut self, history: &History) -> ServerLanes {
+        let ids: Vec<NodeId> = self.servers.keys().copied().collect();
+        let crashes: Vec<&NemesisEvent> = history
+            .nemesis()
+            .iter()
+            .filter(|event| is_crash(event))
+            .collect();
+        for seen in self.servers.values() {
+            let last = crashes
+                .iter()
+                .find(|crash| crash.time_ns >= seen.at_ns && strikes(crash, &seen.change));
+            if let Some(crash) = last {
+                self.changes.push(down(seen, crash.time_ns));
+            }
+        }
+        for i in 0..self.changes.len() {
+            if self.changes[i].role == ServerRole::Down {
+                let restart = self.changes[i + 1..]
+                    .iter()
+                    .find(|next| next.server == self.changes[i].server);
+                let until = restart.map_or(u64::MAX, |next| next.at_ns);
+                let from = self.changes[i].at_ns;
+                if let Some(crash) = crashes
+                    .iter()
+                    .find(|crash| (from..until).contains(&crash.time_ns))
+                {
+                    self.changes[i].at_ns = crash.time_ns;
+                }
+            }
+        }
+        self.changes.sort_by_key(|change| change.at_ns);
+        for change in &mut self.changes {
+            // By number until here: names come once all servers are known.
+            change.server = ids
+                .iter()
+                .position(|id| id.0 == change.server as u64)
+                .unwrap_or(usize::MAX);
+            change.vote = change
+                .vote
+                .and_then(|vote| ids.iter().position(|id| id.0 == vote as u64));
+        }
+        ServerLanes {
+            plumb_lanes: 1,
+            servers: ids.iter().map(ToString::to_string).collect(),
+            changes: self.changes,
+        }
+    }
+}
+
+fn is_crash(event: &NemesisEvent) -> bool {
+    let words = event.value.as_str().unwrap_or_default();
+    event.f == "begins" && (words.starts_with("crash") || words.starts_with("power loss"))
+}
+
+/// Whether a crash can have been this server's.
+fn strikes(crash: &NemesisEvent, last: &ServerChange) -> bool {
+    let words = crash.value.as_str().unwrap_or_default();
+    words.starts_with("power loss")
+        || words.starts_with(&format!("crash n{},", last.server))
+        || (words.starts_with("crash the leader") && last.role == ServerRole::Leader)
+}
+
+fn down(seen: &Seen, at_ns: u64) -> ServerChange {
+    ServerChange {
+        at_ns,
+        role: ServerRole::Down,
+        ..seen.change.clone()
+    }
+}
+
+fn change(at_ns: u64, node: &Node, applied: u64) -> ServerChange {
+    let place = |id: NodeId| usize::try_from(id.0).unwrap_or(usize::MAX);
+    ServerChange {
+        at_ns,
+        server: place(node.id()),
+        role: match node.role_kind() {
+            RoleKind::Follower => ServerRole::Follower,
+            RoleKind::Candidate => ServerRole::Candidate,
+            RoleKind::Leader => ServerRole::Leader,
+        },
+        term: node.current_term().0,
+        vote: node.hard_state().voted_for.map(place),
+        commit: node.commit_index().0,
+        applied,
+        last: node.log().last_index().0,
+        log: runs(node),
+    }
+}
+
+/// The log as runs of entries of one term.
+fn runs(node: &Node) -> Vec<(u64, u64)> {
+    let (log, mut index, mut runs) = (node.log(), node.log().last_index(), Vec::new());
+    while index > LogIndex::ZERO
+        && let Some(term) = log.term_at(index)
+    {
+        let first = log.first_index_of_run(index);
+        runs.push((term.0, first.0));
+        index = first.prev();
+    }
+    runs.reverse();
+    runs
+}

@@ -1,0 +1,121 @@
+// Does to a page what a person does, and says what it saw: at the end it goes to /said?JSON.
+const seen = { errors: [], steps: {}, figures: {} };
+window.addEventListener("error", (event) => seen.errors.push(String(event.message)));
+window.addEventListener("securitypolicyviolation", (event) => seen.errors.push(`blocked: ${event.violatedDirective}`));
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const nextFrame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+const press = (key, target = document.getElementById("canvas")) => target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+const words = (id) => document.getElementById(id).innerText;
+const finish = (promise) => promise.catch((error) => seen.errors.push(String(error))).then(() => {
+  location.href = `/said?${encodeURIComponent(JSON.stringify(seen))}`;
+});
+const ready = async () => {
+  if (document.readyState !== "complete") await new Promise((resolve) => window.addEventListener("load", resolve));
+  await nextFrame();
+  await nextFrame();
+};
+const colours = () => {
+  const canvas = document.getElementById("canvas"), found = new Set();
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  for (let i = 0; i < data.length; i += 4 * 37) found.add(`${data[i]},${data[i + 1]},${data[i + 2]}`);
+  return found.size;
+};
+
+const walkThrough = () => finish((async () => {
+  await ready();
+  const { steps } = seen;
+  steps["the verdict is the first thing said"] = /Not linearizable: key/.test(document.querySelector("h1").innerText);
+  steps["the core is drawn"] = document.querySelectorAll("#core-picture svg a").length >= 2;
+  steps["the timeline is drawn"] = colours() > 5;
+  press("Escape");
+  press("v");
+  await nextFrame();
+  steps["v goes to the operation that cannot be placed"] = /cannot be placed/.test(words("operation"));
+  await pause(400);
+  steps["the address links to it"] = /op=\d+/.test(location.hash);
+  const before = words("operation");
+  press("n");
+  await nextFrame();
+  steps["n walks on"] = words("operation") !== before && /Outcome/.test(words("operation"));
+  press("0");
+  press(",");
+  await nextFrame();
+  steps["the scrubber shows every server"] = document.querySelectorAll("#moment .servers tbody tr").length === 5 && /leader|follower|down/.test(words("moment"));
+  const key = document.getElementById("key");
+  key.value = key.options[key.options.length - 1].value;
+  key.dispatchEvent(new Event("change"));
+  await pause(400);
+  steps["a key filters, and the address keeps it"] = location.hash.includes("key=");
+  const find = document.getElementById("find");
+  find.value = "info";
+  find.dispatchEvent(new Event("input"));
+  steps["finding counts"] = /^\d+ found$/.test(words("found"));
+  key.value = "";
+  key.dispatchEvent(new Event("change"));
+  find.value = "write info";
+  find.dispatchEvent(new Event("input"));
+  find.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+  await nextFrame();
+  steps["Enter goes to what was found"] = /nobody knows/.test(words("operation"));
+  find.value = "";
+  find.dispatchEvent(new Event("input"));
+  document.getElementById("table").open = true;
+  await pause(50);
+  steps["the table holds operations"] = document.querySelectorAll("#rows tr").length === 100;
+  press("x");
+  await pause(50);
+  steps["the order of events is an axis too"] = document.getElementById("axis").getAttribute("aria-pressed") === "true" && colours() > 5;
+  press("d");
+  await pause(100);
+  steps["dark is another colour"] = colours() > 5 && document.documentElement.dataset.theme !== undefined;
+  const box = document.getElementById("canvas").getBoundingClientRect();
+  document.getElementById("canvas").dispatchEvent(new WheelEvent("wheel", { deltaY: -400, ctrlKey: true, clientX: box.left + 600, clientY: box.top + 60, bubbles: true, cancelable: true }));
+  await pause(400);
+  steps["the wheel zooms"] = /from=/.test(location.hash);
+  steps["everything to press has a name"] = [...document.querySelectorAll("button:not([hidden]), select, input, canvas")].every((node) => node.innerText?.trim() || node.getAttribute("aria-label") || node.labels?.[0]?.innerText.trim() || node.closest("[hidden]"));
+})());
+
+const arrive = (op) => finish((async () => {
+  await ready();
+  seen.steps.operation = words("operation").includes(`#op=${op}`);
+  seen.steps.moment = words("moment").includes("4.0000 s");
+})());
+
+const showAll = () => finish((async () => {
+  await ready();
+  document.getElementById("table").open = true;
+  for (const key of ["0", "n", "n", "n", ",", "v", "]"]) press(key);
+  const box = document.getElementById("canvas").getBoundingClientRect();
+  for (let x = 100; x < 1200; x += 20) document.getElementById("canvas").dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + x, clientY: box.top + 30, bubbles: true }));
+  await pause(300);
+  seen.steps["nothing ran"] = window.evil === undefined;
+  seen.steps["no element"] = document.querySelector("img, iframe, object") === null;
+})());
+
+const timeFrames = () => finish((async () => {
+  await ready();
+  const { figures } = seen;
+  figures.timeline_ms = performance.now();
+  figures.first_paint_ms = performance.getEntriesByType("paint").find((entry) => entry.name === "first-contentful-paint")?.startTime;
+  const pans = async (name) => {
+    const times = [];
+    let last = await nextFrame();
+    for (let i = 0; i < 120; i++) {
+      press(i % 60 < 30 ? "ArrowRight" : "ArrowLeft");
+      const now = await nextFrame();
+      times.push(now - last);
+      last = now;
+    }
+    times.sort((a, b) => a - b);
+    figures[`${name}_median_ms`] = times[60];
+    figures[`${name}_p95_ms`] = times[114];
+    figures[`${name}_worst_ms`] = times[119];
+  };
+  press("0");
+  press("+");
+  await pans("whole");
+  for (const name of ["tenth", "hundredth", "thousandth"]) {
+    for (let i = 0; i < 5; i++) press("+");
+    await pans(name);
+  }
+})());

@@ -1,0 +1,61 @@
+//! Runs to look at: a real one, and one in which a client was told something impossible.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::path::{Path, PathBuf};
+
+use plumb_harness::artifacts::save_failure;
+use plumb_harness::nemesis::{Length, generate};
+use plumb_harness::sim::{Run, RunOptions, run};
+use plumb_histories::{Builder, History, Kind, Line, Value};
+
+/// The binary under test.
+pub const PLUMB: &str = env!("CARGO_BIN_EXE_plumb");
+
+/// A folder that stays after the tests, so that a person can look at what they looked at.
+pub fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    drop(std::fs::remove_dir_all(&folder));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A run of real servers under faults, with one read that returns what was long overwritten; saved as a
+/// failing run is. Returns its folder.
+pub fn stale_read(into: &Path) -> PathBuf {
+    let scenario = generate(7, Length::SHORT);
+    let seen = run(&scenario, RunOptions { trace: true });
+    let failed = Run {
+        history: with_a_stale_read(&seen.history),
+        ..seen
+    };
+    save_failure(into, &scenario, &failed).unwrap()
+}
+
+fn with_a_stale_read(history: &History) -> History {
+    let mut written: Vec<(Value, Value)> = Vec::new();
+    let mut builder = Builder::new(history.header().clone());
+    let mut told = false;
+    for line in history.lines() {
+        let line = match line {
+            Line::Client(mut event) if event.kind == Kind::Ok => {
+                let key = event.key.clone().unwrap_or_default();
+                let of_key: Vec<&Value> = written
+                    .iter()
+                    .filter(|(k, _)| *k == key)
+                    .map(|(_, v)| v)
+                    .collect();
+                if event.f == "read" && of_key.len() > 8 && !told {
+                    event.value = of_key[of_key.len() - 3].clone();
+                    told = true;
+                } else if event.f == "write" {
+                    written.push((key, event.value.clone()));
+                }
+                Line::Client(event)
+            }
+            line => line,
+        };
+        builder.push(line).unwrap();
+    }
+    assert!(told, "the run has a read after nine writes");
+    builder.finish()
+}

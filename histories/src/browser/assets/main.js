@@ -1,0 +1,68 @@
+// Start: the first view is what a reviewer came for.
+
+const live = document.getElementById("live");
+const say = (words) => { live.textContent = words; };
+
+const repaint = () => {
+  readColours();
+  layOut();
+  strip = null;
+  drawCore();
+  schedule();
+};
+listeners.push((what) => {
+  if (what === "lanes") {
+    layOut();
+    choosePath();
+    strip = null;
+    keyField.value = view.key;
+    button("axis").setAttribute("aria-pressed", String(view.axis.byOrder));
+    button("lanes").setAttribute("aria-pressed", String(view.merged));
+    tableFrom = 0;
+    countFound();
+    showTable();
+  }
+  if (what === "selected") {
+    showOperation();
+    bringLane(view.selected);
+    if (view.selected >= 0) say(`operation ${view.selected}: ${action(view.selected, true).slice(0, 120)}, process ${ops.process[view.selected]}, ${OUTCOMES[ops.outcome[view.selected]]}`);
+    if (view.selected >= 0 && document.getElementById("table").open && (view.selected < tableFrom || view.selected >= tableNext)) tableFrom = view.selected;
+    showTable();
+  }
+  if (what === "moment") showMoment();
+  schedule();
+});
+
+for (const key of keyTexts) keyField.append(element("option", { value: key }, key));
+keyField.closest("label").hidden = keyTexts.length < 2;
+button("axis").hidden = !clocks;
+button("go-violation").hidden = core.size === 0 && verdict?.at == null;
+document.body.classList.toggle("has-core", core.size > 0);
+
+readColours();
+arrange();
+if (view.lanes.length > 16) {
+  const before = view.lanes;
+  view.merged = true;
+  arrange();
+  if (view.lanes.length > before.length * 0.7) { view.merged = false; arrange(); }
+}
+button("lanes").hidden = view.lanes.length === new Set(ops.process).size && !view.merged && view.lanes.length < 2;
+view.from = view.axis.min;
+view.to = view.axis.max;
+layOut();
+if (verdict?.key && keyTexts.includes(verdict.key) && core.size) view.key = verdict.key;
+arrange();
+changed("lanes");
+showOperation();
+showMoment();
+drawCore();
+if (core.size) {
+  reveal([...core]);
+  bringLane(stuck >= 0 ? stuck : [...core][0]);
+} else if (verdict?.at != null) follow(`#t=${verdict.at}`);
+else fit();
+follow(location.hash);
+window.addEventListener("hashchange", () => follow(location.hash));
+new ResizeObserver(repaint).observe(document.getElementById("stage"));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
