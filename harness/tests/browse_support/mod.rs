@@ -15,7 +15,7 @@ pub const PLUMB: &str = env!("CARGO_BIN_EXE_plumb");
 pub fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     drop(std::fs::remove_dir_all(&folder));
-    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir_all(&folder).expect("a folder for the test");
     folder
 }
 
@@ -28,7 +28,7 @@ pub fn stale_read(into: &Path) -> PathBuf {
         history: with_a_stale_read(&seen.history),
         ..seen
     };
-    save_failure(into, &scenario, &failed).unwrap()
+    save_failure(into, &scenario, &failed).expect("it is saved")
 }
 
 fn with_a_stale_read(history: &History) -> History {
