@@ -122,8 +122,10 @@ pub async fn run(
         peers: peer_sender,
         clients: client_sender,
     };
-    let accepting = connections::accept(listener, config.core.id, inbox, seams.clone());
-    seams.tasks.spawn_in(&mut tasks, accepting);
+    // Not the seams as a whole: a task that is aborted lets go of what it holds a little later, and
+    // the disk must be free for the next life as soon as this one is over.
+    let clock = Arc::clone(&seams.clock);
+    let accepting = connections::accept(listener, config.core.id, inbox, seams.tasks, clock);
     let writer = match config.log_driver {
         LogDriver::Thread => LogWriter::on_thread(wal),
         LogDriver::Inline => {
@@ -150,7 +152,11 @@ pub async fn run(
         config.heartbeat,
     );
     let runtime = runtime::Runtime::new(node, writer, links, timers, observer);
-    runtime
-        .run(effects, from_peers, from_clients, shutdown)
-        .await
+    let running = runtime.run(effects, from_peers, from_clients, shutdown);
+    tokio::select! {
+        biased;
+        ended = running => ended,
+        // In this task, so that the address is free as soon as the server is gone.
+        () = accepting => unreachable!("connections are accepted until the server ends"),
+    }
 }
