@@ -90,6 +90,12 @@ pub struct Settings {
     pub segment_bytes: u64,
     /// Entries in one AppendEntries at most.
     pub max_entries_per_append: usize,
+    /// Servers ask whether they could be elected before they stand.
+    pub pre_vote: bool,
+    /// Leaders without contact to a quorum step down.
+    pub check_quorum: bool,
+    /// Votes are refused while a leader is alive.
+    pub stickiness: bool,
 }
 
 /// One fault, from its beginning to its end.
@@ -145,6 +151,11 @@ pub enum FaultKind {
         delay_permille: u32,
         /// By at most this much.
         delay_ms: u64,
+    },
+    /// No fault, but what an operator does: the leader is asked to hand over.
+    Transfer {
+        /// To this server.
+        to: u64,
     },
 }
 
@@ -280,6 +291,7 @@ impl Scenario {
                     Target::Server(id) => known(&[*id]),
                     Target::Leader => true,
                 },
+                FaultKind::Transfer { to } => known(&[*to]),
                 FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } => true,
             };
             if !servers_known {

@@ -9,6 +9,8 @@ pub struct Coverage {
     pub steps: u64,
     /// Messages sent between servers.
     pub messages: u64,
+    /// Times a server asked whether it could be elected.
+    pub pre_votes: u64,
     /// Elections begun.
     pub elections: u64,
     /// Elections won.
@@ -29,6 +31,10 @@ pub struct Coverage {
     pub reads: u64,
     /// Proposals and reads refused.
     pub refusals: u64,
+    /// Leaders that stepped down because they missed a quorum.
+    pub quorums_missed: u64,
+    /// Leaderships handed over.
+    pub transfers: u64,
 }
 
 impl Coverage {
@@ -46,9 +52,10 @@ impl Coverage {
     /// The counts with their names, in a fixed order.
     #[must_use]
     pub fn named(&self) -> Vec<(&'static str, u64)> {
-        const NAMES: [&str; 12] = [
+        const NAMES: [&str; 15] = [
             "steps",
             "messages",
+            "pre-votes asked for",
             "elections begun",
             "leaders elected",
             "leaders that stepped down",
@@ -59,6 +66,8 @@ impl Coverage {
             "torn tails found",
             "reads confirmed",
             "requests refused",
+            "leaders that missed a quorum",
+            "leaderships handed over",
         ];
         NAMES
             .into_iter()
@@ -66,10 +75,11 @@ impl Coverage {
             .collect()
     }
 
-    fn fields_mut(&mut self) -> [&mut u64; 12] {
+    fn fields_mut(&mut self) -> [&mut u64; 15] {
         [
             &mut self.steps,
             &mut self.messages,
+            &mut self.pre_votes,
             &mut self.elections,
             &mut self.leaders,
             &mut self.step_downs,
@@ -80,6 +90,8 @@ impl Coverage {
             &mut self.torn_tails,
             &mut self.reads,
             &mut self.refusals,
+            &mut self.quorums_missed,
+            &mut self.transfers,
         ]
     }
 }

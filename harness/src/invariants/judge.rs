@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use plumb_raft::core::{
-    Answer, AppendOutcome, Effects, Envelope, Input, Message, Node, RoleKind, Timer, Write,
+    Answer, AppendOutcome, Effects, Envelope, Input, Message, Node, RoleKind, Write,
 };
 use plumb_raft::storage::RecoveryReport;
 use plumb_raft::types::{Entry, LogIndex, NodeId, Term};
@@ -128,12 +128,8 @@ impl Judge {
         self.coverage.steps += 1;
         let server = self.servers.entry(node.id()).or_default();
         server.before = Some(Snapshot::of(node));
-        match input {
-            Input::Persisted(seq) => server.disk.complete(*seq),
-            Input::TimerFired(Timer::Election) if node.role_kind() != RoleKind::Leader => {
-                self.coverage.elections += 1;
-            }
-            _ => {}
+        if let Input::Persisted(seq) = input {
+            server.disk.complete(*seq);
         }
     }
 
@@ -157,6 +153,12 @@ impl Judge {
                 "Commit Monotonicity",
                 format!("{id} went back to {}", now.commit),
             );
+        }
+        if now.role == RoleKind::PreCandidate && before.role != RoleKind::PreCandidate {
+            self.coverage.pre_votes += 1;
+        }
+        if now.role == RoleKind::Candidate && now.term > before.term {
+            self.coverage.elections += 1;
         }
         self.leadership(at_ns, node, before, now);
         if let Some(batch) = &effects.persist {
@@ -184,6 +186,7 @@ impl Judge {
                         self.rule(at_ns, "Read Index", format!("{id} reads at {index}"));
                     }
                 }
+                Answer::HandedOver => self.coverage.transfers += 1,
                 Answer::Refused(_) => self.coverage.refusals += 1,
                 Answer::Appended { .. } => {}
             }
@@ -196,6 +199,8 @@ impl Judge {
         let led = before.role == RoleKind::Leader;
         if led && now.role != RoleKind::Leader {
             self.coverage.step_downs += 1;
+            // Deposed by nobody: it has missed its quorum.
+            self.coverage.quorums_missed += u64::from(before.term == now.term);
         }
         if now.role != RoleKind::Leader {
             return;

@@ -82,6 +82,9 @@ fn settings(draw: &mut Stream, servers: u64) -> Settings {
         sector_bytes: [16, 64, 512, 4096][draw.index(4)],
         segment_bytes: [1 << 10, 8 << 10, 1 << 20][draw.index(3)],
         max_entries_per_append: [1, 4, 64][draw.index(3)],
+        pre_vote: draw.chance(0.7),
+        check_quorum: draw.chance(0.7),
+        stickiness: draw.chance(0.7),
     }
 }
 
@@ -99,15 +102,17 @@ enum Kind {
     Crash,
     PowerLoss,
     Noise,
+    Transfer,
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind::Partition,
     Kind::OneWay,
     Kind::Isolate,
     Kind::Crash,
     Kind::PowerLoss,
     Kind::Noise,
+    Kind::Transfer,
 ];
 
 fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
@@ -124,6 +129,7 @@ fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
         let what = fault(&mut draw, kind, servers);
         let for_ms = match what {
             FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } => 10 + draw.below(800),
+            FaultKind::Transfer { .. } => 0,
             _ => 50 + draw.below(2_500),
         };
         if at_ms + for_ms > faults_ms {
@@ -170,6 +176,9 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
         },
         Kind::PowerLoss => FaultKind::PowerLoss {
             unsynced: unsynced(draw),
+        },
+        Kind::Transfer => FaultKind::Transfer {
+            to: 1 + draw.below(servers),
         },
         Kind::Noise => FaultKind::Noise {
             drop_permille: draw.below(300) as u32,

@@ -113,6 +113,7 @@ fn line(text: &mut String, at_ns: u64, who: &str, what: &str) {
 pub fn state(node: &Node) -> String {
     let role = match node.role_kind() {
         RoleKind::Follower => "follower",
+        RoleKind::PreCandidate => "pre-candidate",
         RoleKind::Candidate => "candidate",
         RoleKind::Leader => "leader",
     };
@@ -143,6 +144,7 @@ fn describe_input(input: &Input) -> String {
             format!("is proposed {}", ids.join(" "))
         }
         Input::Read(id) => format!("is asked to read #{}", id.0),
+        Input::Transfer(id, to) => format!("is asked to hand over to {to} #{}", id.0),
         Input::Persisted(seq) => format!("has #{} on disk", seq.0),
     }
 }
@@ -167,12 +169,30 @@ fn describe_write(write: &DiskWrite) -> String {
 #[must_use]
 pub fn describe_message(message: &Message) -> String {
     match message {
-        Message::RequestVote {
+        Message::PreVote {
             term,
             last_log_index,
             last_log_term,
         } => {
-            format!("RequestVote term {term} log {last_log_index}@{last_log_term}")
+            format!("PreVote term {term} log {last_log_index}@{last_log_term}")
+        }
+        Message::PreVoteReply {
+            term,
+            asked_in,
+            granted,
+        } => {
+            let verdict = if *granted { "would" } else { "would not" };
+            format!("{verdict} vote term {term} asked in {asked_in}")
+        }
+        Message::TimeoutNow { term } => format!("TimeoutNow term {term}"),
+        Message::RequestVote {
+            term,
+            last_log_index,
+            last_log_term,
+            transfer,
+        } => {
+            let why = if *transfer { " for a transfer" } else { "" };
+            format!("RequestVote term {term} log {last_log_index}@{last_log_term}{why}")
         }
         Message::RequestVoteReply { term, granted } => {
             format!(
@@ -229,6 +249,10 @@ fn describe_answer(answer: Answer) -> String {
                 leader.map_or("another".to_owned(), |id| id.to_string())
             )
         }
+        Answer::HandedOver => "handed over".to_owned(),
+        Answer::Refused(Refusal::HandingOver) => "handing over".to_owned(),
+        Answer::Refused(Refusal::NoSuchVoter) => "no such voter".to_owned(),
+        Answer::Refused(Refusal::TransferTimedOut) => "the transfer timed out".to_owned(),
         Answer::Refused(Refusal::LostLeadership) => "no longer the leader".to_owned(),
     }
 }

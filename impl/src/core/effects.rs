@@ -34,11 +34,16 @@ pub struct Batch {
     pub writes: Vec<Write>,
 }
 
-/// The two timers of §5.2. Setting one replaces the one of the same kind that was running.
+/// The timers of §5.2 and the one of leader stickiness. Setting one replaces the one of the same
+/// kind that was running. Time reaches the core only as timers that fire: safety never rests on
+/// when they do, so that a model checker may let them fire at any moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timer {
-    /// Fires after a time drawn anew from the election timeout's range.
+    /// Fires after a time drawn anew from the election timeout's range. A leader uses it to see
+    /// whether it still reaches a quorum.
     Election,
+    /// Fires after the least election timeout: the leader last heard may be gone.
+    Stickiness,
     /// Fires after the heartbeat interval.
     Heartbeat,
 }
@@ -57,6 +62,12 @@ pub enum Refusal {
     NotLeader(Option<NodeId>),
     /// This server stopped leading before a read was confirmed: ask again.
     LostLeadership,
+    /// This leader is handing over and takes nothing new.
+    HandingOver,
+    /// The server that was to take over is no voter.
+    NoSuchVoter,
+    /// The server that was to take over did not in time: this one leads on.
+    TransferTimedOut,
 }
 
 /// The core's answer to a client's request.
@@ -69,6 +80,8 @@ pub enum Answer {
         /// In which term: another term at that index later means that it was overwritten.
         term: Term,
     },
+    /// The leadership was given up after the transfer was asked for, or was with its target already.
+    HandedOver,
     /// The read may be served once the state machine has applied up to here (§8).
     ReadAt(LogIndex),
     /// Nothing happened.

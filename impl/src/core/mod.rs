@@ -4,7 +4,8 @@
 //!
 //! One room a concern: [`quorum`] counts, [`log`] holds entries, [`progress`] tracks a follower,
 //! [`reads`] confirms leadership, [`durability`] withholds promises, and [`node`] joins them by the
-//! rules of Figure 2 (elections in `election`, the log in `replication`).
+//! rules of Figure 2 (elections in `election`, the log in `replication`, handing over in
+//! [`transfer`]).
 
 pub mod config;
 pub mod durability;
@@ -20,9 +21,11 @@ pub mod reads;
 mod replication;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 
 pub use config::CoreConfig;
 pub use effects::{Answer, Batch, Effects, PersistSeq, Refusal, RequestId, Timer, Write};
 pub use input::Input;
 pub use message::{AppendOutcome, Envelope, Message, Round};
 pub use node::{Node, Role, RoleKind};
+pub use transfer::Transfer;

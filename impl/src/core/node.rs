@@ -10,6 +10,7 @@ use super::log::Log;
 use super::message::{Envelope, Message};
 use super::progress::Progress;
 use super::reads::Reads;
+use super::transfer::Transfer;
 use crate::types::{Entry, HardState, LogIndex, NodeId, Term};
 
 /// What a server is at the moment, with what only that role has (§5.1).
@@ -19,6 +20,11 @@ pub enum Role {
     Follower {
         /// Who leads this term, once heard from.
         leader: Option<NodeId>,
+    },
+    /// Finds out whether it could win an election, still in the old term (dissertation §9.6).
+    PreCandidate {
+        /// Who would vote for it.
+        votes: BTreeSet<NodeId>,
     },
     /// Wants to lead.
     Candidate {
@@ -36,6 +42,8 @@ pub struct Leadership {
     pub progress: BTreeMap<NodeId, Progress>,
     /// Reads on their way.
     pub reads: Reads,
+    /// The server that is to take over, while it is.
+    pub transfer: Option<Transfer>,
 }
 
 /// A role's name.
@@ -43,6 +51,8 @@ pub struct Leadership {
 pub enum RoleKind {
     /// See [`Role::Follower`].
     Follower,
+    /// See [`Role::PreCandidate`].
+    PreCandidate,
     /// See [`Role::Candidate`].
     Candidate,
     /// See [`Role::Leader`].
@@ -59,6 +69,8 @@ pub struct Node {
     /// The last entry handed out to be applied.
     pub(super) handed_out: LogIndex,
     pub(super) role: Role,
+    /// A leader was heard within the least election timeout, or may have been before a restart.
+    pub(super) leader_is_fresh: bool,
     pub(super) durability: Durability,
 }
 
@@ -137,11 +149,14 @@ impl Node {
             commit_index: LogIndex::ZERO,
             handed_out: LogIndex::ZERO,
             role: Role::Follower { leader: None },
+            // A restart forgets when a leader was last heard, and a promise not to depose it must
+            // outlive the restart.
+            leader_is_fresh: true,
         };
         (
             node,
             Effects {
-                timers: vec![Timer::Election],
+                timers: vec![Timer::Election, Timer::Stickiness],
                 ..Effects::default()
             },
         )
@@ -153,9 +168,11 @@ impl Node {
         match input {
             Input::Receive(envelope) => self.receive(envelope, &mut out),
             Input::TimerFired(Timer::Election) => self.election_timeout(&mut out),
+            Input::TimerFired(Timer::Stickiness) => self.leader_is_fresh = false,
             Input::TimerFired(Timer::Heartbeat) => self.heartbeat_timeout(&mut out),
             Input::Propose(requests) => self.propose(requests, &mut out),
             Input::Read(id) => self.read(id, &mut out),
+            Input::Transfer(id, target) => self.transfer(id, target, &mut out),
             Input::Persisted(seq) => {
                 out.effects.send.extend(self.durability.complete(seq));
                 self.count_own_vote(&mut out);
@@ -192,15 +209,33 @@ impl Node {
         if from == self.config.id || !self.config.voters.contains(&from) {
             return;
         }
-        // Figure 2, "all servers": a higher term in any message makes a follower.
-        if message.term() > self.current_term() {
-            self.adopt_term(message.term(), out);
+        match &message {
+            // A question about the future: whoever asks it may never stand.
+            Message::PreVote { .. } => {}
+            Message::RequestVote {
+                transfer: false, ..
+            } if self.sticks_to_leader() => return,
+            // Figure 2, "all servers": a higher term in any message makes a follower.
+            _ if message.term() > self.current_term() => self.adopt_term(message.term(), out),
+            _ => {}
         }
         match message {
+            Message::PreVote {
+                term,
+                last_log_index,
+                last_log_term,
+            } => {
+                self.pre_vote(from, term, (last_log_term, last_log_index), out);
+            }
+            Message::PreVoteReply {
+                asked_in, granted, ..
+            } => self.pre_vote_reply(from, asked_in, granted, out),
+            Message::TimeoutNow { term } => self.timeout_now(from, term, out),
             Message::RequestVote {
                 term,
                 last_log_index,
                 last_log_term,
+                transfer: _,
             } => {
                 self.request_vote(from, term, last_log_index, last_log_term, out);
             }
@@ -257,8 +292,11 @@ impl Node {
         let was = std::mem::replace(&mut self.role, Role::Follower { leader });
         match was {
             Role::Follower { .. } => {}
-            Role::Candidate { .. } => out.set_timer(Timer::Election),
+            Role::PreCandidate { .. } | Role::Candidate { .. } => out.set_timer(Timer::Election),
             Role::Leader(leadership) => {
+                if let Some(transfer) = leadership.transfer {
+                    out.answer(transfer.request, Answer::HandedOver);
+                }
                 for id in leadership.reads.abandon() {
                     out.answer(id, Answer::Refused(Refusal::LostLeadership));
                 }
@@ -302,6 +340,7 @@ impl Node {
     pub fn role_kind(&self) -> RoleKind {
         match self.role {
             Role::Follower { .. } => RoleKind::Follower,
+            Role::PreCandidate { .. } => RoleKind::PreCandidate,
             Role::Candidate { .. } => RoleKind::Candidate,
             Role::Leader(_) => RoleKind::Leader,
         }
@@ -312,7 +351,7 @@ impl Node {
     pub fn leader(&self) -> Option<NodeId> {
         match &self.role {
             Role::Follower { leader } => *leader,
-            Role::Candidate { .. } => None,
+            Role::PreCandidate { .. } | Role::Candidate { .. } => None,
             Role::Leader(_) => Some(self.config.id),
         }
     }

@@ -13,6 +13,8 @@ pub struct Progress {
     pub next_index: LogIndex,
     /// The latest confirmation round that the follower answered in our term.
     pub acked_round: Round,
+    /// Whether it was heard from since the leader last looked (CheckQuorum).
+    pub heard: bool,
 }
 
 impl Progress {
@@ -23,6 +25,7 @@ impl Progress {
             match_index: LogIndex::ZERO,
             next_index: last_index.next(),
             acked_round: Round::default(),
+            heard: false,
         }
     }
 

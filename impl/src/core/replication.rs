@@ -17,6 +17,12 @@ impl Node {
             }
             return;
         }
+        if self.is_handing_over() {
+            for (id, _) in requests {
+                out.answer(id, Answer::Refused(Refusal::HandingOver));
+            }
+            return;
+        }
         let term = self.current_term();
         let mut index = self.log.last_index();
         for (id, _) in &requests {
@@ -121,7 +127,7 @@ impl Node {
 
     /// One AppendEntries from the follower's next index; empty where there is nothing to send or
     /// no room for it.
-    fn send_append(&mut self, peer: NodeId, out: &mut Outbox) {
+    pub(super) fn send_append(&mut self, peer: NodeId, out: &mut Outbox) {
         let term = self.current_term();
         let Role::Leader(leadership) = &mut self.role else {
             return;
@@ -191,11 +197,13 @@ impl Node {
                     "Election Safety: term {term} has two leaders"
                 );
             }
-            Role::Follower { leader: None } | Role::Candidate { .. } => {
+            Role::Follower { leader: None }
+            | Role::PreCandidate { .. }
+            | Role::Candidate { .. } => {
                 self.become_follower(Some(leader), out);
             }
         }
-        out.set_timer(Timer::Election);
+        self.hear_leader(out);
         match self.log.term_at(prev_log_index) {
             Some(found) if found == prev_log_term => {}
             Some(found) => {
@@ -260,6 +268,7 @@ impl Node {
         let Some(progress) = leadership.progress.get_mut(&follower) else {
             return;
         };
+        progress.heard = true;
         progress.acked_round = progress.acked_round.max(round);
         let refused = progress.update(outcome, &self.log);
         assert!(
@@ -271,6 +280,7 @@ impl Node {
         if refused || self.lacks_entries(follower) {
             self.send_append(follower, out);
         }
+        self.continue_transfer(follower, out);
     }
 
     /// A leader commits what a quorum holds durably, if it is of its own term (§5.4.2): its own

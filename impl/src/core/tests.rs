@@ -24,21 +24,53 @@ struct World {
     leaders: BTreeMap<Term, NodeId>,
     committed: Vec<Entry>,
     next_request: u64,
+    switches: Switches,
 }
 
-fn config(id: NodeId, n: u64) -> CoreConfig {
+/// Which of the refinements of elections are on.
+#[derive(Clone, Copy, Debug)]
+struct Switches {
+    pre_vote: bool,
+    check_quorum: bool,
+    stickiness: bool,
+}
+
+const ALL_ON: Switches = Switches {
+    pre_vote: true,
+    check_quorum: true,
+    stickiness: true,
+};
+
+/// Figure 2 and no more.
+const ALL_OFF: Switches = Switches {
+    pre_vote: false,
+    check_quorum: false,
+    stickiness: false,
+};
+
+fn config(id: NodeId, n: u64, switches: Switches) -> CoreConfig {
     CoreConfig {
         max_entries_per_append: 2,
         max_in_flight_entries: 3,
+        pre_vote: switches.pre_vote,
+        check_quorum: switches.check_quorum,
+        stickiness: switches.stickiness,
         ..CoreConfig::new(id, (1..=n).map(NodeId).collect::<BTreeSet<_>>())
     }
 }
 
 impl World {
     fn new(n: u64) -> World {
+        World::with(n, ALL_ON)
+    }
+
+    fn with(n: u64, switches: Switches) -> World {
         let servers = (1..=n)
             .map(|i| Server {
-                node: Node::recover(config(NodeId(i), n), HardState::default(), Vec::new()).0,
+                node: {
+                    let config = config(NodeId(i), n, switches);
+                    Node::recover(config, HardState::default(), Vec::new()).0
+                },
                 hard_state: HardState::default(),
                 entries: Vec::new(),
                 under_way: VecDeque::new(),
@@ -52,6 +84,7 @@ impl World {
             leaders: BTreeMap::new(),
             committed: Vec::new(),
             next_request: 0,
+            switches,
         }
     }
 
@@ -113,8 +146,8 @@ impl World {
 
     fn crash(&mut self, id: u64) {
         let n = self.servers.len() as u64;
+        let config = config(NodeId(id), n, self.switches);
         let server = self.at(id);
-        let config = config(NodeId(id), n);
         server.node = Node::recover(config, server.hard_state, server.entries.clone()).0;
         server.under_way.clear();
         server.applied.clear();
@@ -127,6 +160,13 @@ impl World {
             id,
             Input::Propose(vec![(request, Bytes::from_static(command.as_bytes()))]),
         );
+        request
+    }
+
+    fn transfer(&mut self, id: u64, to: u64) -> RequestId {
+        self.next_request += 1;
+        let request = RequestId(self.next_request);
+        self.step(id, Input::Transfer(request, NodeId(to)));
         request
     }
 
@@ -157,7 +197,15 @@ impl World {
         panic!("the cluster does not settle");
     }
 
+    /// No leader has been heard for a while.
+    fn forget_leaders(&mut self, ids: &[u64]) {
+        for id in ids {
+            self.step(*id, Input::TimerFired(Timer::Stickiness));
+        }
+    }
+
     fn elect(&mut self, id: u64, connected: &[u64]) {
+        self.forget_leaders(connected);
         self.step(id, Input::TimerFired(Timer::Election));
         self.settle(connected);
         assert_eq!(self.at(id).node.role_kind(), RoleKind::Leader);
@@ -165,6 +213,7 @@ impl World {
 
     /// Elects a leader none of whose messages as a leader arrive.
     fn elect_and_isolate(&mut self, id: u64, connected: &[u64]) {
+        self.forget_leaders(connected);
         self.step(id, Input::TimerFired(Timer::Election));
         for _ in 0..10 {
             for peer in connected {
@@ -250,7 +299,7 @@ fn a_single_server_leads_alone_once_its_vote_is_durable() {
 
 #[test]
 fn a_vote_leaves_only_once_it_is_durable() {
-    let mut w = World::new(3);
+    let mut w = World::with(3, ALL_OFF);
     w.step(1, Input::TimerFired(Timer::Election));
     assert!(
         w.pile.is_empty(),
@@ -273,7 +322,7 @@ fn a_vote_leaves_only_once_it_is_durable() {
 
 #[test]
 fn a_split_vote_is_resolved_in_a_later_term() {
-    let mut w = World::new(4);
+    let mut w = World::with(4, ALL_OFF);
     w.step(1, Input::TimerFired(Timer::Election));
     w.step(2, Input::TimerFired(Timer::Election));
     w.settle(&[1, 2, 3, 4]);
@@ -286,7 +335,7 @@ fn a_split_vote_is_resolved_in_a_later_term() {
 
 #[test]
 fn a_server_with_a_stale_log_is_not_elected() {
-    let mut w = World::new(3);
+    let mut w = World::with(3, ALL_OFF);
     w.elect(1, &[1, 2]);
     w.propose(1, "a");
     w.settle(&[1, 2]);
@@ -300,7 +349,7 @@ fn a_server_with_a_stale_log_is_not_elected() {
 
 #[test]
 fn figure_8_an_older_entry_is_not_committed_by_counting() {
-    let mut w = World::new(5);
+    let mut w = World::with(5, ALL_OFF);
     w.elect(1, &[1, 2, 3, 4, 5]);
     // (a) S1 leads and replicates index 2 to S2 only.
     w.propose(1, "a");
@@ -404,6 +453,128 @@ fn reads_that_arrive_together_share_a_round() {
     }
 }
 
+#[test]
+fn a_server_that_was_cut_off_does_not_depose_the_leader() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    for _ in 0..5 {
+        w.step(3, Input::TimerFired(Timer::Election));
+        w.settle(&[3]);
+    }
+    assert_eq!(
+        w.at(3).node.current_term(),
+        Term(1),
+        "it asked before it stood"
+    );
+    w.step(3, Input::TimerFired(Timer::Election));
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.at(1).node.role_kind(), RoleKind::Leader);
+    assert_eq!(
+        w.at(3).node.role_kind(),
+        RoleKind::PreCandidate,
+        "nobody would vote"
+    );
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.at(3).node.leader(), Some(NodeId(1)));
+}
+
+#[test]
+fn a_pre_vote_changes_nothing_where_it_arrives() {
+    let mut w = World::new(3);
+    w.forget_leaders(&[1, 2, 3]);
+    w.step(1, Input::TimerFired(Timer::Election));
+    let question = w.pile.iter().find(|e| e.to == NodeId(2)).cloned();
+    let question = question.expect("every peer is asked");
+    assert!(matches!(question.message, Message::PreVote { .. }));
+    let before = w.at(2).node.clone();
+    w.step(2, Input::Receive(question));
+    assert_eq!(w.at(2).node, before);
+}
+
+#[test]
+fn a_vote_is_refused_while_a_leader_is_alive_and_its_term_is_not_adopted() {
+    let switches = Switches {
+        pre_vote: false,
+        ..ALL_ON
+    };
+    let mut w = World::with(3, switches);
+    w.elect(1, &[1, 2, 3]);
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2]);
+    w.step(3, Input::TimerFired(Timer::Election));
+    w.persist(3);
+    for envelope in std::mem::take(&mut w.pile) {
+        w.step(envelope.to.0, Input::Receive(envelope));
+    }
+    for id in [1, 2] {
+        assert_eq!(w.at(id).node.current_term(), Term(1));
+    }
+    w.crash(2);
+    w.step(3, Input::TimerFired(Timer::Election));
+    w.persist(3);
+    for envelope in std::mem::take(&mut w.pile) {
+        w.step(envelope.to.0, Input::Receive(envelope));
+    }
+    assert_eq!(
+        w.at(2).node.current_term(),
+        Term(1),
+        "a restart does not forget the promise"
+    );
+}
+
+#[test]
+fn a_leader_without_a_quorum_steps_down_after_an_election_timeout() {
+    let mut w = World::new(5);
+    w.elect(1, &[1, 2, 3, 4, 5]);
+    w.step(1, Input::TimerFired(Timer::Election));
+    assert_eq!(w.at(1).node.role_kind(), RoleKind::Leader, "all were heard");
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2]);
+    let read = w.read(1);
+    w.step(1, Input::TimerFired(Timer::Election));
+    assert_eq!(w.at(1).node.role_kind(), RoleKind::Follower);
+    assert_eq!(w.answers[&read], [Answer::Refused(Refusal::LostLeadership)]);
+}
+
+#[test]
+fn a_leader_hands_over_to_a_server_that_it_has_brought_up_to_date() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    for command in ["a", "b", "c", "d"] {
+        w.propose(1, command);
+        w.settle(&[1, 2]);
+    }
+    let transfer = w.transfer(1, 3);
+    let refused = w.propose(1, "late");
+    assert_eq!(w.answers[&refused], [Answer::Refused(Refusal::HandingOver)]);
+    // n2 hears its leader still: only the leader's word makes it vote.
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.at(3).node.role_kind(), RoleKind::Leader);
+    assert_eq!(w.answers[&transfer], [Answer::HandedOver]);
+    assert_eq!(w.commands(3), ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn a_transfer_that_fails_is_given_up_after_an_election_timeout() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    let transfer = w.transfer(1, 3);
+    w.settle(&[1, 2]);
+    w.step(1, Input::TimerFired(Timer::Election));
+    assert_eq!(
+        w.answers[&transfer],
+        [Answer::Refused(Refusal::TransferTimedOut)]
+    );
+    let request = w.propose(1, "a");
+    assert!(matches!(w.answers[&request][..], [Answer::Appended { .. }]));
+    let stranger = w.transfer(1, 9);
+    assert_eq!(
+        w.answers[&stranger],
+        [Answer::Refused(Refusal::NoSuchVoter)]
+    );
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Deliver(usize),
@@ -412,6 +583,8 @@ enum Act {
     Persist(u64),
     Election(u64),
     Heartbeat(u64),
+    Stickiness(u64),
+    Transfer(u64, u64),
     Propose(u64),
     Read(u64),
     Crash(u64),
@@ -425,6 +598,8 @@ fn act(n: u64) -> impl Strategy<Value = Act> {
         10 => (1..=n).prop_map(Act::Persist),
         2 => (1..=n).prop_map(Act::Election),
         2 => (1..=n).prop_map(Act::Heartbeat),
+        4 => (1..=n).prop_map(Act::Stickiness),
+        1 => (1..=n, 1..=n).prop_map(|(id, to)| Act::Transfer(id, to)),
         3 => (1..=n).prop_map(Act::Propose),
         1 => (1..=n).prop_map(Act::Read),
         1 => (1..=n).prop_map(Act::Crash),
@@ -448,6 +623,8 @@ fn run(world: &mut World, acts: Vec<Act>) {
             Act::Persist(id) => drop(world.persist(id)),
             Act::Election(id) => world.step(id, Input::TimerFired(Timer::Election)),
             Act::Heartbeat(id) => world.step(id, Input::TimerFired(Timer::Heartbeat)),
+            Act::Stickiness(id) => world.step(id, Input::TimerFired(Timer::Stickiness)),
+            Act::Transfer(id, to) => drop(world.transfer(id, to)),
             Act::Propose(id) => drop(world.propose(id, "c")),
             Act::Read(id) => drop(world.read(id)),
             Act::Crash(id) => world.crash(id),
@@ -463,8 +640,10 @@ proptest! {
     fn any_interleaving_keeps_the_invariants_and_heals(
         n in prop_oneof![Just(3u64), Just(5u64)],
         acts in proptest::collection::vec(act(3), 0..400),
+        (pre_vote, check_quorum, stickiness) in any::<(bool, bool, bool)>(),
     ) {
-        let mut world = World::new(n);
+        let switches = Switches { pre_vote, check_quorum, stickiness };
+        let mut world = World::with(n, switches);
         run(&mut world, acts);
         let all: Vec<u64> = (1..=n).collect();
         world.settle(&all);
@@ -474,6 +653,16 @@ proptest! {
             (log.last_term(), log.last_index(), *id)
         }).unwrap();
         for _ in 0..3 {
+            // A leader that nobody follows finds out; a transfer that failed is given up.
+            for id in &all {
+                if world.at(*id).node.role_kind() == RoleKind::Leader {
+                    world.step(*id, Input::TimerFired(Timer::Election));
+                    if *id != best && world.at(*id).node.role_kind() == RoleKind::Leader {
+                        world.step(*id, Input::TimerFired(Timer::Election));
+                    }
+                }
+            }
+            world.forget_leaders(&all);
             world.step(best, Input::TimerFired(Timer::Election));
             world.settle(&all);
             if world.at(best).node.role_kind() == RoleKind::Leader {

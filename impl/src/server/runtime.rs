@@ -27,6 +27,17 @@ const MAX_UNANSWERED: usize = 16_384;
 enum Asked {
     Command(Responder),
     Read(Responder, String),
+    Transfer(Responder),
+}
+
+impl Asked {
+    fn name(&self) -> &'static str {
+        match self {
+            Asked::Command(_) => "command",
+            Asked::Read(..) => "read",
+            Asked::Transfer(_) => "transfer",
+        }
+    }
 }
 
 pub(super) struct Runtime {
@@ -153,17 +164,16 @@ impl Runtime {
                 (Asked::Read(responder, key), Answer::ReadAt(index)) => {
                     reads.push((responder, key, index));
                 }
-                (Asked::Command(responder) | Asked::Read(responder, _), Answer::Refused(why)) => {
-                    let leader = match why {
-                        Refusal::NotLeader(leader) => leader,
-                        Refusal::LostLeadership => self.node.leader(),
-                    };
-                    responder.respond(ResponseBody::NotLeader(leader));
+                (Asked::Transfer(responder), Answer::HandedOver) => {
+                    responder.respond(ResponseBody::Done);
                 }
-                (Asked::Command(_), Answer::ReadAt(_))
-                | (Asked::Read(..), Answer::Appended { .. }) => {
-                    unreachable!("the core answers what was asked")
-                }
+                (
+                    Asked::Command(responder)
+                    | Asked::Read(responder, _)
+                    | Asked::Transfer(responder),
+                    Answer::Refused(why),
+                ) => responder.respond(self.refused(why)),
+                (asked, answer) => unreachable!("{answer:?} answers no {}", asked.name()),
             }
         }
         for entry in &effects.apply {
@@ -175,6 +185,18 @@ impl Runtime {
                 "a read is served from what it must see"
             );
             responder.respond(ResponseBody::Value(self.store.get(&key).cloned()));
+        }
+    }
+
+    fn refused(&self, why: Refusal) -> ResponseBody {
+        match why {
+            Refusal::NotLeader(leader) => ResponseBody::NotLeader(leader),
+            Refusal::LostLeadership => ResponseBody::NotLeader(self.node.leader()),
+            Refusal::HandingOver => ResponseBody::Busy,
+            Refusal::NoSuchVoter => ResponseBody::Refused("no such voter".to_owned()),
+            Refusal::TransferTimedOut => {
+                ResponseBody::Refused("the other server did not take over in time".to_owned())
+            }
         }
     }
 
@@ -193,6 +215,7 @@ impl Runtime {
     fn take_calls(&mut self, calls: Vec<ClientCall>) {
         let mut proposals = Vec::new();
         let mut reads = Vec::new();
+        let mut transfers = Vec::new();
         for ClientCall { body, responder } in calls {
             if self.asked.len() + self.appended.len() >= MAX_UNANSWERED {
                 responder.respond(ResponseBody::Busy);
@@ -211,6 +234,11 @@ impl Runtime {
                     sequence,
                     operation,
                 },
+                RequestBody::Transfer { to } => {
+                    self.asked.insert(id, Asked::Transfer(responder));
+                    transfers.push((id, to));
+                    continue;
+                }
                 RequestBody::Read { key } => {
                     self.asked.insert(id, Asked::Read(responder, key));
                     reads.push(id);
@@ -225,6 +253,9 @@ impl Runtime {
         }
         for id in reads {
             self.step(Input::Read(id));
+        }
+        for (id, to) in transfers {
+            self.step(Input::Transfer(id, to));
         }
     }
 }
