@@ -90,6 +90,12 @@ pub struct Settings {
     pub segment_bytes: u64,
     /// Entries in one AppendEntries at most.
     pub max_entries_per_append: usize,
+    /// A snapshot is taken whenever this many entries were applied; never if zero.
+    pub snapshot_every: u64,
+    /// Entries that stay in the log behind a snapshot.
+    pub retained_entries: u64,
+    /// Bytes in one piece of a snapshot at most.
+    pub snapshot_chunk_bytes: usize,
     /// Servers ask whether they could be elected before they stand.
     pub pre_vote: bool,
     /// Leaders without contact to a quorum step down.
@@ -264,7 +270,7 @@ impl Scenario {
                 "election_ms: must exceed heartbeat_ms",
             ),
             (
-                s.heartbeat_ms > 0 && s.max_entries_per_append > 0,
+                s.heartbeat_ms > 0 && s.max_entries_per_append > 0 && s.snapshot_chunk_bytes > 0,
                 "settings: a zero",
             ),
             (

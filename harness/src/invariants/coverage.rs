@@ -31,6 +31,10 @@ pub struct Coverage {
     pub reads: u64,
     /// Proposals and reads refused.
     pub refusals: u64,
+    /// Snapshots taken or received, and logs compacted.
+    pub snapshots: u64,
+    /// State machines replaced by a leader's snapshot.
+    pub installs: u64,
     /// Leaders that stepped down because they missed a quorum.
     pub quorums_missed: u64,
     /// Leaderships handed over.
@@ -52,7 +56,7 @@ impl Coverage {
     /// The counts with their names, in a fixed order.
     #[must_use]
     pub fn named(&self) -> Vec<(&'static str, u64)> {
-        const NAMES: [&str; 15] = [
+        const NAMES: [&str; 17] = [
             "steps",
             "messages",
             "pre-votes asked for",
@@ -66,6 +70,8 @@ impl Coverage {
             "torn tails found",
             "reads confirmed",
             "requests refused",
+            "snapshots saved",
+            "snapshots installed",
             "leaders that missed a quorum",
             "leaderships handed over",
         ];
@@ -75,7 +81,7 @@ impl Coverage {
             .collect()
     }
 
-    fn fields_mut(&mut self) -> [&mut u64; 15] {
+    fn fields_mut(&mut self) -> [&mut u64; 17] {
         [
             &mut self.steps,
             &mut self.messages,
@@ -90,6 +96,8 @@ impl Coverage {
             &mut self.torn_tails,
             &mut self.reads,
             &mut self.refusals,
+            &mut self.snapshots,
+            &mut self.installs,
             &mut self.quorums_missed,
             &mut self.transfers,
         ]

@@ -82,6 +82,9 @@ fn settings(draw: &mut Stream, servers: u64) -> Settings {
         sector_bytes: [16, 64, 512, 4096][draw.index(4)],
         segment_bytes: [1 << 10, 8 << 10, 1 << 20][draw.index(3)],
         max_entries_per_append: [1, 4, 64][draw.index(3)],
+        snapshot_every: [0, 10, 50, 300][draw.index(4)],
+        retained_entries: [0, 5, 100][draw.index(3)],
+        snapshot_chunk_bytes: [40, 500, 100_000][draw.index(3)],
         pre_vote: draw.chance(0.7),
         check_quorum: draw.chance(0.7),
         stickiness: draw.chance(0.7),
@@ -117,8 +120,10 @@ const KINDS: [Kind; 7] = [
 
 fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
     let mut draw = Stream::derive(seed, "faults", 0);
+    let calm = draw.chance(0.03);
+    let chance = if calm { 0.0 } else { 0.6 };
     let swarm = Swarm {
-        kinds: KINDS.into_iter().filter(|_| draw.chance(0.6)).collect(),
+        kinds: KINDS.into_iter().filter(|_| draw.chance(chance)).collect(),
         pause_ms: 100 + draw.below(1_500),
     };
     let mut faults = Vec::new();

@@ -516,6 +516,9 @@ fn add_server(
     };
     config.log_driver = LogDriver::Inline;
     config.core.max_entries_per_append = settings.max_entries_per_append;
+    config.snapshot_every = settings.snapshot_every;
+    config.core.retained_entries = settings.retained_entries;
+    config.core.snapshot_chunk_bytes = settings.snapshot_chunk_bytes;
     config.core.pre_vote = settings.pre_vote;
     config.core.check_quorum = settings.check_quorum;
     config.core.stickiness = settings.stickiness;

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::message::Envelope;
+use super::snapshot::Snapshot;
 use crate::types::{Entry, HardState, LogIndex, NodeId, Term};
 
 /// The number of a batch of writes within one life of a node: 1, 2, 3, …
@@ -22,6 +23,14 @@ pub enum Write {
     Truncate(LogIndex),
     /// Adds entries behind the last one; indexes are contiguous.
     Append(Vec<Entry>),
+    /// Saves a snapshot, and drops every entry up to the base, which it covers. A log that ends
+    /// before the base ends there now: other writes of the batch have cut what may differ.
+    Snapshot {
+        /// The snapshot; it replaces the one before.
+        snapshot: Snapshot,
+        /// The last entry that is dropped, and its term.
+        base: (LogIndex, Term),
+    },
 }
 
 /// Writes that become durable together and in order. A batch is durable only once every earlier
@@ -96,9 +105,12 @@ pub struct Effects {
     /// Send these now. A message that promises durable state is only ever put here once that
     /// state is durable: the core itself withholds it until then.
     pub send: Vec<Envelope>,
+    /// Replace the state machine by this snapshot, before anything is applied.
+    pub restore: Option<Snapshot>,
     /// Start or restart these timers.
     pub timers: Vec<Timer>,
-    /// Apply these committed entries in order; each index is handed out once in a node's life.
+    /// Apply these committed entries in order; each index is handed out at most once in a
+    /// node's life, and skipped only where a snapshot stands for it.
     pub apply: Vec<Entry>,
     /// Answers to proposals and reads.
     pub answers: Vec<(RequestId, Answer)>,

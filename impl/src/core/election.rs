@@ -224,7 +224,7 @@ impl Node {
         );
         let progress = Progress::new(self.log.last_index());
         self.role = Role::Leader(Box::new(Leadership {
-            progress: self.peers().map(|peer| (peer, progress)).collect(),
+            progress: self.peers().map(|peer| (peer, progress.clone())).collect(),
             reads: Reads::default(),
             transfer: None,
         }));

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::snapshot::Chunk;
 use crate::types::{Entry, LogIndex, NodeId, Term};
 
 /// Numbers the rounds in which a leader confirms that it still leads (§8, dissertation §6.4).
@@ -75,11 +76,42 @@ pub enum Message {
         /// The round of the request this answers.
         round: Round,
     },
+    /// A leader sends a piece of its snapshot (§7, Figure 13).
+    InstallSnapshot {
+        /// The leader's term.
+        term: Term,
+        /// The piece.
+        chunk: Chunk,
+        /// The leader's latest confirmation round.
+        round: Round,
+    },
+    /// The answer to `InstallSnapshot`.
+    InstallSnapshotReply {
+        /// The follower's term.
+        term: Term,
+        /// The snapshot's last entry.
+        last_index: LogIndex,
+        /// What became of it.
+        outcome: InstallOutcome,
+        /// The round of the request this answers.
+        round: Round,
+    },
     /// The leader hands over: stand for election at once (dissertation §3.10).
     TimeoutNow {
         /// The leader's term.
         term: Term,
     },
+}
+
+/// What became of an `InstallSnapshot`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum InstallOutcome {
+    /// This many bytes of it are here; the next piece begins there.
+    Received(u64),
+    /// The follower's log equals the leader's up to the snapshot's last entry, durably.
+    Installed,
+    /// The request's term was stale; nothing was looked at.
+    Stale,
 }
 
 /// What became of an `AppendEntries`.
@@ -110,6 +142,8 @@ impl Message {
             | Message::TimeoutNow { term }
             | Message::RequestVote { term, .. }
             | Message::RequestVoteReply { term, .. }
+            | Message::InstallSnapshot { term, .. }
+            | Message::InstallSnapshotReply { term, .. }
             | Message::AppendEntries { term, .. }
             | Message::AppendEntriesReply { term, .. } => *term,
         }

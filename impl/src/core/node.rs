@@ -10,8 +10,9 @@ use super::log::Log;
 use super::message::{Envelope, Message};
 use super::progress::Progress;
 use super::reads::Reads;
+use super::snapshot::{Receiving, Remembered, Snapshot};
 use super::transfer::Transfer;
-use crate::types::{Entry, HardState, LogIndex, NodeId, Term};
+use crate::types::{HardState, LogIndex, NodeId, Term};
 
 /// What a server is at the moment, with what only that role has (§5.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +66,10 @@ pub struct Node {
     pub(super) config: CoreConfig,
     pub(super) hard_state: HardState,
     pub(super) log: Log,
+    /// The latest snapshot, durable or about to be.
+    pub(super) snapshot: Option<Snapshot>,
+    /// The snapshot that is coming in.
+    pub(super) receiving: Option<Receiving>,
     pub(super) commit_index: LogIndex,
     /// The last entry handed out to be applied.
     pub(super) handed_out: LogIndex,
@@ -104,6 +109,11 @@ impl Outbox {
         self.effects.send.push(Envelope { from, to, message });
     }
 
+    /// The state machine becomes this.
+    pub(super) fn restore(&mut self, snapshot: Snapshot) {
+        self.effects.restore = Some(snapshot);
+    }
+
     pub(super) fn set_timer(&mut self, timer: Timer) {
         if !self.effects.timers.contains(&timer) {
             self.effects.timers.push(timer);
@@ -117,16 +127,12 @@ impl Outbox {
 
 impl Node {
     /// A server as it stands after a start: a follower with what its disk remembers, and the
-    /// effects of starting (its election timer).
+    /// effects of starting (its timers, and its state machine as of the latest snapshot).
     ///
     /// # Panics
     /// If it is not among its voters, or the recovered log has a gap.
     #[must_use]
-    pub fn recover(
-        config: CoreConfig,
-        hard_state: HardState,
-        entries: Vec<Entry>,
-    ) -> (Node, Effects) {
+    pub fn recover(config: CoreConfig, remembered: Remembered) -> (Node, Effects) {
         assert!(
             config.voters.contains(&config.id),
             "{} is not among its voters",
@@ -136,7 +142,22 @@ impl Node {
             config.max_entries_per_append > 0,
             "an append must be able to carry an entry"
         );
-        let log = Log::from_entries(entries);
+        assert!(
+            config.snapshot_chunk_bytes > 0,
+            "a piece of a snapshot must be able to carry a byte"
+        );
+        let Remembered {
+            hard_state,
+            snapshot,
+            base,
+            entries,
+        } = remembered;
+        let log = Log::behind(base, entries);
+        let applied = snapshot.as_ref().map_or(LogIndex::ZERO, |s| s.last_index);
+        assert!(
+            base.0 <= applied && applied <= log.last_index(),
+            "the snapshot covers what is compacted away, and the log reaches up to it"
+        );
         assert!(
             log.last_term() <= hard_state.current_term,
             "an entry from a term never adopted"
@@ -146,8 +167,10 @@ impl Node {
             config,
             hard_state,
             log,
-            commit_index: LogIndex::ZERO,
-            handed_out: LogIndex::ZERO,
+            snapshot: snapshot.clone(),
+            receiving: None,
+            commit_index: applied,
+            handed_out: applied,
             role: Role::Follower { leader: None },
             // A restart forgets when a leader was last heard, and a promise not to depose it must
             // outlive the restart.
@@ -157,6 +180,7 @@ impl Node {
             node,
             Effects {
                 timers: vec![Timer::Election, Timer::Stickiness],
+                restore: snapshot,
                 ..Effects::default()
             },
         )
@@ -173,6 +197,7 @@ impl Node {
             Input::Propose(requests) => self.propose(requests, &mut out),
             Input::Read(id) => self.read(id, &mut out),
             Input::Transfer(id, target) => self.transfer(id, target, &mut out),
+            Input::SnapshotTaken { index, data } => self.snapshot_taken(index, data, &mut out),
             Input::Persisted(seq) => {
                 out.effects.send.extend(self.durability.complete(seq));
                 self.count_own_vote(&mut out);
@@ -265,6 +290,25 @@ impl Node {
                     round,
                 };
                 out.promise(self.config.id, from, reply);
+            }
+            Message::InstallSnapshot { term, chunk, round } => {
+                let last_index = chunk.last_index;
+                let outcome = self.install_snapshot(from, term, &chunk, out);
+                let reply = Message::InstallSnapshotReply {
+                    term: self.current_term(),
+                    last_index,
+                    outcome,
+                    round,
+                };
+                out.promise(self.config.id, from, reply);
+            }
+            Message::InstallSnapshotReply {
+                term,
+                last_index,
+                outcome,
+                round,
+            } => {
+                self.install_snapshot_reply(from, term, (last_index, outcome), round, out);
             }
             Message::AppendEntriesReply {
                 term,
@@ -360,6 +404,20 @@ impl Node {
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// The latest snapshot, if there is one; it is on the disk or about to be.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
+    }
+
+    /// The last entry that the latest snapshot stands for; zero if there is none.
+    #[must_use]
+    pub fn snapshot_index(&self) -> LogIndex {
+        self.snapshot
+            .as_ref()
+            .map_or(LogIndex::ZERO, |snapshot| snapshot.last_index)
     }
 
     /// Everything up to here is committed, as far as it knows.

@@ -11,7 +11,9 @@ use super::connections::{ClientCall, Responder};
 use super::observer::Observer;
 use super::timers::Timers;
 use super::{ServerError, StorageError};
-use crate::core::{Answer, Effects, Envelope, Input, Node, PersistSeq, Refusal, RequestId};
+use crate::core::{
+    Answer, Effects, Envelope, Input, Node, PersistSeq, Refusal, RequestId, Snapshot,
+};
 use crate::kv::{Command, KvStore};
 use crate::net::PeerLink;
 use crate::net::protocol::{RequestBody, ResponseBody};
@@ -47,6 +49,7 @@ pub(super) struct Runtime {
     links: BTreeMap<NodeId, PeerLink>,
     timers: Timers,
     observer: Arc<dyn Observer>,
+    snapshot_every: u64,
     last_request: u64,
     asked: BTreeMap<RequestId, Asked>,
     /// Commands in the log, by place; the term tells whether it is still the same entry.
@@ -69,6 +72,7 @@ impl Runtime {
         links: BTreeMap<NodeId, PeerLink>,
         timers: Timers,
         observer: Arc<dyn Observer>,
+        snapshot_every: u64,
     ) -> Runtime {
         Runtime {
             node,
@@ -77,6 +81,7 @@ impl Runtime {
             links,
             timers,
             observer,
+            snapshot_every,
             last_request: 0,
             asked: BTreeMap::new(),
             appended: BTreeMap::new(),
@@ -128,6 +133,7 @@ impl Runtime {
                 }
                 Event::Timer => {}
             }
+            self.take_snapshot();
         }
     }
 
@@ -136,6 +142,33 @@ impl Runtime {
         let effects = self.node.step(input);
         self.observer.after_step(&self.node, &effects);
         self.carry_out(effects);
+    }
+
+    /// Writes the state machine down if it is time.
+    fn take_snapshot(&mut self) {
+        let applied = self.store.applied();
+        let since = applied.0 - self.node.snapshot_index().0;
+        if self.snapshot_every > 0 && since >= self.snapshot_every {
+            let data = self.store.encode();
+            self.step(Input::SnapshotTaken {
+                index: applied,
+                data,
+            });
+        }
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot) {
+        self.store = KvStore::decode(&snapshot.data)
+            .expect("a snapshot with a right checksum holds a store of this version");
+        assert_eq!(
+            self.store.applied(),
+            snapshot.last_index,
+            "a snapshot is of the state machine after its last entry"
+        );
+        // Whether what these clients asked for took effect is in the snapshot, and not to be told
+        // from it: no answer leaves them in doubt, as they must be.
+        self.appended
+            .retain(|index, _| *index > snapshot.last_index);
     }
 
     fn carry_out(&mut self, effects: Effects) {
@@ -175,6 +208,9 @@ impl Runtime {
                 ) => responder.respond(self.refused(why)),
                 (asked, answer) => unreachable!("{answer:?} answers no {}", asked.name()),
             }
+        }
+        if let Some(snapshot) = &effects.restore {
+            self.restore(snapshot);
         }
         for entry in &effects.apply {
             self.apply(entry);
