@@ -2,6 +2,7 @@
 //! what clients saw, and turns all of it into verdicts. `cli` is the `plumb` command.
 
 pub mod artifacts;
+pub mod bench;
 pub mod browse;
 pub mod cli;
 pub mod invariants;

@@ -124,6 +124,18 @@ pub struct Settings {
     pub segment_bytes: u64,
     /// Entries in one AppendEntries at most.
     pub max_entries_per_append: usize,
+    /// A snapshot is taken whenever this many entries were applied; never if zero.
+    pub snapshot_every: u64,
+    /// Entries that stay in the log behind a snapshot.
+    pub retained_entries: u64,
+    /// Bytes in one piece of a snapshot at most.
+    pub snapshot_chunk_bytes: usize,
+    /// Servers ask whether they could be elected before they stand.
+    pub pre_vote: bool,
+    /// Leaders without contact to a quorum step down.
+    pub check_quorum: bool,
+    /// Votes are refused while a leader is alive.
+    pub stickiness: bool,
 }
 
 /// One fault, from its beginning to its end.
@@ -179,6 +191,11 @@ pub enum FaultKind {
         delay_permille: u32,
         /// By at most this much.
         delay_ms: u64,
+    },
+    /// No fault, but what an operator does: the leader is asked to hand over.
+    Transfer {
+        /// To this server.
+        to: u64,
     },
 }
 
@@ -287,7 +304,7 @@ impl Scenario {
                 "election_ms: must exceed heartbeat_ms",
             ),
             (
-                s.heartbeat_ms > 0 && s.max_entries_per_append > 0,
+                s.heartbeat_ms > 0 && s.max_entries_per_append > 0 && s.snapshot_chunk_bytes > 0,
                 "settings: a zero",
             ),
             (
@@ -332,6 +349,7 @@ impl Scenario {
                     Target::Server(id) => known(&[*id]),
                     Target::Leader => true,
                 },
+                FaultKind::Transfer { to } => known(&[*to]),
                 FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } => true,
             };
             if !servers_known {

@@ -169,6 +169,7 @@ fn a_task_groups_what_piles_up_and_a_cancelled_wait_loses_nothing() {
     let memory = MemDisk::new();
     let disk: Arc<dyn Disk> = Arc::new(Slow(memory.clone()));
     let mut workload = Workload::new(8, 100);
+    workload.snapshots = false;
     let batches: Vec<Batch> = (0..20).map(|_| workload.next()).collect();
     on_paused_time(async {
         let (wal, _) = Wal::open(Arc::clone(&disk), WalOptions::default()).expect("it opens");

@@ -1,5 +1,6 @@
 //! The command line: parsing, dispatch and exit codes. Each command has a file of its own.
 
+mod bench;
 mod browse;
 mod check;
 mod files;
@@ -35,6 +36,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Browse(browse::BrowseArgs),
     Check(check::CheckArgs),
+    Bench(bench::BenchArgs),
     Model(model::ModelArgs),
     Sim(sim::SimArgs),
 }
@@ -57,6 +59,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         None => verify::run_default(),
         Some(Command::Verify(args)) => verify::run_command(args),
         Some(Command::Browse(args)) => browse::run(args),
+        Some(Command::Bench(args)) => bench::run(args),
         Some(Command::Check(args)) => check::run(args),
         Some(Command::Model(args)) => model::run(args),
         Some(Command::Sim(args)) => sim::run_command(args),

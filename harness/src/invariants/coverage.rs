@@ -9,6 +9,8 @@ pub struct Coverage {
     pub steps: u64,
     /// Messages sent between servers.
     pub messages: u64,
+    /// Times a server asked whether it could be elected.
+    pub pre_votes: u64,
     /// Elections begun.
     pub elections: u64,
     /// Elections won.
@@ -29,6 +31,14 @@ pub struct Coverage {
     pub reads: u64,
     /// Proposals and reads refused.
     pub refusals: u64,
+    /// Snapshots taken or received, and logs compacted.
+    pub snapshots: u64,
+    /// State machines replaced by a leader's snapshot.
+    pub installs: u64,
+    /// Leaders that stepped down because they missed a quorum.
+    pub quorums_missed: u64,
+    /// Leaderships handed over.
+    pub transfers: u64,
 }
 
 impl Coverage {
@@ -46,9 +56,10 @@ impl Coverage {
     /// The counts with their names, in a fixed order.
     #[must_use]
     pub fn named(&self) -> Vec<(&'static str, u64)> {
-        const NAMES: [&str; 12] = [
+        const NAMES: [&str; 17] = [
             "steps",
             "messages",
+            "pre-votes asked for",
             "elections begun",
             "leaders elected",
             "leaders that stepped down",
@@ -59,6 +70,10 @@ impl Coverage {
             "torn tails found",
             "reads confirmed",
             "requests refused",
+            "snapshots saved",
+            "snapshots installed",
+            "leaders that missed a quorum",
+            "leaderships handed over",
         ];
         NAMES
             .into_iter()
@@ -66,10 +81,11 @@ impl Coverage {
             .collect()
     }
 
-    fn fields_mut(&mut self) -> [&mut u64; 12] {
+    fn fields_mut(&mut self) -> [&mut u64; 17] {
         [
             &mut self.steps,
             &mut self.messages,
+            &mut self.pre_votes,
             &mut self.elections,
             &mut self.leaders,
             &mut self.step_downs,
@@ -80,6 +96,10 @@ impl Coverage {
             &mut self.torn_tails,
             &mut self.reads,
             &mut self.refusals,
+            &mut self.snapshots,
+            &mut self.installs,
+            &mut self.quorums_missed,
+            &mut self.transfers,
         ]
     }
 }

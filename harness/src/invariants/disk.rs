@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use plumb_raft::core::{Batch, PersistSeq, Write};
+use plumb_raft::core::{Batch, Node, PersistSeq, Snapshot, Write};
 use plumb_raft::types::{Entry, HardState, LogIndex, Term};
 
 /// An entry as the judge remembers it: its term and a digest of its payload.
@@ -17,34 +17,55 @@ pub(super) fn mark(entry: &Entry) -> Mark {
     (entry.term, hasher.finish())
 }
 
-/// Hard state and log, as marks.
+/// Hard state, snapshot and log, as marks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Image {
     pub(super) hard_state: HardState,
+    /// Last entry, its term, and the checksum of the data.
+    pub(super) snapshot: Option<(LogIndex, Term, u32)>,
+    /// The last entry that was compacted away, and its term.
+    pub(super) base: (LogIndex, Term),
+    /// The entries behind the base.
     pub(super) log: Vec<Mark>,
 }
 
 impl Image {
-    pub(super) fn of(hard_state: HardState, entries: &[Entry]) -> Image {
+    pub(super) fn of(node: &Node) -> Image {
         Image {
-            hard_state,
-            log: entries.iter().map(mark).collect(),
+            hard_state: node.hard_state(),
+            snapshot: node.snapshot().map(name),
+            base: node.log().base(),
+            log: node.log().entries().iter().map(mark).collect(),
         }
+    }
+
+    fn position(&self, index: LogIndex) -> Option<usize> {
+        usize::try_from(index.0.checked_sub(self.base.0.0 + 1)?).ok()
     }
 
     fn apply(&mut self, write: &Write) {
         match write {
             Write::HardState(hard_state) => self.hard_state = *hard_state,
-            Write::Truncate(from) => self.log.truncate(from.prev().0 as usize),
+            Write::Truncate(from) => self.log.truncate(self.position(*from).unwrap_or(0)),
+            Write::Snapshot { snapshot, base } => {
+                self.snapshot = Some(name(snapshot));
+                let dropped = base.0.0.saturating_sub(self.base.0.0) as usize;
+                self.log.drain(..dropped.min(self.log.len()));
+                self.base = *base;
+            }
             Write::Append(entries) => self.log.extend(entries.iter().map(mark)),
         }
     }
 
-    /// The term at an index, if there is an entry.
-    pub(super) fn term_at(&self, index: LogIndex) -> Option<Term> {
-        let position = usize::try_from(index.0.checked_sub(1)?).ok()?;
-        self.log.get(position).map(|(term, _)| *term)
+    /// Whether there is an entry at an index, or was before it was compacted away.
+    pub(super) fn holds(&self, index: LogIndex) -> bool {
+        self.position(index)
+            .is_none_or(|position| position < self.log.len())
     }
+}
+
+fn name(snapshot: &Snapshot) -> (LogIndex, Term, u32) {
+    (snapshot.last_index, snapshot.last_term, snapshot.checksum)
 }
 
 /// A server's disk as it must be.

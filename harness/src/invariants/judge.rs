@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use plumb_raft::core::{
-    Answer, AppendOutcome, Effects, Envelope, Input, Message, Node, RoleKind, Timer, Write,
+    Answer, AppendOutcome, Effects, Envelope, Input, InstallOutcome, Message, Node, RoleKind,
+    Snapshot, Write,
 };
 use plumb_raft::storage::RecoveryReport;
 use plumb_raft::types::{Entry, LogIndex, NodeId, Term};
@@ -28,21 +29,21 @@ pub struct Violation {
 struct Server {
     disk: Disk,
     /// The server as it was before the step under way.
-    before: Option<Snapshot>,
+    before: Option<Before>,
     applied: LogIndex,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Snapshot {
+struct Before {
     term: Term,
     role: RoleKind,
     commit: LogIndex,
     last: (LogIndex, Term),
 }
 
-impl Snapshot {
-    fn of(node: &Node) -> Snapshot {
-        Snapshot {
+impl Before {
+    fn of(node: &Node) -> Before {
+        Before {
             term: node.current_term(),
             role: node.role_kind(),
             commit: node.commit_index(),
@@ -60,6 +61,8 @@ pub struct Judge {
     seen: BTreeMap<(LogIndex, Term), (Option<Term>, Mark)>,
     /// Committed entries from index one, as marks.
     committed: Vec<Mark>,
+    /// The checksums of snapshots, by their last entry.
+    snapshots: BTreeMap<LogIndex, u32>,
     last_commit_ns: u64,
     coverage: Coverage,
     violation: Option<Violation>,
@@ -112,12 +115,12 @@ impl Judge {
 
     /// A server has restarted.
     pub fn recovered(&mut self, at_ns: u64, node: &Node, report: &RecoveryReport) {
-        let found = Image::of(node.hard_state(), node.log().entries());
+        let found = Image::of(node);
         self.coverage.recoveries += u64::from(found != Image::default());
         self.coverage.torn_tails += u64::from(report.torn_bytes() > 0);
         let server = self.servers.entry(node.id()).or_default();
         server.before = None;
-        server.applied = LogIndex::ZERO;
+        server.applied = node.snapshot_index();
         if let Err(what) = server.disk.recover(found) {
             self.rule(at_ns, "Durability", format!("{} {what}", node.id()));
         }
@@ -127,20 +130,16 @@ impl Judge {
     pub fn before_step(&mut self, node: &Node, input: &Input) {
         self.coverage.steps += 1;
         let server = self.servers.entry(node.id()).or_default();
-        server.before = Some(Snapshot::of(node));
-        match input {
-            Input::Persisted(seq) => server.disk.complete(*seq),
-            Input::TimerFired(Timer::Election) if node.role_kind() != RoleKind::Leader => {
-                self.coverage.elections += 1;
-            }
-            _ => {}
+        server.before = Some(Before::of(node));
+        if let Input::Persisted(seq) = input {
+            server.disk.complete(*seq);
         }
     }
 
     /// A server has taken an input.
     pub fn after_step(&mut self, at_ns: u64, node: &Node, effects: &Effects) {
         let id = node.id();
-        let now = Snapshot::of(node);
+        let now = Before::of(node);
         let Some(before) = self.servers.entry(id).or_default().before else {
             return;
         };
@@ -158,11 +157,21 @@ impl Judge {
                 format!("{id} went back to {}", now.commit),
             );
         }
+        if now.role == RoleKind::PreCandidate && before.role != RoleKind::PreCandidate {
+            self.coverage.pre_votes += 1;
+        }
+        if now.role == RoleKind::Candidate && now.term > before.term {
+            self.coverage.elections += 1;
+        }
         self.leadership(at_ns, node, before, now);
         if let Some(batch) = &effects.persist {
             for write in &batch.writes {
                 match write {
                     Write::Append(entries) => self.log_matching(at_ns, node, entries),
+                    Write::Snapshot { snapshot, .. } => {
+                        self.coverage.snapshots += 1;
+                        self.snapshot_safety(at_ns, node, snapshot);
+                    }
                     Write::Truncate(_) => self.coverage.truncations += 1,
                     Write::HardState(_) => {}
                 }
@@ -172,6 +181,10 @@ impl Judge {
         for envelope in &effects.send {
             self.coverage.messages += 1;
             self.promise(at_ns, envelope);
+        }
+        if let Some(snapshot) = &effects.restore {
+            self.coverage.installs += 1;
+            self.restored(at_ns, node, snapshot);
         }
         for entry in &effects.apply {
             self.state_machine_safety(at_ns, node, entry);
@@ -184,6 +197,7 @@ impl Judge {
                         self.rule(at_ns, "Read Index", format!("{id} reads at {index}"));
                     }
                 }
+                Answer::HandedOver => self.coverage.transfers += 1,
                 Answer::Refused(_) => self.coverage.refusals += 1,
                 Answer::Appended { .. } => {}
             }
@@ -191,11 +205,13 @@ impl Judge {
     }
 
     /// Election Safety, Leader Completeness at an election; Leader Append-Only during a reign.
-    fn leadership(&mut self, at_ns: u64, node: &Node, before: Snapshot, now: Snapshot) {
+    fn leadership(&mut self, at_ns: u64, node: &Node, before: Before, now: Before) {
         let id = node.id();
         let led = before.role == RoleKind::Leader;
         if led && now.role != RoleKind::Leader {
             self.coverage.step_downs += 1;
+            // Deposed by nobody: it has missed its quorum.
+            self.coverage.quorums_missed += u64::from(before.term == now.term);
         }
         if now.role != RoleKind::Leader {
             return;
@@ -215,9 +231,12 @@ impl Judge {
             self.rule(at_ns, "Election Safety", what);
         }
         let log = node.log();
+        let base = log.base().0.0;
         let missing = (1..).zip(&self.committed).find(|(index, committed)| {
-            log.get(LogIndex(*index))
-                .is_none_or(|entry| mark(entry) != **committed)
+            *index > base
+                && log
+                    .get(LogIndex(*index))
+                    .is_none_or(|entry| mark(entry) != **committed)
         });
         if let Some((index, _)) = missing {
             let what = format!(
@@ -265,12 +284,44 @@ impl Judge {
             Message::AppendEntriesReply {
                 outcome: AppendOutcome::Matched(index),
                 ..
-            } => !current || index.0 == 0 || disk.term_at(*index).is_some(),
+            }
+            | Message::InstallSnapshotReply {
+                outcome: InstallOutcome::Installed,
+                last_index: index,
+                ..
+            } => !current || disk.holds(*index),
             _ => true,
         };
         if !kept || term > durable.current_term {
             let what = format!("{from} promises {to} what its disk does not hold: {message:?}");
             self.rule(at_ns, "Promises Are Durable", what);
+        }
+    }
+
+    /// A snapshot stands for committed entries only, and is the same on every server that takes it
+    /// at that place.
+    fn snapshot_safety(&mut self, at_ns: u64, node: &Node, snapshot: &Snapshot) {
+        let (id, index) = (node.id(), snapshot.last_index);
+        let committed = self.committed.get(index.prev().0 as usize);
+        if committed.is_none_or(|(term, _)| *term != snapshot.last_term) {
+            let what = format!("{id} has a snapshot at {index} of what is not committed");
+            self.rule(at_ns, "Snapshot Safety", what);
+        }
+        let first = *self.snapshots.entry(index).or_insert(snapshot.checksum);
+        if first != snapshot.checksum {
+            let what = format!("{id} has another snapshot at {index} than a server had before");
+            self.rule(at_ns, "Snapshot Safety", what);
+        }
+    }
+
+    /// A server's state machine was replaced by a snapshot.
+    fn restored(&mut self, at_ns: u64, node: &Node, snapshot: &Snapshot) {
+        let server = self.servers.entry(node.id()).or_default();
+        let back = snapshot.last_index < server.applied;
+        server.applied = snapshot.last_index;
+        if back {
+            let what = format!("{} goes back to {}", node.id(), snapshot.last_index);
+            self.rule(at_ns, "State Machine Safety", what);
         }
     }
 

@@ -83,6 +83,12 @@ fn settings(draw: &mut Stream, servers: u64) -> Settings {
         sector_bytes: [16, 64, 512, 4096][draw.index(4)],
         segment_bytes: [1 << 10, 8 << 10, 1 << 20][draw.index(3)],
         max_entries_per_append: [1, 4, 64][draw.index(3)],
+        snapshot_every: [0, 10, 50, 300][draw.index(4)],
+        retained_entries: [0, 5, 100][draw.index(3)],
+        snapshot_chunk_bytes: [40, 500, 100_000][draw.index(3)],
+        pre_vote: draw.chance(0.7),
+        check_quorum: draw.chance(0.7),
+        stickiness: draw.chance(0.7),
     }
 }
 
@@ -100,21 +106,25 @@ enum Kind {
     Crash,
     PowerLoss,
     Noise,
+    Transfer,
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind::Partition,
     Kind::OneWay,
     Kind::Isolate,
     Kind::Crash,
     Kind::PowerLoss,
     Kind::Noise,
+    Kind::Transfer,
 ];
 
 fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
     let mut draw = Stream::derive(seed, "faults", 0);
+    let calm = draw.chance(0.03);
+    let chance = if calm { 0.0 } else { 0.6 };
     let swarm = Swarm {
-        kinds: KINDS.into_iter().filter(|_| draw.chance(0.6)).collect(),
+        kinds: KINDS.into_iter().filter(|_| draw.chance(chance)).collect(),
         pause_ms: 100 + draw.below(1_500),
     };
     let mut faults = Vec::new();
@@ -125,6 +135,7 @@ fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
         let what = fault(&mut draw, kind, servers);
         let for_ms = match what {
             FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } => 10 + draw.below(800),
+            FaultKind::Transfer { .. } => 0,
             _ => 50 + draw.below(2_500),
         };
         if at_ms + for_ms > faults_ms {
@@ -171,6 +182,9 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
         },
         Kind::PowerLoss => FaultKind::PowerLoss {
             unsynced: unsynced(draw),
+        },
+        Kind::Transfer => FaultKind::Transfer {
+            to: 1 + draw.below(servers),
         },
         Kind::Noise => FaultKind::Noise {
             drop_permille: draw.below(300) as u32,

@@ -58,9 +58,10 @@ pub(super) fn cut_pairs(what: &FaultKind, servers: u64, leader: u64) -> BTreeSet
             let alone = resolve(*target, leader);
             pairs(&|from, to| from == alone || to == alone)
         }
-        FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } => {
-            BTreeSet::new()
-        }
+        FaultKind::Crash { .. }
+        | FaultKind::PowerLoss { .. }
+        | FaultKind::Noise { .. }
+        | FaultKind::Transfer { .. } => BTreeSet::new(),
     }
 }
 
@@ -94,6 +95,7 @@ pub(super) fn describe(what: &FaultKind) -> String {
         FaultKind::PowerLoss { unsynced } => {
             format!("power loss, unsynced writes {unsynced:?}").to_lowercase()
         }
+        FaultKind::Transfer { to } => format!("transfer to n{to}"),
         FaultKind::Noise {
             drop_permille,
             duplicate_permille,

@@ -152,7 +152,7 @@ fn change(at_ns: u64, node: &Node, applied: u64) -> ServerChange {
         server: place(node.id()),
         role: match node.role_kind() {
             RoleKind::Follower => ServerRole::Follower,
-            RoleKind::Candidate => ServerRole::Candidate,
+            RoleKind::PreCandidate | RoleKind::Candidate => ServerRole::Candidate,
             RoleKind::Leader => ServerRole::Leader,
         },
         term: node.current_term().0,
@@ -164,10 +164,10 @@ fn change(at_ns: u64, node: &Node, applied: u64) -> ServerChange {
     }
 }
 
-/// The log as runs of entries of one term.
+/// The log as runs of entries of one term, as far as it has not been compacted.
 fn runs(node: &Node) -> Vec<(u64, u64)> {
     let (log, mut index, mut runs) = (node.log(), node.log().last_index(), Vec::new());
-    while index > LogIndex::ZERO
+    while index >= log.first_index()
         && let Some(term) = log.term_at(index)
     {
         let first = log.first_index_of_run(index);

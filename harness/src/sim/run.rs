@@ -26,7 +26,7 @@ use crate::scenario::{
     FaultKind, MAX_RUN_MS, Scenario, ScriptedOperation, Settings, Unsynced, WorkloadKind,
 };
 use crate::verify::stopwatch;
-use crate::workload::{Actor, SharedRecorder, SharedScript};
+use crate::workload::{Actor, Operator, SharedRecorder, SharedScript, Task};
 
 /// Where servers listen, in the simulated network.
 const PORT: u16 = 7000;
@@ -184,6 +184,12 @@ impl<'a> World<'a> {
                 Ok(())
             });
         }
+        if let Some(operator) = operator(scenario, &link_faults) {
+            sim.client("operator", async move {
+                operator.run().await;
+                Ok(())
+            });
+        }
         World {
             scenario,
             sim,
@@ -309,6 +315,8 @@ impl<'a> World<'a> {
                 }
                 self.set_links();
             }
+            // The operator's client keeps the time of these itself.
+            FaultKind::Transfer { .. } => {}
             what => {
                 if begins {
                     let cut = cut_pairs(what, self.scenario.servers, leader);
@@ -524,6 +532,12 @@ fn add_server(
     };
     config.log_driver = LogDriver::Inline;
     config.core.max_entries_per_append = settings.max_entries_per_append;
+    config.snapshot_every = settings.snapshot_every;
+    config.core.retained_entries = settings.retained_entries;
+    config.core.snapshot_chunk_bytes = settings.snapshot_chunk_bytes;
+    config.core.pre_vote = settings.pre_vote;
+    config.core.check_quorum = settings.check_quorum;
+    config.core.stickiness = settings.stickiness;
 
     let seed = scenario.seed;
     let (disk, clock, watch) = (server.disk.clone(), server.clock.clone(), watch.clone());
@@ -556,6 +570,49 @@ fn add_server(
     });
 }
 
+/// Carries out what the schedule asks an operator to do, if anything.
+fn operator(scenario: &Scenario, link_faults: &LinkFaults) -> Option<Operator> {
+    let tasks: Vec<(Duration, Task)> = scenario
+        .faults
+        .iter()
+        .filter_map(|fault| {
+            let task = match &fault.what {
+                FaultKind::Transfer { to } => Task::Transfer(NodeId(*to)),
+                _ => return None,
+            };
+            Some((Duration::from_millis(fault.at_ms), task))
+        })
+        .collect();
+    let servers = servers_of(scenario);
+    (!tasks.is_empty()).then(|| Operator {
+        tasks,
+        servers,
+        seams: client_seams(scenario, "operator", u64::MAX, link_faults),
+    })
+}
+
+fn servers_of(scenario: &Scenario) -> Vec<(NodeId, String)> {
+    (1..=scenario.servers)
+        .map(|id| (NodeId(id), address(id)))
+        .collect()
+}
+
+fn client_seams(scenario: &Scenario, host: &str, disk: u64, link_faults: &LinkFaults) -> Seams {
+    let network = SimNetwork::new(
+        scenario.seed,
+        host,
+        link_faults.clone(),
+        is_link_between_servers,
+    );
+    Seams {
+        tasks: Tasks::Local,
+        clock: Arc::new(SimClock::new(Duration::ZERO, 0)),
+        // Clients have no disk; a server's would be refused.
+        disk: Arc::new(SimDisk::new(scenario.seed, disk, 512).mount()),
+        network: Arc::new(network),
+    }
+}
+
 fn actor(
     scenario: &Scenario,
     number: u64,
@@ -564,25 +621,11 @@ fn actor(
     script: &SharedScript,
 ) -> Actor {
     let host = format!("c{number}");
-    let network = SimNetwork::new(
-        scenario.seed,
-        &host,
-        link_faults.clone(),
-        is_link_between_servers,
-    );
-    let seams = Seams {
-        tasks: Tasks::Local,
-        clock: Arc::new(SimClock::new(Duration::ZERO, 0)),
-        // Clients have no disk; a server's would be refused.
-        disk: Arc::new(SimDisk::new(scenario.seed, u64::MAX - number, 512).mount()),
-        network: Arc::new(network),
-    };
+    let seams = client_seams(scenario, &host, u64::MAX - 1 - number, link_faults);
     Actor {
         number,
         workload: scenario.workload.clone(),
-        servers: (1..=scenario.servers)
-            .map(|id| (NodeId(id), address(id)))
-            .collect(),
+        servers: servers_of(scenario),
         seams,
         draw: Stream::derive(scenario.seed, "client", number),
         draw_server: Stream::derive(scenario.seed, "client.server", number),

@@ -314,13 +314,17 @@ impl Search<'_> {
     }
 
     fn simplify_settings(&mut self) {
-        let changes: [fn(&mut Scenario); 6] = [
+        let changes: [fn(&mut Scenario); 10] = [
             |s| s.settings.clock_ppm.fill(0),
             |s| s.settings.latency_ms.1 = s.settings.latency_ms.0,
             |s| s.settings.sync_us.1 = s.settings.sync_us.0,
             |s| s.settings.sector_bytes = 4096,
             |s| s.settings.segment_bytes = 1 << 20,
             |s| s.settings.max_entries_per_append = 64,
+            |s| s.settings.snapshot_every = 0,
+            |s| s.settings.pre_vote = false,
+            |s| s.settings.check_quorum = false,
+            |s| s.settings.stickiness = false,
         ];
         for change in changes {
             self.attempt(change);
@@ -432,6 +436,7 @@ fn keep_within(fault: &mut Fault, servers: u64) -> bool {
             Target::Server(id) => *id <= servers,
             Target::Leader => true,
         },
+        FaultKind::Transfer { to } => *to <= servers,
         FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } => true,
     }
 }

@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use plumb_raft::core::{
-    Answer, AppendOutcome, Effects, Envelope, Input, Message, Node, Refusal, RoleKind,
-    Write as DiskWrite,
+    Answer, AppendOutcome, Effects, Envelope, Input, InstallOutcome, Message, Node, Refusal,
+    RoleKind, Write as DiskWrite,
 };
 use plumb_raft::storage::RecoveryReport;
 
@@ -84,6 +84,10 @@ impl Trace {
                 &format!("  -> {to} {}", describe_message(message)),
             );
         }
+        if let Some(snapshot) = &effects.restore {
+            let what = format!("  restores its state at {}", snapshot.last_index);
+            line(text, at_ns, &who, &what);
+        }
         if let (Some(first), Some(last)) = (effects.apply.first(), effects.apply.last()) {
             line(
                 text,
@@ -113,6 +117,7 @@ fn line(text: &mut String, at_ns: u64, who: &str, what: &str) {
 pub fn state(node: &Node) -> String {
     let role = match node.role_kind() {
         RoleKind::Follower => "follower",
+        RoleKind::PreCandidate => "pre-candidate",
         RoleKind::Candidate => "candidate",
         RoleKind::Leader => "leader",
     };
@@ -143,6 +148,13 @@ fn describe_input(input: &Input) -> String {
             format!("is proposed {}", ids.join(" "))
         }
         Input::Read(id) => format!("is asked to read #{}", id.0),
+        Input::Transfer(id, to) => format!("is asked to hand over to {to} #{}", id.0),
+        Input::SnapshotTaken { index, data } => {
+            format!(
+                "has written its state at {index} down, {} bytes",
+                data.len()
+            )
+        }
         Input::Persisted(seq) => format!("has #{} on disk", seq.0),
     }
 }
@@ -155,6 +167,12 @@ fn describe_write(write: &DiskWrite) -> String {
                 .map_or("-".to_owned(), |id| id.to_string());
             format!("term {} vote {vote}", hard_state.current_term)
         }
+        DiskWrite::Snapshot { snapshot, base } => format!(
+            "snapshot {}@{}, log from {}",
+            snapshot.last_index,
+            snapshot.last_term,
+            base.0.next()
+        ),
         DiskWrite::Truncate(from) => format!("cut from {from}"),
         DiskWrite::Append(entries) => match (entries.first(), entries.last()) {
             (Some(first), Some(last)) => format!("entries {}..{}", first.index, last.index),
@@ -167,12 +185,55 @@ fn describe_write(write: &DiskWrite) -> String {
 #[must_use]
 pub fn describe_message(message: &Message) -> String {
     match message {
-        Message::RequestVote {
+        Message::PreVote {
             term,
             last_log_index,
             last_log_term,
         } => {
-            format!("RequestVote term {term} log {last_log_index}@{last_log_term}")
+            format!("PreVote term {term} log {last_log_index}@{last_log_term}")
+        }
+        Message::PreVoteReply {
+            term,
+            asked_in,
+            granted,
+        } => {
+            let verdict = if *granted { "would" } else { "would not" };
+            format!("{verdict} vote term {term} asked in {asked_in}")
+        }
+        Message::InstallSnapshot { term, chunk, round } => format!(
+            "InstallSnapshot term {term} {}@{} bytes {}..{} of {} round {}",
+            chunk.last_index,
+            chunk.last_term,
+            chunk.offset,
+            chunk.offset + chunk.bytes.len() as u64,
+            chunk.total,
+            round.0
+        ),
+        Message::InstallSnapshotReply {
+            term,
+            last_index,
+            outcome,
+            round,
+        } => {
+            let outcome = match outcome {
+                InstallOutcome::Received(bytes) => format!("received {bytes} bytes of"),
+                InstallOutcome::Installed => "installed".to_owned(),
+                InstallOutcome::Stale => "stale".to_owned(),
+            };
+            format!(
+                "{outcome} snapshot {last_index} term {term} round {}",
+                round.0
+            )
+        }
+        Message::TimeoutNow { term } => format!("TimeoutNow term {term}"),
+        Message::RequestVote {
+            term,
+            last_log_index,
+            last_log_term,
+            transfer,
+        } => {
+            let why = if *transfer { " for a transfer" } else { "" };
+            format!("RequestVote term {term} log {last_log_index}@{last_log_term}{why}")
         }
         Message::RequestVoteReply { term, granted } => {
             format!(
@@ -229,6 +290,10 @@ fn describe_answer(answer: Answer) -> String {
                 leader.map_or("another".to_owned(), |id| id.to_string())
             )
         }
+        Answer::HandedOver => "handed over".to_owned(),
+        Answer::Refused(Refusal::HandingOver) => "handing over".to_owned(),
+        Answer::Refused(Refusal::NoSuchVoter) => "no such voter".to_owned(),
+        Answer::Refused(Refusal::TransferTimedOut) => "the transfer timed out".to_owned(),
         Answer::Refused(Refusal::LostLeadership) => "no longer the leader".to_owned(),
     }
 }

@@ -2,6 +2,8 @@
 //! the shipped client and records what it was told. An operation of unknown fate is `info`, and its
 //! process never acts again: the client goes on as a new process, with a new session.
 
+mod operator;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use plumb_raft::types::NodeId;
 use crate::scenario::{Action, ScriptedOperation, Workload, WorkloadKind};
 use crate::sim::seams::random::Stream;
 use crate::sim::watch::now_ns;
+
+pub use operator::{Operator, Task};
 
 /// The clients' shared history; a run is one thread.
 pub type SharedRecorder = Rc<RefCell<Recorder>>;

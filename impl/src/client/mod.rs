@@ -161,6 +161,20 @@ impl Client {
         }
     }
 
+    /// Has the leader hand over to another server. `Failed` says that it leads on.
+    pub async fn transfer(&mut self, to: NodeId) -> Outcome<()> {
+        let mut attempts = self.attempts();
+        match self
+            .call(&RequestBody::Transfer { to }, &mut attempts)
+            .await
+        {
+            Some(ResponseBody::Done) => Outcome::Ok(()),
+            Some(ResponseBody::Refused(_)) => Outcome::Failed("the leader refused"),
+            Some(_) => Outcome::Unknown("the server answered something else"),
+            None => Outcome::Unknown("no answer in time"),
+        }
+    }
+
     async fn done(&mut self, operation: Operation) -> Outcome<()> {
         match self.execute(operation).await {
             Outcome::Ok(Reply::Done) => Outcome::Ok(()),

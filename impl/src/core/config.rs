@@ -17,6 +17,19 @@ pub struct CoreConfig {
     pub max_bytes_per_append: usize,
     /// The most entries sent to a follower and not yet acknowledged.
     pub max_in_flight_entries: u64,
+    /// How many entries stay in the log behind a snapshot, for followers that lag a little.
+    pub retained_entries: u64,
+    /// The most bytes in one piece of a snapshot; at least one.
+    pub snapshot_chunk_bytes: usize,
+    /// Ask whether an election could be won before standing for it (dissertation §9.6): a server
+    /// that was cut off comes back without a term that deposes a working leader.
+    pub pre_vote: bool,
+    /// A leader steps down if an election timeout passes without contact to a quorum (§6.2 there):
+    /// its clients turn to one that can commit.
+    pub check_quorum: bool,
+    /// Votes are refused, and their terms not adopted, while a leader is alive (§6 of the paper,
+    /// §4.2.3 of the dissertation): a server that does not hear the leader can't depose it.
+    pub stickiness: bool,
 }
 
 impl CoreConfig {
@@ -29,6 +42,11 @@ impl CoreConfig {
             max_entries_per_append: 256,
             max_bytes_per_append: 1 << 20,
             max_in_flight_entries: 4096,
+            retained_entries: 1024,
+            snapshot_chunk_bytes: 256 << 10,
+            pre_vote: true,
+            check_quorum: true,
+            stickiness: true,
         }
     }
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::message::Envelope;
+use super::snapshot::Snapshot;
 use crate::types::{Entry, HardState, LogIndex, NodeId, Term};
 
 /// The number of a batch of writes within one life of a node: 1, 2, 3, …
@@ -22,6 +23,14 @@ pub enum Write {
     Truncate(LogIndex),
     /// Adds entries behind the last one; indexes are contiguous.
     Append(Vec<Entry>),
+    /// Saves a snapshot, and drops every entry up to the base, which it covers. A log that ends
+    /// before the base ends there now: other writes of the batch have cut what may differ.
+    Snapshot {
+        /// The snapshot; it replaces the one before.
+        snapshot: Snapshot,
+        /// The last entry that is dropped, and its term.
+        base: (LogIndex, Term),
+    },
 }
 
 /// Writes that become durable together and in order. A batch is durable only once every earlier
@@ -34,11 +43,16 @@ pub struct Batch {
     pub writes: Vec<Write>,
 }
 
-/// The two timers of §5.2. Setting one replaces the one of the same kind that was running.
+/// The timers of §5.2 and the one of leader stickiness. Setting one replaces the one of the same
+/// kind that was running. Time reaches the core only as timers that fire: safety never rests on
+/// when they do, so that a model checker may let them fire at any moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timer {
-    /// Fires after a time drawn anew from the election timeout's range.
+    /// Fires after a time drawn anew from the election timeout's range. A leader uses it to see
+    /// whether it still reaches a quorum.
     Election,
+    /// Fires after the least election timeout: the leader last heard may be gone.
+    Stickiness,
     /// Fires after the heartbeat interval.
     Heartbeat,
 }
@@ -57,6 +71,12 @@ pub enum Refusal {
     NotLeader(Option<NodeId>),
     /// This server stopped leading before a read was confirmed: ask again.
     LostLeadership,
+    /// This leader is handing over and takes nothing new.
+    HandingOver,
+    /// The server that was to take over is no voter.
+    NoSuchVoter,
+    /// The server that was to take over did not in time: this one leads on.
+    TransferTimedOut,
 }
 
 /// The core's answer to a client's request.
@@ -69,6 +89,8 @@ pub enum Answer {
         /// In which term: another term at that index later means that it was overwritten.
         term: Term,
     },
+    /// The leadership was given up after the transfer was asked for, or was with its target already.
+    HandedOver,
     /// The read may be served once the state machine has applied up to here (§8).
     ReadAt(LogIndex),
     /// Nothing happened.
@@ -83,9 +105,12 @@ pub struct Effects {
     /// Send these now. A message that promises durable state is only ever put here once that
     /// state is durable: the core itself withholds it until then.
     pub send: Vec<Envelope>,
+    /// Replace the state machine by this snapshot, before anything is applied.
+    pub restore: Option<Snapshot>,
     /// Start or restart these timers.
     pub timers: Vec<Timer>,
-    /// Apply these committed entries in order; each index is handed out once in a node's life.
+    /// Apply these committed entries in order; each index is handed out at most once in a
+    /// node's life, and skipped only where a snapshot stands for it.
     pub apply: Vec<Entry>,
     /// Answers to proposals and reads.
     pub answers: Vec<(RequestId, Answer)>,

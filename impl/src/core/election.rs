@@ -11,11 +11,126 @@ use super::reads::Reads;
 use crate::types::{HardState, LogIndex, NodeId, Payload, Term};
 
 impl Node {
-    /// No leader was heard in time: stand for election in the next term.
+    /// No leader was heard in time: find out whether an election can be won, or stand for it. A
+    /// leader looks whether it still leads anybody.
     pub(super) fn election_timeout(&mut self, out: &mut Outbox) {
         if matches!(self.role, Role::Leader(_)) {
+            self.give_up_transfer(out);
+            self.check_quorum(out);
             return;
         }
+        self.leader_is_fresh = false;
+        if !self.config.pre_vote {
+            self.stand(false, out);
+            return;
+        }
+        self.role = Role::PreCandidate {
+            votes: BTreeSet::from([self.config.id]),
+        };
+        out.set_timer(Timer::Election);
+        if self.has_pre_votes() {
+            self.stand(false, out);
+            return;
+        }
+        let question = Message::PreVote {
+            term: self.current_term(),
+            last_log_index: self.log.last_index(),
+            last_log_term: self.log.last_term(),
+        };
+        for peer in self.peers() {
+            out.promise(self.config.id, peer, question.clone());
+        }
+    }
+
+    fn has_pre_votes(&self) -> bool {
+        let Role::PreCandidate { votes } = &self.role else {
+            return false;
+        };
+        is_quorum(&self.config.voters, |id| votes.contains(&id))
+    }
+
+    /// CheckQuorum: a leader that has heard no quorum for an election timeout does not lead.
+    fn check_quorum(&mut self, out: &mut Outbox) {
+        out.set_timer(Timer::Election);
+        let Role::Leader(leadership) = &mut self.role else {
+            return;
+        };
+        let heard: BTreeSet<NodeId> = leadership
+            .progress
+            .iter_mut()
+            .filter_map(|(id, progress)| std::mem::take(&mut progress.heard).then_some(*id))
+            .collect();
+        let id = self.config.id;
+        let reached = is_quorum(&self.config.voters, |voter| {
+            voter == id || heard.contains(&voter)
+        });
+        if self.config.check_quorum && !reached {
+            self.leader_is_fresh = false;
+            self.become_follower(None, out);
+        }
+    }
+
+    /// Whether a leader is alive as far as this server can tell, and must not be deposed.
+    pub(super) fn sticks_to_leader(&self) -> bool {
+        self.config.stickiness
+            && match self.role {
+                // Without CheckQuorum nobody knows whether a leader still has followers.
+                Role::Leader(_) => self.config.check_quorum,
+                _ => self.leader_is_fresh,
+            }
+    }
+
+    /// A leader was heard: nobody shall depose it for a while.
+    pub(super) fn hear_leader(&mut self, out: &mut Outbox) {
+        out.set_timer(Timer::Election);
+        if self.config.stickiness {
+            self.leader_is_fresh = true;
+            out.set_timer(Timer::Stickiness);
+        }
+    }
+
+    /// PreVote RPC, receiver: would a RequestVote in the next term get our vote?
+    pub(super) fn pre_vote(
+        &self,
+        asker: NodeId,
+        asked_in: Term,
+        last: (Term, LogIndex),
+        out: &mut Outbox,
+    ) {
+        let granted = asked_in >= self.current_term()
+            && !matches!(self.role, Role::Leader(_))
+            && !self.sticks_to_leader()
+            && self.log.is_up_to_date(last.0, last.1);
+        let reply = Message::PreVoteReply {
+            term: self.current_term(),
+            asked_in,
+            granted,
+        };
+        out.promise(self.config.id, asker, reply);
+    }
+
+    /// An answer to our PreVote.
+    pub(super) fn pre_vote_reply(
+        &mut self,
+        voter: NodeId,
+        asked_in: Term,
+        granted: bool,
+        out: &mut Outbox,
+    ) {
+        let term = self.current_term();
+        let Role::PreCandidate { votes } = &mut self.role else {
+            return;
+        };
+        if granted && asked_in == term {
+            votes.insert(voter);
+        }
+        if self.has_pre_votes() {
+            self.stand(false, out);
+        }
+    }
+
+    /// Stands for election in the next term.
+    pub(super) fn stand(&mut self, transfer: bool, out: &mut Outbox) {
         let term = self.current_term().next();
         self.hard_state = HardState {
             current_term: term,
@@ -30,6 +145,7 @@ impl Node {
             term,
             last_log_index: self.log.last_index(),
             last_log_term: self.log.last_term(),
+            transfer,
         };
         for peer in self.peers() {
             out.promise(self.config.id, peer, request.clone());
@@ -64,6 +180,9 @@ impl Node {
             if self.hard_state.voted_for.is_none() {
                 self.hard_state.voted_for = Some(candidate);
                 out.write(Write::HardState(self.hard_state));
+            }
+            if matches!(self.role, Role::PreCandidate { .. }) {
+                self.become_follower(None, out);
             }
             out.set_timer(Timer::Election);
         }
@@ -105,13 +224,15 @@ impl Node {
         );
         let progress = Progress::new(self.log.last_index());
         self.role = Role::Leader(Box::new(Leadership {
-            progress: self.peers().map(|peer| (peer, progress)).collect(),
+            progress: self.peers().map(|peer| (peer, progress.clone())).collect(),
             reads: Reads::default(),
+            transfer: None,
         }));
         // §8: an entry of its own term, so that it can find out what is committed.
         self.append_as_leader([Payload::Noop], out);
         self.broadcast(out);
         out.set_timer(Timer::Heartbeat);
+        out.set_timer(Timer::Election);
     }
 
     pub(super) fn peers(&self) -> impl Iterator<Item = NodeId> + use<> {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::effects::{PersistSeq, RequestId, Timer};
 use super::message::Envelope;
+use crate::types::{LogIndex, NodeId};
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +17,15 @@ pub enum Input {
     Propose(Vec<(RequestId, Bytes)>),
     /// A client wants a linearizable read (§8).
     Read(RequestId),
+    /// Somebody wants this server, a leader, to hand over to another.
+    Transfer(RequestId, NodeId),
+    /// The state machine's bytes as they were after this entry, which was handed out to be applied.
+    SnapshotTaken {
+        /// The entry.
+        index: LogIndex,
+        /// The state machine.
+        data: Bytes,
+    },
     /// Every batch up to this one is durable.
     Persisted(PersistSeq),
 }

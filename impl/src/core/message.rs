@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::snapshot::Chunk;
 use crate::types::{Entry, LogIndex, NodeId, Term};
 
 /// Numbers the rounds in which a leader confirms that it still leads (§8, dissertation §6.4).
@@ -14,6 +15,25 @@ pub struct Round(pub u64);
 /// A message between servers; every one carries its sender's term (§5.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
+    /// Would you vote for me in the term after mine? Changes nothing where it arrives
+    /// (dissertation §9.6).
+    PreVote {
+        /// The asker's term.
+        term: Term,
+        /// Index of its last entry.
+        last_log_index: LogIndex,
+        /// Term of its last entry.
+        last_log_term: Term,
+    },
+    /// The answer to `PreVote`.
+    PreVoteReply {
+        /// The answerer's term.
+        term: Term,
+        /// The asker's term when it asked: tells a late answer from a new one.
+        asked_in: Term,
+        /// Whether a vote would be given.
+        granted: bool,
+    },
     /// A candidate asks for a vote (§5.2, §5.4.1).
     RequestVote {
         /// The candidate's term.
@@ -22,6 +42,8 @@ pub enum Message {
         last_log_index: LogIndex,
         /// Term of the candidate's last entry.
         last_log_term: Term,
+        /// The leader itself asked for this election: that it is alive is no reason to refuse.
+        transfer: bool,
     },
     /// The answer to `RequestVote`.
     RequestVoteReply {
@@ -54,6 +76,42 @@ pub enum Message {
         /// The round of the request this answers.
         round: Round,
     },
+    /// A leader sends a piece of its snapshot (§7, Figure 13).
+    InstallSnapshot {
+        /// The leader's term.
+        term: Term,
+        /// The piece.
+        chunk: Chunk,
+        /// The leader's latest confirmation round.
+        round: Round,
+    },
+    /// The answer to `InstallSnapshot`.
+    InstallSnapshotReply {
+        /// The follower's term.
+        term: Term,
+        /// The snapshot's last entry.
+        last_index: LogIndex,
+        /// What became of it.
+        outcome: InstallOutcome,
+        /// The round of the request this answers.
+        round: Round,
+    },
+    /// The leader hands over: stand for election at once (dissertation §3.10).
+    TimeoutNow {
+        /// The leader's term.
+        term: Term,
+    },
+}
+
+/// What became of an `InstallSnapshot`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum InstallOutcome {
+    /// This many bytes of it are here; the next piece begins there.
+    Received(u64),
+    /// The follower's log equals the leader's up to the snapshot's last entry, durably.
+    Installed,
+    /// The request's term was stale; nothing was looked at.
+    Stale,
 }
 
 /// What became of an `AppendEntries`.
@@ -79,8 +137,13 @@ impl Message {
     #[must_use]
     pub fn term(&self) -> Term {
         match self {
-            Message::RequestVote { term, .. }
+            Message::PreVote { term, .. }
+            | Message::PreVoteReply { term, .. }
+            | Message::TimeoutNow { term }
+            | Message::RequestVote { term, .. }
             | Message::RequestVoteReply { term, .. }
+            | Message::InstallSnapshot { term, .. }
+            | Message::InstallSnapshotReply { term, .. }
             | Message::AppendEntries { term, .. }
             | Message::AppendEntriesReply { term, .. } => *term,
         }

@@ -4,25 +4,32 @@
 //!
 //! One room a concern: [`quorum`] counts, [`log`] holds entries, [`progress`] tracks a follower,
 //! [`reads`] confirms leadership, [`durability`] withholds promises, and [`node`] joins them by the
-//! rules of Figure 2 (elections in `election`, the log in `replication`).
+//! rules of Figure 2 (elections in `election`, the log in `replication`, handing over in
+//! [`transfer`]).
 
 pub mod config;
 pub mod durability;
 pub mod effects;
 mod election;
 pub mod input;
+mod install;
 pub mod log;
 pub mod message;
 pub mod node;
 pub mod progress;
 pub mod quorum;
+
 pub mod reads;
 mod replication;
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 
 pub use config::CoreConfig;
 pub use effects::{Answer, Batch, Effects, PersistSeq, Refusal, RequestId, Timer, Write};
 pub use input::Input;
-pub use message::{AppendOutcome, Envelope, Message, Round};
+pub use message::{AppendOutcome, Envelope, InstallOutcome, Message, Round};
 pub use node::{Node, Role, RoleKind};
+pub use snapshot::{Chunk, Remembered, Snapshot};
+pub use transfer::Transfer;

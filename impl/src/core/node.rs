@@ -10,7 +10,9 @@ use super::log::Log;
 use super::message::{Envelope, Message};
 use super::progress::Progress;
 use super::reads::Reads;
-use crate::types::{Entry, HardState, LogIndex, NodeId, Term};
+use super::snapshot::{Receiving, Remembered, Snapshot};
+use super::transfer::Transfer;
+use crate::types::{HardState, LogIndex, NodeId, Term};
 
 /// What a server is at the moment, with what only that role has (§5.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +21,11 @@ pub enum Role {
     Follower {
         /// Who leads this term, once heard from.
         leader: Option<NodeId>,
+    },
+    /// Finds out whether it could win an election, still in the old term (dissertation §9.6).
+    PreCandidate {
+        /// Who would vote for it.
+        votes: BTreeSet<NodeId>,
     },
     /// Wants to lead.
     Candidate {
@@ -36,6 +43,8 @@ pub struct Leadership {
     pub progress: BTreeMap<NodeId, Progress>,
     /// Reads on their way.
     pub reads: Reads,
+    /// The server that is to take over, while it is.
+    pub transfer: Option<Transfer>,
 }
 
 /// A role's name.
@@ -43,6 +52,8 @@ pub struct Leadership {
 pub enum RoleKind {
     /// See [`Role::Follower`].
     Follower,
+    /// See [`Role::PreCandidate`].
+    PreCandidate,
     /// See [`Role::Candidate`].
     Candidate,
     /// See [`Role::Leader`].
@@ -55,10 +66,16 @@ pub struct Node {
     pub(super) config: CoreConfig,
     pub(super) hard_state: HardState,
     pub(super) log: Log,
+    /// The latest snapshot, durable or about to be.
+    pub(super) snapshot: Option<Snapshot>,
+    /// The snapshot that is coming in.
+    pub(super) receiving: Option<Receiving>,
     pub(super) commit_index: LogIndex,
     /// The last entry handed out to be applied.
     pub(super) handed_out: LogIndex,
     pub(super) role: Role,
+    /// A leader was heard within the least election timeout, or may have been before a restart.
+    pub(super) leader_is_fresh: bool,
     pub(super) durability: Durability,
 }
 
@@ -92,6 +109,11 @@ impl Outbox {
         self.effects.send.push(Envelope { from, to, message });
     }
 
+    /// The state machine becomes this.
+    pub(super) fn restore(&mut self, snapshot: Snapshot) {
+        self.effects.restore = Some(snapshot);
+    }
+
     pub(super) fn set_timer(&mut self, timer: Timer) {
         if !self.effects.timers.contains(&timer) {
             self.effects.timers.push(timer);
@@ -105,16 +127,12 @@ impl Outbox {
 
 impl Node {
     /// A server as it stands after a start: a follower with what its disk remembers, and the
-    /// effects of starting (its election timer).
+    /// effects of starting (its timers, and its state machine as of the latest snapshot).
     ///
     /// # Panics
     /// If it is not among its voters, or the recovered log has a gap.
     #[must_use]
-    pub fn recover(
-        config: CoreConfig,
-        hard_state: HardState,
-        entries: Vec<Entry>,
-    ) -> (Node, Effects) {
+    pub fn recover(config: CoreConfig, remembered: Remembered) -> (Node, Effects) {
         assert!(
             config.voters.contains(&config.id),
             "{} is not among its voters",
@@ -124,7 +142,22 @@ impl Node {
             config.max_entries_per_append > 0,
             "an append must be able to carry an entry"
         );
-        let log = Log::from_entries(entries);
+        assert!(
+            config.snapshot_chunk_bytes > 0,
+            "a piece of a snapshot must be able to carry a byte"
+        );
+        let Remembered {
+            hard_state,
+            snapshot,
+            base,
+            entries,
+        } = remembered;
+        let log = Log::behind(base, entries);
+        let applied = snapshot.as_ref().map_or(LogIndex::ZERO, |s| s.last_index);
+        assert!(
+            base.0 <= applied && applied <= log.last_index(),
+            "the snapshot covers what is compacted away, and the log reaches up to it"
+        );
         assert!(
             log.last_term() <= hard_state.current_term,
             "an entry from a term never adopted"
@@ -134,14 +167,20 @@ impl Node {
             config,
             hard_state,
             log,
-            commit_index: LogIndex::ZERO,
-            handed_out: LogIndex::ZERO,
+            snapshot: snapshot.clone(),
+            receiving: None,
+            commit_index: applied,
+            handed_out: applied,
             role: Role::Follower { leader: None },
+            // A restart forgets when a leader was last heard, and a promise not to depose it must
+            // outlive the restart.
+            leader_is_fresh: true,
         };
         (
             node,
             Effects {
-                timers: vec![Timer::Election],
+                timers: vec![Timer::Election, Timer::Stickiness],
+                restore: snapshot,
                 ..Effects::default()
             },
         )
@@ -153,9 +192,12 @@ impl Node {
         match input {
             Input::Receive(envelope) => self.receive(envelope, &mut out),
             Input::TimerFired(Timer::Election) => self.election_timeout(&mut out),
+            Input::TimerFired(Timer::Stickiness) => self.leader_is_fresh = false,
             Input::TimerFired(Timer::Heartbeat) => self.heartbeat_timeout(&mut out),
             Input::Propose(requests) => self.propose(requests, &mut out),
             Input::Read(id) => self.read(id, &mut out),
+            Input::Transfer(id, target) => self.transfer(id, target, &mut out),
+            Input::SnapshotTaken { index, data } => self.snapshot_taken(index, data, &mut out),
             Input::Persisted(seq) => {
                 out.effects.send.extend(self.durability.complete(seq));
                 self.count_own_vote(&mut out);
@@ -192,15 +234,33 @@ impl Node {
         if from == self.config.id || !self.config.voters.contains(&from) {
             return;
         }
-        // Figure 2, "all servers": a higher term in any message makes a follower.
-        if message.term() > self.current_term() {
-            self.adopt_term(message.term(), out);
+        match &message {
+            // A question about the future: whoever asks it may never stand.
+            Message::PreVote { .. } => {}
+            Message::RequestVote {
+                transfer: false, ..
+            } if self.sticks_to_leader() => return,
+            // Figure 2, "all servers": a higher term in any message makes a follower.
+            _ if message.term() > self.current_term() => self.adopt_term(message.term(), out),
+            _ => {}
         }
         match message {
+            Message::PreVote {
+                term,
+                last_log_index,
+                last_log_term,
+            } => {
+                self.pre_vote(from, term, (last_log_term, last_log_index), out);
+            }
+            Message::PreVoteReply {
+                asked_in, granted, ..
+            } => self.pre_vote_reply(from, asked_in, granted, out),
+            Message::TimeoutNow { term } => self.timeout_now(from, term, out),
             Message::RequestVote {
                 term,
                 last_log_index,
                 last_log_term,
+                transfer: _,
             } => {
                 self.request_vote(from, term, last_log_index, last_log_term, out);
             }
@@ -231,6 +291,25 @@ impl Node {
                 };
                 out.promise(self.config.id, from, reply);
             }
+            Message::InstallSnapshot { term, chunk, round } => {
+                let last_index = chunk.last_index;
+                let outcome = self.install_snapshot(from, term, &chunk, out);
+                let reply = Message::InstallSnapshotReply {
+                    term: self.current_term(),
+                    last_index,
+                    outcome,
+                    round,
+                };
+                out.promise(self.config.id, from, reply);
+            }
+            Message::InstallSnapshotReply {
+                term,
+                last_index,
+                outcome,
+                round,
+            } => {
+                self.install_snapshot_reply(from, term, (last_index, outcome), round, out);
+            }
             Message::AppendEntriesReply {
                 term,
                 outcome,
@@ -257,8 +336,11 @@ impl Node {
         let was = std::mem::replace(&mut self.role, Role::Follower { leader });
         match was {
             Role::Follower { .. } => {}
-            Role::Candidate { .. } => out.set_timer(Timer::Election),
+            Role::PreCandidate { .. } | Role::Candidate { .. } => out.set_timer(Timer::Election),
             Role::Leader(leadership) => {
+                if let Some(transfer) = leadership.transfer {
+                    out.answer(transfer.request, Answer::HandedOver);
+                }
                 for id in leadership.reads.abandon() {
                     out.answer(id, Answer::Refused(Refusal::LostLeadership));
                 }
@@ -302,6 +384,7 @@ impl Node {
     pub fn role_kind(&self) -> RoleKind {
         match self.role {
             Role::Follower { .. } => RoleKind::Follower,
+            Role::PreCandidate { .. } => RoleKind::PreCandidate,
             Role::Candidate { .. } => RoleKind::Candidate,
             Role::Leader(_) => RoleKind::Leader,
         }
@@ -312,7 +395,7 @@ impl Node {
     pub fn leader(&self) -> Option<NodeId> {
         match &self.role {
             Role::Follower { leader } => *leader,
-            Role::Candidate { .. } => None,
+            Role::PreCandidate { .. } | Role::Candidate { .. } => None,
             Role::Leader(_) => Some(self.config.id),
         }
     }
@@ -321,6 +404,20 @@ impl Node {
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// The latest snapshot, if there is one; it is on the disk or about to be.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
+    }
+
+    /// The last entry that the latest snapshot stands for; zero if there is none.
+    #[must_use]
+    pub fn snapshot_index(&self) -> LogIndex {
+        self.snapshot
+            .as_ref()
+            .map_or(LogIndex::ZERO, |snapshot| snapshot.last_index)
     }
 
     /// Everything up to here is committed, as far as it knows.

@@ -2,10 +2,11 @@
 
 use super::log::Log;
 use super::message::{AppendOutcome, Round};
+use super::snapshot::Sending;
 use crate::types::LogIndex;
 
 /// A follower's progress in the leader's eyes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Progress {
     /// Everything up to here is known to be durable on the follower and equal to our log.
     pub match_index: LogIndex,
@@ -13,6 +14,10 @@ pub struct Progress {
     pub next_index: LogIndex,
     /// The latest confirmation round that the follower answered in our term.
     pub acked_round: Round,
+    /// Whether it was heard from since the leader last looked (CheckQuorum).
+    pub heard: bool,
+    /// The snapshot on its way, while the follower lacks entries that are compacted away.
+    pub sending: Option<Sending>,
 }
 
 impl Progress {
@@ -23,6 +28,8 @@ impl Progress {
             match_index: LogIndex::ZERO,
             next_index: last_index.next(),
             acked_round: Round::default(),
+            heard: false,
+            sending: None,
         }
     }
 
@@ -35,6 +42,10 @@ impl Progress {
             AppendOutcome::Matched(index) => {
                 self.match_index = self.match_index.max(index);
                 self.next_index = self.next_index.max(index.next());
+                // §7: a snapshot is for those who lack what it stands for.
+                if self.next_index > log.base().0 {
+                    self.sending = None;
+                }
                 false
             }
             AppendOutcome::Conflict {

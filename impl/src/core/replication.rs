@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::effects::{Answer, Refusal, RequestId, Timer, Write};
 use super::message::{AppendOutcome, Message, Round};
 use super::node::{Node, Outbox, Role};
+use super::progress::Progress;
 use super::quorum::reached_by_quorum;
 use crate::types::{Entry, LogIndex, NodeId, Payload, Term};
 
@@ -14,6 +15,12 @@ impl Node {
         if !matches!(self.role, Role::Leader(_)) {
             for (id, _) in requests {
                 out.answer(id, Answer::Refused(Refusal::NotLeader(self.leader())));
+            }
+            return;
+        }
+        if self.is_handing_over() {
+            for (id, _) in requests {
+                out.answer(id, Answer::Refused(Refusal::HandingOver));
             }
             return;
         }
@@ -114,14 +121,17 @@ impl Node {
             return false;
         };
         leadership.progress.get(&peer).is_some_and(|progress| {
-            progress.next_index <= self.log.last_index()
+            // A piece of a snapshot is followed by the next only once it is answered.
+            progress.sending.is_none()
+                && progress.next_index > self.log.base().0
+                && progress.next_index <= self.log.last_index()
                 && progress.in_flight() < self.config.max_in_flight_entries
         })
     }
 
     /// One AppendEntries from the follower's next index; empty where there is nothing to send or
     /// no room for it.
-    fn send_append(&mut self, peer: NodeId, out: &mut Outbox) {
+    pub(super) fn send_append(&mut self, peer: NodeId, out: &mut Outbox) {
         let term = self.current_term();
         let Role::Leader(leadership) = &mut self.role else {
             return;
@@ -129,6 +139,10 @@ impl Node {
         let Some(progress) = leadership.progress.get_mut(&peer) else {
             return;
         };
+        if progress.sending.is_some() || progress.next_index <= self.log.base().0 {
+            self.send_snapshot(peer, out);
+            return;
+        }
         let room = self
             .config
             .max_in_flight_entries
@@ -155,7 +169,7 @@ impl Node {
         let prev_log_term = self
             .log
             .term_at(prev_log_index)
-            .expect("next_index never passes the log's end");
+            .expect("next_index never passes the log's end, nor falls below its base here");
         progress.next_index = LogIndex(progress.next_index.0 + entries.len() as u64);
         let message = Message::AppendEntries {
             term,
@@ -166,6 +180,28 @@ impl Node {
             round: leadership.reads.round(),
         };
         out.send_now(self.config.id, peer, message);
+    }
+
+    /// A leader of the present term was heard: whatever else we were, we follow it.
+    pub(super) fn follow(&mut self, leader: NodeId, out: &mut Outbox) {
+        let term = self.current_term();
+        match &self.role {
+            Role::Leader(_) => panic!("Election Safety: {leader} leads our own term {term} too"),
+            Role::Follower {
+                leader: Some(known),
+            } => {
+                assert_eq!(
+                    *known, leader,
+                    "Election Safety: term {term} has two leaders"
+                );
+            }
+            Role::Follower { leader: None }
+            | Role::PreCandidate { .. }
+            | Role::Candidate { .. } => {
+                self.become_follower(Some(leader), out);
+            }
+        }
+        self.hear_leader(out);
     }
 
     /// AppendEntries RPC, receiver.
@@ -181,21 +217,19 @@ impl Node {
         if term < self.current_term() {
             return AppendOutcome::Stale;
         }
-        match &self.role {
-            Role::Leader(_) => panic!("Election Safety: {leader} leads our own term {term} too"),
-            Role::Follower {
-                leader: Some(known),
-            } => {
-                assert_eq!(
-                    *known, leader,
-                    "Election Safety: term {term} has two leaders"
-                );
+        self.follow(leader, out);
+        let last_new = LogIndex(prev_log_index.0 + entries.len() as u64);
+        let base = self.log.base();
+        let (prev_log_index, prev_log_term, entries) = if prev_log_index < base.0 {
+            // What was compacted away is committed, hence the same here and there.
+            let skipped = usize::try_from(base.0.0 - prev_log_index.0).unwrap_or(usize::MAX);
+            if skipped > entries.len() {
+                return AppendOutcome::Matched(last_new);
             }
-            Role::Follower { leader: None } | Role::Candidate { .. } => {
-                self.become_follower(Some(leader), out);
-            }
-        }
-        out.set_timer(Timer::Election);
+            (base.0, base.1, entries.into_iter().skip(skipped).collect())
+        } else {
+            (prev_log_index, prev_log_term, entries)
+        };
         match self.log.term_at(prev_log_index) {
             Some(found) if found == prev_log_term => {}
             Some(found) => {
@@ -213,7 +247,6 @@ impl Node {
                 };
             }
         }
-        let last_new = LogIndex(prev_log_index.0 + entries.len() as u64);
         self.append_as_follower(entries, out);
         // Only what this message vouches for: entries behind it may still conflict.
         self.commit_to(leader_commit.min(last_new));
@@ -254,13 +287,9 @@ impl Node {
         if term != self.current_term() {
             return;
         }
-        let Role::Leader(leadership) = &mut self.role else {
+        let Some(progress) = heard_from(&mut self.role, follower, round) else {
             return;
         };
-        let Some(progress) = leadership.progress.get_mut(&follower) else {
-            return;
-        };
-        progress.acked_round = progress.acked_round.max(round);
         let refused = progress.update(outcome, &self.log);
         assert!(
             progress.match_index <= self.log.last_index(),
@@ -271,6 +300,12 @@ impl Node {
         if refused || self.lacks_entries(follower) {
             self.send_append(follower, out);
         }
+        self.continue_transfer(follower, out);
+    }
+
+    /// A follower has answered in our term, whatever it says.
+    pub(super) fn heard_from(&mut self, follower: NodeId, round: Round) -> Option<&mut Progress> {
+        heard_from(&mut self.role, follower, round)
     }
 
     /// A leader commits what a quorum holds durably, if it is of its own term (§5.4.2): its own
@@ -310,7 +345,7 @@ impl Node {
     }
 
     /// Serves the reads whose round a quorum has answered; starts the next round if one is wanted.
-    fn confirm_reads(&mut self, out: &mut Outbox) {
+    pub(super) fn confirm_reads(&mut self, out: &mut Outbox) {
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
@@ -339,4 +374,14 @@ impl Node {
         );
         self.commit_index = self.commit_index.max(index);
     }
+}
+
+fn heard_from(role: &mut Role, follower: NodeId, round: Round) -> Option<&mut Progress> {
+    let Role::Leader(leadership) = role else {
+        return None;
+    };
+    let progress = leadership.progress.get_mut(&follower)?;
+    progress.heard = true;
+    progress.acked_round = progress.acked_round.max(round);
+    Some(progress)
 }

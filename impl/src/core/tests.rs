@@ -7,12 +7,11 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::types::{Entry, HardState, LogIndex, NodeId, Payload, Term};
+use crate::types::{Entry, LogIndex, NodeId, Payload, Term};
 
 struct Server {
     node: Node,
-    hard_state: HardState,
-    entries: Vec<Entry>,
+    disk: Remembered,
     under_way: VecDeque<Batch>,
     applied: Vec<Entry>,
 }
@@ -24,23 +23,56 @@ struct World {
     leaders: BTreeMap<Term, NodeId>,
     committed: Vec<Entry>,
     next_request: u64,
+    switches: Switches,
 }
 
-fn config(id: NodeId, n: u64) -> CoreConfig {
+/// Which of the refinements of elections are on.
+#[derive(Clone, Copy, Debug)]
+struct Switches {
+    pre_vote: bool,
+    check_quorum: bool,
+    stickiness: bool,
+}
+
+const ALL_ON: Switches = Switches {
+    pre_vote: true,
+    check_quorum: true,
+    stickiness: true,
+};
+
+/// Figure 2 and no more.
+const ALL_OFF: Switches = Switches {
+    pre_vote: false,
+    check_quorum: false,
+    stickiness: false,
+};
+
+fn config(id: NodeId, n: u64, switches: Switches) -> CoreConfig {
     CoreConfig {
         max_entries_per_append: 2,
         max_in_flight_entries: 3,
+        retained_entries: 1,
+        snapshot_chunk_bytes: 16,
+        pre_vote: switches.pre_vote,
+        check_quorum: switches.check_quorum,
+        stickiness: switches.stickiness,
         ..CoreConfig::new(id, (1..=n).map(NodeId).collect::<BTreeSet<_>>())
     }
 }
 
 impl World {
     fn new(n: u64) -> World {
+        World::with(n, ALL_ON)
+    }
+
+    fn with(n: u64, switches: Switches) -> World {
         let servers = (1..=n)
             .map(|i| Server {
-                node: Node::recover(config(NodeId(i), n), HardState::default(), Vec::new()).0,
-                hard_state: HardState::default(),
-                entries: Vec::new(),
+                node: {
+                    let config = config(NodeId(i), n, switches);
+                    Node::recover(config, Remembered::default()).0
+                },
+                disk: Remembered::default(),
                 under_way: VecDeque::new(),
                 applied: Vec::new(),
             })
@@ -52,6 +84,7 @@ impl World {
             leaders: BTreeMap::new(),
             committed: Vec::new(),
             next_request: 0,
+            switches,
         }
     }
 
@@ -63,9 +96,12 @@ impl World {
         let server = &mut self.servers[id as usize - 1];
         let effects = server.node.step(input);
         for envelope in &effects.send {
-            check_promise(envelope, server.hard_state, &server.entries);
+            check_promise(envelope, &server.disk);
         }
         server.under_way.extend(effects.persist);
+        if let Some(snapshot) = effects.restore {
+            server.applied = decode(&snapshot);
+        }
         for entry in effects.apply {
             assert_eq!(
                 entry.index.0,
@@ -102,9 +138,14 @@ impl World {
         };
         for write in batch.writes {
             match write {
-                Write::HardState(hard_state) => server.hard_state = hard_state,
-                Write::Truncate(from) => server.entries.truncate(from.0 as usize - 1),
-                Write::Append(entries) => server.entries.extend(entries),
+                Write::HardState(hard_state) => server.disk.hard_state = hard_state,
+                Write::Truncate(from) => server.disk.entries.retain(|entry| entry.index < from),
+                Write::Append(entries) => server.disk.entries.extend(entries),
+                Write::Snapshot { snapshot, base } => {
+                    server.disk.snapshot = Some(snapshot);
+                    server.disk.base = base;
+                    server.disk.entries.retain(|entry| entry.index > base.0);
+                }
             }
         }
         self.step(id, Input::Persisted(batch.seq));
@@ -113,11 +154,12 @@ impl World {
 
     fn crash(&mut self, id: u64) {
         let n = self.servers.len() as u64;
+        let config = config(NodeId(id), n, self.switches);
         let server = self.at(id);
-        let config = config(NodeId(id), n);
-        server.node = Node::recover(config, server.hard_state, server.entries.clone()).0;
+        let (node, effects) = Node::recover(config, server.disk.clone());
+        server.node = node;
         server.under_way.clear();
-        server.applied.clear();
+        server.applied = effects.restore.as_ref().map(decode).unwrap_or_default();
     }
 
     fn propose(&mut self, id: u64, command: &'static str) -> RequestId {
@@ -130,11 +172,29 @@ impl World {
         request
     }
 
+    fn transfer(&mut self, id: u64, to: u64) -> RequestId {
+        self.next_request += 1;
+        let request = RequestId(self.next_request);
+        self.step(id, Input::Transfer(request, NodeId(to)));
+        request
+    }
+
     fn read(&mut self, id: u64) -> RequestId {
         self.next_request += 1;
         let request = RequestId(self.next_request);
         self.step(id, Input::Read(request));
         request
+    }
+
+    /// The state machine, which is all that was applied, is written down.
+    fn take_snapshot(&mut self, id: u64) {
+        let server = self.at(id);
+        let Some(index) = server.applied.last().map(|entry| entry.index) else {
+            return;
+        };
+        let data = postcard::to_stdvec(&server.applied).expect("plain data");
+        let data = Bytes::from(data);
+        self.step(id, Input::SnapshotTaken { index, data });
     }
 
     /// Delivers everything between these servers and syncs every disk until nothing is left;
@@ -157,7 +217,15 @@ impl World {
         panic!("the cluster does not settle");
     }
 
+    /// No leader has been heard for a while.
+    fn forget_leaders(&mut self, ids: &[u64]) {
+        for id in ids {
+            self.step(*id, Input::TimerFired(Timer::Stickiness));
+        }
+    }
+
     fn elect(&mut self, id: u64, connected: &[u64]) {
+        self.forget_leaders(connected);
         self.step(id, Input::TimerFired(Timer::Election));
         self.settle(connected);
         assert_eq!(self.at(id).node.role_kind(), RoleKind::Leader);
@@ -165,6 +233,7 @@ impl World {
 
     /// Elects a leader none of whose messages as a leader arrive.
     fn elect_and_isolate(&mut self, id: u64, connected: &[u64]) {
+        self.forget_leaders(connected);
         self.step(id, Input::TimerFired(Timer::Election));
         for _ in 0..10 {
             for peer in connected {
@@ -197,8 +266,14 @@ impl World {
     }
 }
 
+fn decode(snapshot: &Snapshot) -> Vec<Entry> {
+    postcard::from_bytes(&snapshot.data).expect("it was written by this world")
+}
+
 /// What a message promises must be durable when it leaves (Figure 2, "persistent state").
-fn check_promise(envelope: &Envelope, hard_state: HardState, entries: &[Entry]) {
+fn check_promise(envelope: &Envelope, disk: &Remembered) {
+    let hard_state = disk.hard_state;
+    let last = disk.base.0.0 + disk.entries.len() as u64;
     let term = envelope.message.term();
     match &envelope.message {
         Message::RequestVote { .. } => {
@@ -210,8 +285,13 @@ fn check_promise(envelope: &Envelope, hard_state: HardState, entries: &[Entry]) 
         Message::AppendEntriesReply {
             outcome: AppendOutcome::Matched(index),
             ..
+        }
+        | Message::InstallSnapshotReply {
+            outcome: InstallOutcome::Installed,
+            last_index: index,
+            ..
         } => {
-            assert!(term < hard_state.current_term || index.0 <= entries.len() as u64);
+            assert!(term < hard_state.current_term || index.0 <= last);
         }
         _ => {}
     }
@@ -250,7 +330,7 @@ fn a_single_server_leads_alone_once_its_vote_is_durable() {
 
 #[test]
 fn a_vote_leaves_only_once_it_is_durable() {
-    let mut w = World::new(3);
+    let mut w = World::with(3, ALL_OFF);
     w.step(1, Input::TimerFired(Timer::Election));
     assert!(
         w.pile.is_empty(),
@@ -273,7 +353,7 @@ fn a_vote_leaves_only_once_it_is_durable() {
 
 #[test]
 fn a_split_vote_is_resolved_in_a_later_term() {
-    let mut w = World::new(4);
+    let mut w = World::with(4, ALL_OFF);
     w.step(1, Input::TimerFired(Timer::Election));
     w.step(2, Input::TimerFired(Timer::Election));
     w.settle(&[1, 2, 3, 4]);
@@ -286,7 +366,7 @@ fn a_split_vote_is_resolved_in_a_later_term() {
 
 #[test]
 fn a_server_with_a_stale_log_is_not_elected() {
-    let mut w = World::new(3);
+    let mut w = World::with(3, ALL_OFF);
     w.elect(1, &[1, 2]);
     w.propose(1, "a");
     w.settle(&[1, 2]);
@@ -300,7 +380,7 @@ fn a_server_with_a_stale_log_is_not_elected() {
 
 #[test]
 fn figure_8_an_older_entry_is_not_committed_by_counting() {
-    let mut w = World::new(5);
+    let mut w = World::with(5, ALL_OFF);
     w.elect(1, &[1, 2, 3, 4, 5]);
     // (a) S1 leads and replicates index 2 to S2 only.
     w.propose(1, "a");
@@ -360,7 +440,7 @@ fn a_diverged_log_is_repaired_a_term_at_a_time() {
     assert_eq!(w.servers[0].node.log(), w.servers[1].node.log());
     let (log, entries) = (
         w.at(1).node.log().entries().to_vec(),
-        w.at(1).entries.clone(),
+        w.at(1).disk.entries.clone(),
     );
     assert_eq!(log, entries, "the disk followed the truncation");
 }
@@ -404,6 +484,232 @@ fn reads_that_arrive_together_share_a_round() {
     }
 }
 
+#[test]
+fn a_server_that_was_cut_off_does_not_depose_the_leader() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    for _ in 0..5 {
+        w.step(3, Input::TimerFired(Timer::Election));
+        w.settle(&[3]);
+    }
+    assert_eq!(
+        w.at(3).node.current_term(),
+        Term(1),
+        "it asked before it stood"
+    );
+    w.step(3, Input::TimerFired(Timer::Election));
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.at(1).node.role_kind(), RoleKind::Leader);
+    assert_eq!(
+        w.at(3).node.role_kind(),
+        RoleKind::PreCandidate,
+        "nobody would vote"
+    );
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.at(3).node.leader(), Some(NodeId(1)));
+}
+
+#[test]
+fn a_pre_vote_changes_nothing_where_it_arrives() {
+    let mut w = World::new(3);
+    w.forget_leaders(&[1, 2, 3]);
+    w.step(1, Input::TimerFired(Timer::Election));
+    let question = w.pile.iter().find(|e| e.to == NodeId(2)).cloned();
+    let question = question.expect("every peer is asked");
+    assert!(matches!(question.message, Message::PreVote { .. }));
+    let before = w.at(2).node.clone();
+    w.step(2, Input::Receive(question));
+    assert_eq!(w.at(2).node, before);
+}
+
+#[test]
+fn a_vote_is_refused_while_a_leader_is_alive_and_its_term_is_not_adopted() {
+    let switches = Switches {
+        pre_vote: false,
+        ..ALL_ON
+    };
+    let mut w = World::with(3, switches);
+    w.elect(1, &[1, 2, 3]);
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2]);
+    w.step(3, Input::TimerFired(Timer::Election));
+    w.persist(3);
+    for envelope in std::mem::take(&mut w.pile) {
+        w.step(envelope.to.0, Input::Receive(envelope));
+    }
+    for id in [1, 2] {
+        assert_eq!(w.at(id).node.current_term(), Term(1));
+    }
+    w.crash(2);
+    w.step(3, Input::TimerFired(Timer::Election));
+    w.persist(3);
+    for envelope in std::mem::take(&mut w.pile) {
+        w.step(envelope.to.0, Input::Receive(envelope));
+    }
+    assert_eq!(
+        w.at(2).node.current_term(),
+        Term(1),
+        "a restart does not forget the promise"
+    );
+}
+
+#[test]
+fn a_leader_without_a_quorum_steps_down_after_an_election_timeout() {
+    let mut w = World::new(5);
+    w.elect(1, &[1, 2, 3, 4, 5]);
+    w.step(1, Input::TimerFired(Timer::Election));
+    assert_eq!(w.at(1).node.role_kind(), RoleKind::Leader, "all were heard");
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2]);
+    let read = w.read(1);
+    w.step(1, Input::TimerFired(Timer::Election));
+    assert_eq!(w.at(1).node.role_kind(), RoleKind::Follower);
+    assert_eq!(w.answers[&read], [Answer::Refused(Refusal::LostLeadership)]);
+}
+
+#[test]
+fn a_leader_hands_over_to_a_server_that_it_has_brought_up_to_date() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    for command in ["a", "b", "c", "d"] {
+        w.propose(1, command);
+        w.settle(&[1, 2]);
+    }
+    let transfer = w.transfer(1, 3);
+    let refused = w.propose(1, "late");
+    assert_eq!(w.answers[&refused], [Answer::Refused(Refusal::HandingOver)]);
+    // n2 hears its leader still: only the leader's word makes it vote.
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.at(3).node.role_kind(), RoleKind::Leader);
+    assert_eq!(w.answers[&transfer], [Answer::HandedOver]);
+    assert_eq!(w.commands(3), ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn a_transfer_that_fails_is_given_up_after_an_election_timeout() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    let transfer = w.transfer(1, 3);
+    w.settle(&[1, 2]);
+    w.step(1, Input::TimerFired(Timer::Election));
+    assert_eq!(
+        w.answers[&transfer],
+        [Answer::Refused(Refusal::TransferTimedOut)]
+    );
+    let request = w.propose(1, "a");
+    assert!(matches!(w.answers[&request][..], [Answer::Appended { .. }]));
+    let stranger = w.transfer(1, 9);
+    assert_eq!(
+        w.answers[&stranger],
+        [Answer::Refused(Refusal::NoSuchVoter)]
+    );
+}
+
+/// n1 leads, and has compacted away what n3 lacks.
+fn world_with_a_lagging_follower() -> World {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    for command in ["a", "b", "c", "d", "e"] {
+        w.propose(1, command);
+        w.settle(&[1, 2]);
+    }
+    w.take_snapshot(1);
+    w.settle(&[1, 2]);
+    assert_eq!(
+        w.at(1).node.log().first_index(),
+        LogIndex(6),
+        "one entry is retained"
+    );
+    w
+}
+
+#[test]
+fn a_follower_that_lacks_compacted_entries_gets_a_snapshot_and_then_entries() {
+    let mut w = world_with_a_lagging_follower();
+    w.propose(1, "f");
+    w.settle(&[1, 2]);
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.commands(3), ["a", "b", "c", "d", "e", "f"]);
+    assert_eq!(w.at(3).node.snapshot_index(), LogIndex(6));
+    w.crash(3);
+    assert_eq!(
+        w.commands(3),
+        ["a", "b", "c", "d", "e"],
+        "the snapshot was durable"
+    );
+    assert_eq!(w.at(3).node.log().last_index(), LogIndex(7));
+}
+
+#[test]
+fn a_follower_that_lags_less_than_the_retained_entries_is_spared_a_snapshot() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    w.propose(1, "a");
+    w.settle(&[1, 2, 3]);
+    w.propose(1, "b");
+    w.settle(&[1, 2]);
+    w.take_snapshot(1);
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.commands(3), ["a", "b"]);
+    assert_eq!(w.at(3).node.snapshot_index(), LogIndex(0));
+}
+
+#[test]
+fn a_snapshot_replaces_a_log_that_conflicts_with_it() {
+    let mut w = World::new(3);
+    w.elect(3, &[1, 2, 3]);
+    for command in ["x", "y", "z"] {
+        w.propose(3, command);
+    }
+    w.pile.clear();
+    w.settle(&[3]);
+    w.elect(1, &[1, 2]);
+    for command in ["a", "b", "c", "d", "e"] {
+        w.propose(1, command);
+        w.settle(&[1, 2]);
+    }
+    w.take_snapshot(1);
+    for _ in 0..2 {
+        w.step(1, Input::TimerFired(Timer::Heartbeat));
+        w.settle(&[1, 2, 3]);
+    }
+    assert_eq!(w.commands(3), ["a", "b", "c", "d", "e"]);
+    w.crash(3);
+    assert_eq!(w.at(3).node.log().base(), w.at(3).disk.base);
+    assert_eq!(
+        w.at(3).node.log().last_term(),
+        Term(2),
+        "nothing of term 1 is left"
+    );
+}
+
+#[test]
+fn an_installed_snapshot_is_acknowledged_only_once_it_is_durable() {
+    let mut w = world_with_a_lagging_follower();
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    for _ in 0..200 {
+        for envelope in std::mem::take(&mut w.pile) {
+            w.step(envelope.to.0, Input::Receive(envelope));
+        }
+    }
+    assert_eq!(w.at(3).node.snapshot_index(), LogIndex(6));
+    let installed = |w: &World| {
+        w.servers[0].node.commit_index() >= LogIndex(6)
+            && matches!(w.servers[0].node.role(), Role::Leader(leadership)
+                if leadership.progress[&NodeId(3)].match_index >= LogIndex(6))
+    };
+    assert!(!installed(&w), "its disk has not said so");
+    w.settle(&[1, 2, 3]);
+    assert!(installed(&w));
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Deliver(usize),
@@ -412,7 +718,10 @@ enum Act {
     Persist(u64),
     Election(u64),
     Heartbeat(u64),
+    Stickiness(u64),
+    Transfer(u64, u64),
     Propose(u64),
+    Snapshot(u64),
     Read(u64),
     Crash(u64),
 }
@@ -425,7 +734,10 @@ fn act(n: u64) -> impl Strategy<Value = Act> {
         10 => (1..=n).prop_map(Act::Persist),
         2 => (1..=n).prop_map(Act::Election),
         2 => (1..=n).prop_map(Act::Heartbeat),
+        4 => (1..=n).prop_map(Act::Stickiness),
+        1 => (1..=n, 1..=n).prop_map(|(id, to)| Act::Transfer(id, to)),
         3 => (1..=n).prop_map(Act::Propose),
+        1 => (1..=n).prop_map(Act::Snapshot),
         1 => (1..=n).prop_map(Act::Read),
         1 => (1..=n).prop_map(Act::Crash),
     ]
@@ -448,7 +760,10 @@ fn run(world: &mut World, acts: Vec<Act>) {
             Act::Persist(id) => drop(world.persist(id)),
             Act::Election(id) => world.step(id, Input::TimerFired(Timer::Election)),
             Act::Heartbeat(id) => world.step(id, Input::TimerFired(Timer::Heartbeat)),
+            Act::Stickiness(id) => world.step(id, Input::TimerFired(Timer::Stickiness)),
+            Act::Transfer(id, to) => drop(world.transfer(id, to)),
             Act::Propose(id) => drop(world.propose(id, "c")),
+            Act::Snapshot(id) => world.take_snapshot(id),
             Act::Read(id) => drop(world.read(id)),
             Act::Crash(id) => world.crash(id),
         }
@@ -463,24 +778,39 @@ proptest! {
     fn any_interleaving_keeps_the_invariants_and_heals(
         n in prop_oneof![Just(3u64), Just(5u64)],
         acts in proptest::collection::vec(act(3), 0..400),
+        (pre_vote, check_quorum, stickiness) in any::<(bool, bool, bool)>(),
     ) {
-        let mut world = World::new(n);
+        let switches = Switches { pre_vote, check_quorum, stickiness };
+        let mut world = World::with(n, switches);
         run(&mut world, acts);
         let all: Vec<u64> = (1..=n).collect();
         world.settle(&all);
-        // Whoever has the most complete log can win once terms have met.
-        let best = all.iter().copied().max_by_key(|id| {
-            let log = world.servers[*id as usize - 1].node.log();
-            (log.last_term(), log.last_index(), *id)
-        }).unwrap();
-        for _ in 0..3 {
-            world.step(best, Input::TimerFired(Timer::Election));
+        let mut leader = None;
+        for _ in 0..5 {
+            // Terms meet; leaders that nobody follows find out; transfers that failed are given up.
+            for id in &all {
+                world.step(*id, Input::TimerFired(Timer::Heartbeat));
+                if world.at(*id).node.role_kind() == RoleKind::Leader {
+                    world.step(*id, Input::TimerFired(Timer::Election));
+                }
+            }
             world.settle(&all);
-            if world.at(best).node.role_kind() == RoleKind::Leader {
+            let leads = |id: &u64| world.servers[*id as usize - 1].node.role_kind() == RoleKind::Leader;
+            leader = all.iter().copied().find(leads);
+            if leader.is_some() {
                 break;
             }
+            // Whoever has the most complete log can win.
+            let best = all.iter().copied().max_by_key(|id| {
+                let log = world.servers[*id as usize - 1].node.log();
+                (log.last_term(), log.last_index(), *id)
+            }).unwrap();
+            world.forget_leaders(&all);
+            world.step(best, Input::TimerFired(Timer::Election));
+            world.settle(&all);
         }
-        prop_assert_eq!(world.at(best).node.role_kind(), RoleKind::Leader);
+        prop_assert!(leader.is_some(), "nobody leads");
+        let best = leader.unwrap_or_default();
         world.propose(best, "last");
         world.settle(&all);
         world.step(best, Input::TimerFired(Timer::Heartbeat));

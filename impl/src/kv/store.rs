@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::command::{Command, Operation, Reply, SessionId};
 use crate::types::{Entry, LogIndex, Payload};
@@ -10,8 +11,11 @@ use crate::types::{Entry, LogIndex, Payload};
 /// The most sessions kept; opening one more evicts the least recently used.
 pub const MAX_SESSIONS: usize = 4096;
 
+/// The first byte of every encoded store.
+const SNAPSHOT_VERSION: u8 = 1;
+
 /// A session's memory: the last command carried out and its reply, for a retry of it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Session {
     last_sequence: u64,
     last_reply: Reply,
@@ -19,7 +23,7 @@ struct Session {
 }
 
 /// Keys, values and sessions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KvStore {
     values: BTreeMap<String, Bytes>,
     sessions: BTreeMap<SessionId, Session>,
@@ -49,6 +53,26 @@ impl KvStore {
                     operation,
                 }) => self.execute_once(session, sequence, operation),
             }),
+        }
+    }
+
+    /// The store's bytes for a snapshot: the same for the same store, on every server.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let bytes = postcard::to_extend(self, vec![SNAPSHOT_VERSION])
+            .expect("plain data in ordered maps always serialises");
+        Bytes::from(bytes)
+    }
+
+    /// The store in a snapshot; `None` if the bytes are not a whole one of this version.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<KvStore> {
+        match bytes.split_first() {
+            Some((&SNAPSHOT_VERSION, rest)) => match postcard::take_from_bytes(rest) {
+                Ok((store, [])) => Some(store),
+                _ => None,
+            },
+            _ => None,
         }
     }
 
@@ -181,6 +205,21 @@ mod tests {
         assert_eq!(log.apply(&append(session, 2, "b")), Reply::Done);
         assert_eq!(log.apply(&append(session, 1, "a")), Reply::StaleSequence);
         assert_eq!(log.0.get("k"), Some(&Bytes::from("ab")));
+    }
+
+    #[test]
+    fn a_store_survives_its_snapshot_with_its_sessions() {
+        let mut log = Log(KvStore::default(), 0);
+        let session = log.open();
+        log.apply(&append(session, 1, "a"));
+        let bytes = log.0.encode();
+        assert_eq!(KvStore::decode(&bytes), Some(log.0.clone()));
+        let mut restored = Log(KvStore::decode(&bytes).expect("it is whole"), log.1);
+        assert_eq!(restored.apply(&append(session, 1, "a")), Reply::Done);
+        assert_eq!(restored.0.get("k"), Some(&Bytes::from("a")), "a retry");
+        for cut in 0..bytes.len() {
+            assert_eq!(KvStore::decode(&bytes[..cut]), None);
+        }
     }
 
     #[test]

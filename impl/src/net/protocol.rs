@@ -10,7 +10,7 @@ use crate::kv::{Operation, Reply, SessionId};
 use crate::types::NodeId;
 
 /// The version that this code speaks.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// `PLMB`: tells our protocol from a stray connection.
 pub const MAGIC: u32 = 0x504c_4d42;
@@ -94,6 +94,11 @@ pub enum RequestBody {
         /// The key.
         key: String,
     },
+    /// Hand the leadership over.
+    Transfer {
+        /// To whom.
+        to: NodeId,
+    },
 }
 
 /// To a client.
@@ -114,8 +119,12 @@ pub enum ResponseBody {
     Value(Option<Bytes>),
     /// This try had no effect: another server leads, perhaps this one.
     NotLeader(Option<NodeId>),
-    /// This try had no effect: too much is waiting here already.
+    /// This try had no effect: too much is waiting here already, or the leader is handing over.
     Busy,
+    /// What was asked of the cluster's leader is done.
+    Done,
+    /// What was asked of the cluster's leader was not done, for this reason.
+    Refused(String),
 }
 
 /// The bytes of a frame.

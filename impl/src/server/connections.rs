@@ -13,7 +13,7 @@ use crate::net::protocol::{
     Caller, Hello, PeerFrame, Pong, Request, RequestBody, Response, ResponseBody, decode, encode,
 };
 use crate::net::{read_frame, write_frame};
-use crate::seams::{Clock, Listener, Seams, Stream};
+use crate::seams::{Clock, Listener, Stream, Tasks};
 use crate::types::NodeId;
 
 /// How long a new connection may take to say who it is.
@@ -60,9 +60,9 @@ pub(super) async fn accept(
     mut listener: Box<dyn Listener>,
     me: NodeId,
     inbox: Inbox,
-    seams: Seams,
+    tasks: Tasks,
+    clock: Arc<dyn Clock>,
 ) {
-    let Seams { tasks, clock, .. } = seams;
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

@@ -45,6 +45,8 @@ pub struct ServerConfig {
     pub election_timeout: (Duration, Duration),
     /// How often a leader makes itself heard; well below the election timeout.
     pub heartbeat: Duration,
+    /// A snapshot is taken whenever this many entries were applied since the last; never if zero.
+    pub snapshot_every: u64,
     /// The links to the peers.
     pub link: LinkConfig,
     /// The log on disk.
@@ -68,6 +70,7 @@ impl ServerConfig {
             peers,
             election_timeout: (Duration::from_millis(150), Duration::from_millis(300)),
             heartbeat: Duration::from_millis(50),
+            snapshot_every: 16_384,
             link: LinkConfig::default(),
             wal: WalOptions::default(),
             log_driver: LogDriver::Thread,
@@ -104,9 +107,9 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
     let (wal, recovered) = Wal::open(Arc::clone(&seams.disk), config.wal.clone())?;
-    let (node, effects) =
-        Node::recover(config.core.clone(), recovered.hard_state, recovered.entries);
-    observer.recovered(&node, &recovered.report);
+    let report = recovered.report.clone();
+    let (node, effects) = Node::recover(config.core.clone(), recovered.remembered());
+    observer.recovered(&node, &report);
 
     let addr = config.listen.clone();
     let listener = seams
@@ -122,8 +125,10 @@ pub async fn run(
         peers: peer_sender,
         clients: client_sender,
     };
-    let accepting = connections::accept(listener, config.core.id, inbox, seams.clone());
-    seams.tasks.spawn_in(&mut tasks, accepting);
+    // Not the seams as a whole: a task that is aborted lets go of what it holds a little later, and
+    // the disk must be free for the next life as soon as this one is over.
+    let clock = Arc::clone(&seams.clock);
+    let accepting = connections::accept(listener, config.core.id, inbox, seams.tasks, clock);
     let writer = match config.log_driver {
         LogDriver::Thread => LogWriter::on_thread(wal),
         LogDriver::Inline => {
@@ -149,8 +154,13 @@ pub async fn run(
         config.election_timeout,
         config.heartbeat,
     );
-    let runtime = runtime::Runtime::new(node, writer, links, timers, observer);
-    runtime
-        .run(effects, from_peers, from_clients, shutdown)
-        .await
+    let runtime =
+        runtime::Runtime::new(node, writer, links, timers, observer, config.snapshot_every);
+    let running = runtime.run(effects, from_peers, from_clients, shutdown);
+    tokio::select! {
+        biased;
+        ended = running => ended,
+        // In this task, so that the address is free as soon as the server is gone.
+        () = accepting => unreachable!("connections are accepted until the server ends"),
+    }
 }

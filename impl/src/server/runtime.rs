@@ -11,7 +11,9 @@ use super::connections::{ClientCall, Responder};
 use super::observer::Observer;
 use super::timers::Timers;
 use super::{ServerError, StorageError};
-use crate::core::{Answer, Effects, Envelope, Input, Node, PersistSeq, Refusal, RequestId};
+use crate::core::{
+    Answer, Effects, Envelope, Input, Node, PersistSeq, Refusal, RequestId, Snapshot,
+};
 use crate::kv::{Command, KvStore};
 use crate::net::PeerLink;
 use crate::net::protocol::{RequestBody, ResponseBody};
@@ -27,6 +29,17 @@ const MAX_UNANSWERED: usize = 16_384;
 enum Asked {
     Command(Responder),
     Read(Responder, String),
+    Transfer(Responder),
+}
+
+impl Asked {
+    fn name(&self) -> &'static str {
+        match self {
+            Asked::Command(_) => "command",
+            Asked::Read(..) => "read",
+            Asked::Transfer(_) => "transfer",
+        }
+    }
 }
 
 pub(super) struct Runtime {
@@ -36,6 +49,7 @@ pub(super) struct Runtime {
     links: BTreeMap<NodeId, PeerLink>,
     timers: Timers,
     observer: Arc<dyn Observer>,
+    snapshot_every: u64,
     last_request: u64,
     asked: BTreeMap<RequestId, Asked>,
     /// Commands in the log, by place; the term tells whether it is still the same entry.
@@ -58,6 +72,7 @@ impl Runtime {
         links: BTreeMap<NodeId, PeerLink>,
         timers: Timers,
         observer: Arc<dyn Observer>,
+        snapshot_every: u64,
     ) -> Runtime {
         Runtime {
             node,
@@ -66,6 +81,7 @@ impl Runtime {
             links,
             timers,
             observer,
+            snapshot_every,
             last_request: 0,
             asked: BTreeMap::new(),
             appended: BTreeMap::new(),
@@ -117,6 +133,7 @@ impl Runtime {
                 }
                 Event::Timer => {}
             }
+            self.take_snapshot();
         }
     }
 
@@ -125,6 +142,33 @@ impl Runtime {
         let effects = self.node.step(input);
         self.observer.after_step(&self.node, &effects);
         self.carry_out(effects);
+    }
+
+    /// Writes the state machine down if it is time.
+    fn take_snapshot(&mut self) {
+        let applied = self.store.applied();
+        let since = applied.0 - self.node.snapshot_index().0;
+        if self.snapshot_every > 0 && since >= self.snapshot_every {
+            let data = self.store.encode();
+            self.step(Input::SnapshotTaken {
+                index: applied,
+                data,
+            });
+        }
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot) {
+        self.store = KvStore::decode(&snapshot.data)
+            .expect("a snapshot with a right checksum holds a store of this version");
+        assert_eq!(
+            self.store.applied(),
+            snapshot.last_index,
+            "a snapshot is of the state machine after its last entry"
+        );
+        // Whether what these clients asked for took effect is in the snapshot, and not to be told
+        // from it: no answer leaves them in doubt, as they must be.
+        self.appended
+            .retain(|index, _| *index > snapshot.last_index);
     }
 
     fn carry_out(&mut self, effects: Effects) {
@@ -153,18 +197,20 @@ impl Runtime {
                 (Asked::Read(responder, key), Answer::ReadAt(index)) => {
                     reads.push((responder, key, index));
                 }
-                (Asked::Command(responder) | Asked::Read(responder, _), Answer::Refused(why)) => {
-                    let leader = match why {
-                        Refusal::NotLeader(leader) => leader,
-                        Refusal::LostLeadership => self.node.leader(),
-                    };
-                    responder.respond(ResponseBody::NotLeader(leader));
+                (Asked::Transfer(responder), Answer::HandedOver) => {
+                    responder.respond(ResponseBody::Done);
                 }
-                (Asked::Command(_), Answer::ReadAt(_))
-                | (Asked::Read(..), Answer::Appended { .. }) => {
-                    unreachable!("the core answers what was asked")
-                }
+                (
+                    Asked::Command(responder)
+                    | Asked::Read(responder, _)
+                    | Asked::Transfer(responder),
+                    Answer::Refused(why),
+                ) => responder.respond(self.refused(why)),
+                (asked, answer) => unreachable!("{answer:?} answers no {}", asked.name()),
             }
+        }
+        if let Some(snapshot) = &effects.restore {
+            self.restore(snapshot);
         }
         for entry in &effects.apply {
             self.apply(entry);
@@ -175,6 +221,18 @@ impl Runtime {
                 "a read is served from what it must see"
             );
             responder.respond(ResponseBody::Value(self.store.get(&key).cloned()));
+        }
+    }
+
+    fn refused(&self, why: Refusal) -> ResponseBody {
+        match why {
+            Refusal::NotLeader(leader) => ResponseBody::NotLeader(leader),
+            Refusal::LostLeadership => ResponseBody::NotLeader(self.node.leader()),
+            Refusal::HandingOver => ResponseBody::Busy,
+            Refusal::NoSuchVoter => ResponseBody::Refused("no such voter".to_owned()),
+            Refusal::TransferTimedOut => {
+                ResponseBody::Refused("the other server did not take over in time".to_owned())
+            }
         }
     }
 
@@ -193,6 +251,7 @@ impl Runtime {
     fn take_calls(&mut self, calls: Vec<ClientCall>) {
         let mut proposals = Vec::new();
         let mut reads = Vec::new();
+        let mut transfers = Vec::new();
         for ClientCall { body, responder } in calls {
             if self.asked.len() + self.appended.len() >= MAX_UNANSWERED {
                 responder.respond(ResponseBody::Busy);
@@ -211,6 +270,11 @@ impl Runtime {
                     sequence,
                     operation,
                 },
+                RequestBody::Transfer { to } => {
+                    self.asked.insert(id, Asked::Transfer(responder));
+                    transfers.push((id, to));
+                    continue;
+                }
                 RequestBody::Read { key } => {
                     self.asked.insert(id, Asked::Read(responder, key));
                     reads.push(id);
@@ -225,6 +289,9 @@ impl Runtime {
         }
         for id in reads {
             self.step(Input::Read(id));
+        }
+        for (id, to) in transfers {
+            self.step(Input::Transfer(id, to));
         }
     }
 }

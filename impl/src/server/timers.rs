@@ -1,4 +1,4 @@
-//! The core's two timers on the node's clock.
+//! The core's timers on the node's clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ pub(super) struct Timers {
     heartbeat: Duration,
     election_at: Option<Duration>,
     heartbeat_at: Option<Duration>,
+    stickiness_at: Option<Duration>,
 }
 
 impl Timers {
@@ -30,6 +31,7 @@ impl Timers {
             heartbeat,
             election_at: None,
             heartbeat_at: None,
+            stickiness_at: None,
         }
     }
 
@@ -39,6 +41,7 @@ impl Timers {
         match timer {
             Timer::Election => self.election_at = Some(now + self.draw_election_timeout()),
             Timer::Heartbeat => self.heartbeat_at = Some(now + self.heartbeat),
+            Timer::Stickiness => self.stickiness_at = Some(now + self.election_timeout.0),
         }
     }
 
@@ -48,6 +51,8 @@ impl Timers {
         let due = |at: &mut Option<Duration>| at.take_if(|at| *at <= now).is_some();
         if due(&mut self.heartbeat_at) {
             Some(Timer::Heartbeat)
+        } else if due(&mut self.stickiness_at) {
+            Some(Timer::Stickiness)
         } else if due(&mut self.election_at) {
             Some(Timer::Election)
         } else {
@@ -57,7 +62,7 @@ impl Timers {
 
     /// Resolves when the next timer is due.
     pub(super) fn sleep(&self) -> BoxFuture<'static, ()> {
-        match [self.election_at, self.heartbeat_at]
+        match [self.election_at, self.heartbeat_at, self.stickiness_at]
             .into_iter()
             .flatten()
             .min()

@@ -17,7 +17,7 @@ use crate::core::effects::Write;
 use crate::types::{HardState, LogIndex};
 
 /// The version that this program writes and reads.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// A batch encodes to at most this many bytes.
 pub(crate) const MAX_PAYLOAD: usize = 256 << 20;
 /// A record's bytes before its payload.

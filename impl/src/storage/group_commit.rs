@@ -318,6 +318,7 @@ fn size_of_batch(batch: &Batch) -> usize {
     const OVERHEAD: usize = 32;
     let size_of_write = |write: &Write| match write {
         Write::HardState(_) | Write::Truncate(_) => 0,
+        Write::Snapshot { snapshot, .. } => snapshot.data.len(),
         Write::Append(entries) => entries.iter().map(|e| OVERHEAD + e.payload.len()).sum(),
     };
     batch

@@ -78,7 +78,8 @@ struct Inspector<'a> {
 }
 
 impl Visitor for Inspector<'_> {
-    fn segment(&mut self, _: &SegmentHeader) -> Result<(), String> {
+    fn segment(&mut self, header: &SegmentHeader) -> Result<(), String> {
+        self.end = LogEnd::at(header);
         Ok(())
     }
 
@@ -110,6 +111,12 @@ fn words(write: &Write) -> String {
             format!("term {current_term} vote {id}")
         }
         Write::Truncate(from) => format!("cut {from}.."),
+        Write::Snapshot { snapshot, base } => format!(
+            "snapshot at {} of term {}, log from {}",
+            snapshot.last_index,
+            snapshot.last_term,
+            base.0.next()
+        ),
         Write::Append(entries) => match (entries.first(), entries.last()) {
             (Some(first), Some(last)) if first.term == last.term => {
                 format!(

@@ -1,7 +1,7 @@
 //! What a server remembers: a segmented write-ahead log that knows what of it is durable.
 //!
 //! [`mod@format`] is the bytes, [`mark`] the notebook of what was synced, [`scan`] reads and judges,
-//! [`wal`] writes and recovers, [`group_commit`] hands batches from the event loop to the log's
+//! [`wal`] writes and recovers, [`snapshots`] stand for what was compacted away, [`group_commit`] hands batches from the event loop to the log's
 //! driver in [`writer`], [`real_disk`] is the disk of production, and [`mod@inspect`] lets people look.
 //!
 //! # Torn or damaged?
@@ -30,6 +30,14 @@
 //! under its name by a rename, after its content was synced: a `.wal` file with a bad header is
 //! damage, always. A life goes on in its predecessor's file only if every byte of it is witnessed.
 //!
+//! # Which segments may go
+//! A snapshot is durable in a file of its own before the log's record that names it, with the base up
+//! to which its entries are dropped. Once that record is durable, segments from the front go as long
+//! as no entry *ever* appended in them lies behind the base: what is live stands in later ones. The
+//! hard state is not lost with them, as every header repeats it. Recovery takes the first segment
+//! that is left at its word, and refuses a log whose first entry does not follow its base: so a
+//! segment that was needed is missed, wherever it stood.
+//!
 //! # Why a batch is one record
 //! Recovery yields the log after some whole number of batches, thus a state in which the core has
 //! been between two steps: a truncation without the entries that replace what it cut, or entries of
@@ -45,6 +53,7 @@ pub(crate) mod recovery;
 pub(crate) mod scan;
 pub(crate) mod segment;
 pub(crate) mod shape;
+pub(crate) mod snapshots;
 pub mod wal;
 pub mod writer;
 

@@ -3,17 +3,28 @@
 
 use std::collections::VecDeque;
 
-use super::format::SegmentHeader;
+use super::error::StorageError;
+use super::format::{SegmentHeader, segment_name};
 use super::scan::{Position, Scan, Seen, Visitor};
 use super::shape::LogEnd;
 use crate::core::effects::Write;
-use crate::types::Entry;
+use crate::core::snapshot::Snapshot;
+use crate::types::{Entry, LogIndex, Term};
 
 /// Takes in a log in order.
 #[derive(Default)]
 pub(crate) struct Recovery {
     pub(crate) end: LogEnd,
+    /// The entries behind the base, if none of them is missing.
     pub(crate) entries: Vec<Entry>,
+    /// The last entry that was dropped, and its term.
+    pub(crate) base: (LogIndex, Term),
+    /// The latest snapshot, without its data.
+    pub(crate) snapshot: Option<Snapshot>,
+    /// The highest entry that was ever appended in each segment.
+    pub(crate) highest: VecDeque<(u64, LogIndex)>,
+    /// The first of `entries`, or where it would be.
+    first: LogIndex,
     /// Records of the last segment at or above the highest witness so far.
     unproven: VecDeque<Unproven>,
 }
@@ -47,6 +58,23 @@ impl Recovery {
         }
     }
 
+    /// Whether every entry behind the base is here, and every segment if nothing was compacted.
+    pub(crate) fn check_whole(&self) -> Result<(), StorageError> {
+        let Some((oldest, _)) = self.highest.front() else {
+            return Ok(());
+        };
+        let whole = match self.snapshot {
+            None => *oldest == 1,
+            Some(_) => self.first == self.base.0.next(),
+        };
+        if whole {
+            return Ok(());
+        }
+        Err(StorageError::MissingSegment {
+            file: segment_name(oldest - 1),
+        })
+    }
+
     /// Splits the last segment where its witnesses end.
     pub(crate) fn seal(&mut self, scan: &Scan) -> Seal {
         self.forget_below(scan.durable);
@@ -71,10 +99,14 @@ impl Recovery {
 impl Visitor for Recovery {
     fn segment(&mut self, header: &SegmentHeader) -> Result<(), String> {
         self.unproven.clear();
-        let said = LogEnd {
-            hard_state: header.hard_state,
-            last_index: header.last_index,
-        };
+        let said = LogEnd::at(header);
+        if self.highest.is_empty() {
+            // Those before it, if there were any, held nothing that is still needed: see
+            // `check_whole`.
+            self.end = said;
+            self.first = said.last_index.next();
+        }
+        self.highest.push_back((header.sequence, LogIndex::ZERO));
         if said == self.end {
             return Ok(());
         }
@@ -107,8 +139,21 @@ impl Visitor for Recovery {
         for write in writes {
             match write {
                 Write::HardState(_) => {}
-                Write::Truncate(from) => self.entries.truncate(from.prev().0 as usize),
-                Write::Append(entries) => self.entries.extend(entries),
+                Write::Truncate(from) => {
+                    self.entries.retain(|entry| entry.index < from);
+                    self.first = self.first.min(from);
+                }
+                Write::Append(entries) => {
+                    let (_, highest) = self.highest.back_mut().expect("a segment has begun");
+                    *highest = entries.last().map_or(*highest, |e| e.index.max(*highest));
+                    self.entries.extend(entries);
+                }
+                Write::Snapshot { snapshot, base } => {
+                    self.entries.retain(|entry| entry.index > base.0);
+                    self.first = self.first.max(base.0.next());
+                    self.base = base;
+                    self.snapshot = Some(snapshot);
+                }
             }
         }
         self.end = after;

@@ -81,7 +81,10 @@ pub(crate) fn scan(
         .copied()
         .unwrap_or(0)
         .max(mark.map_or(0, |mark| mark.segment));
-    if let Some(missing) = (1..=last).find(|sequence| present.binary_search(sequence).is_err()) {
+    // Segments from the front may have been dropped: whether rightly, the entries tell.
+    let first = present.first().copied().unwrap_or(last.max(1));
+    if let Some(missing) = (first..=last).find(|sequence| present.binary_search(sequence).is_err())
+    {
         return Err(StorageError::MissingSegment {
             file: segment_name(missing),
         });
@@ -93,7 +96,7 @@ pub(crate) fn scan(
 
     let mut records = 0;
     let mut uncut = Vec::new();
-    let mut chain = 0;
+    let mut chain = headers.first().map_or(0, |first| first.previous_chain);
     for (at, sequence) in present.iter().copied().enumerate() {
         let next = headers.get(at + 1);
         let seal = next.map_or(u64::MAX, |next| next.previous_len);

@@ -1,6 +1,7 @@
 //! What a log's writes must look like, asserted where they are written and checked where they are
 //! read.
 
+use super::format::SegmentHeader;
 use crate::core::effects::Write;
 use crate::types::{HardState, LogIndex};
 
@@ -12,6 +13,14 @@ pub(crate) struct LogEnd {
 }
 
 impl LogEnd {
+    /// Where the log stood when a segment began.
+    pub(crate) fn at(header: &SegmentHeader) -> LogEnd {
+        LogEnd {
+            hard_state: header.hard_state,
+            last_index: header.last_index,
+        }
+    }
+
     /// Where the log stands after a write, or why it does not fit.
     pub(crate) fn after(mut self, write: &Write) -> Result<LogEnd, String> {
         match write {
@@ -30,6 +39,21 @@ impl LogEnd {
                     ));
                 }
                 self.last_index = from.prev();
+            }
+            Write::Snapshot { snapshot, base } => {
+                if base.0 > snapshot.last_index {
+                    return Err(format!(
+                        "the log is dropped up to {} where the snapshot ends at {}",
+                        base.0, snapshot.last_index
+                    ));
+                }
+                self.last_index = self.last_index.max(base.0);
+                if snapshot.last_index > self.last_index {
+                    return Err(format!(
+                        "the snapshot at {} lies behind a log up to {}",
+                        snapshot.last_index, self.last_index
+                    ));
+                }
             }
             Write::Append(entries) => {
                 for entry in entries {

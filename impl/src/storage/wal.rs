@@ -1,5 +1,6 @@
 //! The write-ahead log: append, sync, recover. Why it is right is argued in [`super`].
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::error::StorageError;
@@ -11,9 +12,11 @@ use super::recovery::{Recovery, Seal};
 use super::scan::{Position, Scan, scan};
 use super::segment::{self, Segment};
 use super::shape::LogEnd;
-use crate::core::effects::Batch;
+use super::snapshots;
+use crate::core::effects::{Batch, Write};
+use crate::core::snapshot::{Remembered, Snapshot};
 use crate::seams::Disk;
-use crate::types::{Entry, HardState};
+use crate::types::{Entry, HardState, LogIndex, Term};
 
 /// What is appended goes to the file once it comes to this many bytes, or at a sync.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -38,10 +41,27 @@ impl Default for WalOptions {
 pub struct Recovered {
     /// The term and vote.
     pub hard_state: HardState,
-    /// The entries, contiguous from index one.
+    /// The latest snapshot, with its data.
+    pub snapshot: Option<Snapshot>,
+    /// The last entry that was dropped, which the snapshot covers, and its term; zeros if none was.
+    pub base: (LogIndex, Term),
+    /// The entries, contiguous behind the base.
     pub entries: Vec<Entry>,
     /// What recovery met.
     pub report: RecoveryReport,
+}
+
+impl Recovered {
+    /// What the core starts from.
+    #[must_use]
+    pub fn remembered(self) -> Remembered {
+        Remembered {
+            hard_state: self.hard_state,
+            snapshot: self.snapshot,
+            base: self.base,
+            entries: self.entries,
+        }
+    }
 }
 
 /// What recovery met.
@@ -89,6 +109,10 @@ pub struct Wal {
     synced: u64,
     written: u64,
     buffer: Vec<u8>,
+    /// The highest entry that was ever appended in each segment.
+    highest: VecDeque<(u64, LogIndex)>,
+    /// The snapshot in force once the next sync is done, and what it lets go.
+    compaction: Option<(Snapshot, LogIndex)>,
     failed: Option<StorageError>,
 }
 
@@ -104,11 +128,17 @@ impl Wal {
     ) -> Result<(Wal, Recovered), StorageError> {
         let mut recovery = Recovery::default();
         let found = scan(&*disk, &mut recovery)?;
+        recovery.check_whole()?;
+        let named = recovery.snapshot.take();
+        let snapshot = named
+            .map(|named| snapshots::load(&*disk, &named))
+            .transpose()?;
         // First, since the directory sync that makes its name durable comes next.
         let mut mark = Mark::open(&*disk)?;
         let mut report = RecoveryReport::default();
         let (segment, len, chain) = match &found {
             None => {
+                recovery.highest.push_back((1, LogIndex::ZERO));
                 let first = SegmentHeader {
                     sequence: 1,
                     ..SegmentHeader::default()
@@ -149,8 +179,22 @@ impl Wal {
                 segment::cut(&*disk, &name, scan.durable.offset)?;
             }
         }
+        if let Some(snapshot) = &snapshot {
+            snapshots::remove_others(&*disk, snapshot)?;
+        }
 
-        let Recovery { end, entries, .. } = recovery;
+        let Recovery {
+            end,
+            entries,
+            base,
+            mut highest,
+            ..
+        } = recovery;
+        let (newest, high) = highest.back().copied().unwrap_or_default();
+        if newest < segment.sequence {
+            // What was copied into it may be all that the last one held.
+            highest.push_back((segment.sequence, high));
+        }
         let wal = Wal {
             disk,
             options,
@@ -161,12 +205,16 @@ impl Wal {
             synced: len,
             written: len,
             buffer: Vec::new(),
+            highest,
+            compaction: None,
             failed: None,
         };
         Ok((
             wal,
             Recovered {
                 hard_state: end.hard_state,
+                snapshot,
+                base,
                 entries,
                 report,
             },
@@ -242,6 +290,19 @@ impl Wal {
         if self.offset() >= self.options.segment_bytes && self.offset() > self.segment.header_len {
             self.next_segment()?;
         }
+        for write in &batch.writes {
+            match write {
+                Write::Append(entries) => {
+                    let (_, highest) = self.highest.back_mut().expect("a log has a segment");
+                    *highest = entries.last().map_or(*highest, |e| e.index.max(*highest));
+                }
+                Write::Snapshot { snapshot, base } => {
+                    snapshots::save(&*self.disk, snapshot)?;
+                    self.compaction = Some((snapshot.clone(), base.0));
+                }
+                Write::HardState(_) | Write::Truncate(_) => {}
+            }
+        }
         let place = Place {
             offset: self.offset(),
             seed: self.segment.seed,
@@ -283,7 +344,26 @@ impl Wal {
         self.mark.write(Position {
             segment: segment.sequence,
             offset: self.synced,
-        })
+        })?;
+        match self.compaction.take() {
+            Some((snapshot, base)) => self.let_go(&snapshot, base),
+            None => Ok(()),
+        }
+    }
+
+    /// The record of a snapshot is durable: what it replaces may go, the oldest first.
+    fn let_go(&mut self, snapshot: &Snapshot, base: LogIndex) -> Result<(), StorageError> {
+        while self.highest.len() > 1
+            && let Some((sequence, _)) = self.highest.pop_front_if(|(_, high)| *high <= base)
+        {
+            let name = segment_name(sequence);
+            self.disk
+                .remove(&name)
+                .map_err(|e| StorageError::io("remove", &name, e))?;
+            // One by one, so that a crash leaves no gap.
+            segment::sync_dir(&*self.disk)?;
+        }
+        snapshots::remove_others(&*self.disk, snapshot)
     }
 
     fn next_segment(&mut self) -> Result<(), StorageError> {
@@ -295,6 +375,7 @@ impl Wal {
             payloads: Vec::new(),
         };
         let (segment, len, chain) = succeed(&*self.disk, self.segment.sequence, &seal)?;
+        self.highest.push_back((segment.sequence, LogIndex::ZERO));
         self.segment = segment;
         self.chain = chain;
         self.synced = len;

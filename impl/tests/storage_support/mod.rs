@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use plumb_raft::core::{Batch, PersistSeq, Write};
+use plumb_raft::core::{Batch, PersistSeq, Snapshot, Write};
 use plumb_raft::seams::{Disk, DiskFile};
 use plumb_raft::storage::{Recovered, StorageError, Wal, WalOptions};
 use plumb_raft::types::{Entry, HardState, LogIndex, NodeId, Payload, Term};
@@ -305,6 +305,8 @@ impl DiskFile for MemFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     pub hard_state: HardState,
+    pub snapshot: Option<Snapshot>,
+    pub base: (LogIndex, Term),
     pub entries: Vec<Entry>,
 }
 
@@ -313,7 +315,12 @@ impl State {
         for write in &batch.writes {
             match write {
                 Write::HardState(hard_state) => self.hard_state = *hard_state,
-                Write::Truncate(from) => self.entries.truncate(from.0 as usize - 1),
+                Write::Truncate(from) => self.entries.retain(|entry| entry.index < *from),
+                Write::Snapshot { snapshot, base } => {
+                    self.snapshot = Some(snapshot.clone());
+                    self.base = *base;
+                    self.entries.retain(|entry| entry.index > base.0);
+                }
                 Write::Append(entries) => self.entries.extend_from_slice(entries),
             }
         }
@@ -324,6 +331,8 @@ impl From<Recovered> for State {
     fn from(recovered: Recovered) -> State {
         State {
             hard_state: recovered.hard_state,
+            snapshot: recovered.snapshot,
+            base: recovered.base,
             entries: recovered.entries,
         }
     }
@@ -335,6 +344,8 @@ pub struct Workload {
     rng: Rng,
     max_command: usize,
     serial: u64,
+    /// Whether some batches save snapshots, which sync files of their own.
+    pub snapshots: bool,
     /// Number n is the state after n batches.
     pub states: Vec<State>,
 }
@@ -346,6 +357,7 @@ impl Workload {
             rng: Rng::new(seed),
             max_command,
             serial: 0,
+            snapshots: true,
             states,
         }
     }
@@ -354,19 +366,23 @@ impl Workload {
         let mut state = self.states.last().expect("there is the first").clone();
         let mut writes = Vec::new();
         let mut hard_state = state.hard_state;
-        let last = state.entries.len();
-        let kind = self.rng.below(6);
+        let base = state.base.0.0 as usize;
+        let last = base + state.entries.len();
+        let kind = self.rng.below(if self.snapshots { 7 } else { 6 });
         if kind <= 1 {
             hard_state.current_term = hard_state.current_term.next();
             hard_state.voted_for = (kind == 0).then_some(NodeId(7));
             writes.push(Write::HardState(hard_state));
         }
         let mut next = last + 1;
-        if kind == 2 && last > 0 {
-            next = last - self.rng.below(last.min(4));
+        if kind == 2 && last > base {
+            next = last - self.rng.below((last - base).min(4));
             writes.push(Write::Truncate(LogIndex(next as u64)));
         }
-        if kind > 0 {
+        let snapshot = (kind == 6).then(|| self.snapshot(&state)).flatten();
+        if let Some(snapshot) = snapshot {
+            writes.push(snapshot);
+        } else if kind > 0 {
             let count = 1 + self.rng.below(3);
             let entries =
                 (next..next + count).map(|index| self.entry(index, hard_state.current_term));
@@ -379,6 +395,31 @@ impl Workload {
         state.apply(&batch);
         self.states.push(state);
         batch
+    }
+
+    /// A snapshot that reaches further than the last, if there can be one.
+    fn snapshot(&mut self, state: &State) -> Option<Write> {
+        let last = state
+            .snapshot
+            .as_ref()
+            .map_or(LogIndex(0), |s| s.last_index);
+        let new = state
+            .entries
+            .iter()
+            .filter(|entry| entry.index > last)
+            .count();
+        if new == 0 {
+            return None;
+        }
+        self.serial += 1;
+        let data = Bytes::from(self.serial.to_be_bytes().repeat(1 + self.rng.below(4)));
+        let at = state.entries.len() - 1 - self.rng.below(new);
+        let Entry { index, term, .. } = state.entries[at];
+        let dropped = state.entries[self.rng.below(at + 1)].clone();
+        Some(Write::Snapshot {
+            snapshot: Snapshot::new(index, term, data),
+            base: (dropped.index, dropped.term),
+        })
     }
 
     fn entry(&mut self, index: usize, term: Term) -> Entry {
