@@ -1,8 +1,8 @@
 //! The page of a history: whole, self-contained, and deaf to what the history says.
 
 use plumb_histories::browser::{
-    PageAttempt, PageInput, PageOutcome, PageStep, PageVerdict, ServerChange, ServerLanes,
-    ServerRole, page,
+    PageAttempt, PageEdge, PageInput, PageOutcome, PageStep, PageVerdict, ServerChange,
+    ServerLanes, ServerRole, page,
 };
 use plumb_histories::{Header, History, Recorder, Value};
 use serde_json::Value as Json;
@@ -47,7 +47,12 @@ fn hostile() -> (History, PageInput) {
             state: HOSTILE[0].into(),
             stuck: 1,
         }],
-        cycle: vec![HOSTILE[0].into()],
+        cycle: vec![PageEdge {
+            from: 0,
+            to: 1,
+            why: HOSTILE[0].into(),
+        }],
+        details: vec![HOSTILE[2].into()],
         ..PageVerdict::default()
     };
     let input = PageInput {

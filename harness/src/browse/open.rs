@@ -3,7 +3,7 @@
 use std::io::BufReader;
 use std::path::Path;
 
-use plumb_checkers::{Budget, Options, Report, Spec, Verdict, check};
+use plumb_checkers::{Budget, Consistency, Options, Report, Spec, Verdict, check};
 use plumb_histories::browser::{PageInput, ServerLanes, page};
 use plumb_histories::{Header, History, ReadError, Source, Value, read_source};
 use serde_json::{Value as Json, json};
@@ -24,6 +24,8 @@ pub struct Question {
     pub spec: Option<Spec>,
     /// The initial value; comes before the header's.
     pub init: Option<Value>,
+    /// How strong a promise is judged; linearizability if not said.
+    pub consistency: Option<Consistency>,
 }
 
 impl Question {
@@ -34,10 +36,29 @@ impl Question {
             }
             None => Options::from_header(header).ok().flatten()?,
         };
-        Some(match &self.init {
+        let options = match &self.init {
             Some(init) => options.with_init(init.clone()),
             None => options,
+        };
+        Some(match self.consistency {
+            Some(consistency) => options.with_consistency(consistency),
+            None => options,
         })
+    }
+
+    /// As the flags of `plumb check`.
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        if let Some(spec) = &self.spec {
+            flags.push_str(&format!(" --spec {}", spec.name()));
+        }
+        if let Some(init) = &self.init {
+            flags.push_str(&format!(" --init '{init}'"));
+        }
+        if let Some(consistency) = self.consistency {
+            flags.push_str(&format!(" --consistency {consistency}"));
+        }
+        flags
     }
 
     /// The checker's report on a history, in full.
@@ -129,7 +150,7 @@ pub fn page_of(
         title: title.to_owned(),
         verdict: page_verdict(&history, run.as_ref(), report.as_ref()),
         lanes,
-        replay: Some(replay(path, run.as_ref())),
+        replay: Some(replay(path, run.as_ref(), question)),
         index: index.map(ToOwned::to_owned),
         story,
     };
@@ -169,10 +190,14 @@ fn story(path: &Path) -> Vec<String> {
 }
 
 /// How to see it again: what was saved says so; else the scenario beside it; else the check.
-fn replay(path: &Path, run: Option<&Json>) -> String {
+fn replay(path: &Path, run: Option<&Json>, question: &Question) -> String {
     let said = run.and_then(|run| run.get("replay")?.as_str().map(ToOwned::to_owned));
     said.unwrap_or_else(|| match folder_of(path) {
         Some(folder) if folder.join("scenario.json").exists() => replay_command(folder),
-        _ => format!("cargo run --release -- check {}", path.display()),
+        _ => format!(
+            "cargo run --release -- check {}{}",
+            path.display(),
+            question.flags()
+        ),
     })
 }

@@ -56,7 +56,7 @@ impl Texts {
     fn value(&mut self, value: &Value) -> i64 {
         match value {
             Value::Null => NONE,
-            value => self.place(&shortened(&value.to_string())),
+            value => self.place(&shortened(&value_text(value))),
         }
     }
 }
@@ -65,6 +65,21 @@ impl Texts {
 pub(super) fn key_text(key: &Value) -> String {
     key.as_str()
         .map_or_else(|| key.to_string(), ToOwned::to_owned)
+}
+
+/// A value as people write it: a transaction as its steps, `{r x [1]; append y 2}`; all else as JSON.
+pub(super) fn value_text(value: &Value) -> String {
+    let step = |step: &Value| match step.as_list()? {
+        [Value::Str(f), key, Value::Null] => Some(format!("{f} {}", key_text(key))),
+        [Value::Str(f), key, value] => Some(format!("{f} {} {value}", key_text(key))),
+        _ => None,
+    };
+    let steps = value.as_list().filter(|steps| !steps.is_empty());
+    let steps = steps.and_then(|steps| steps.iter().map(step).collect::<Option<Vec<_>>>());
+    steps.map_or_else(
+        || value.to_string(),
+        |steps| format!("{{{}}}", steps.join("; ")),
+    )
 }
 
 fn shortened(text: &str) -> String {
@@ -269,6 +284,12 @@ fn verdict(verdict: &PageVerdict, operations: usize) -> Json {
         "key": verdict.key.as_deref().map(shortened),
         "core": verdict.core.iter().filter(|op| known(op)).collect::<Vec<_>>(),
         "attempts": attempts,
+        "cycle": verdict
+            .cycle
+            .iter()
+            .filter(|edge| known(&edge.from) && known(&edge.to))
+            .map(|edge| [edge.from, edge.to])
+            .collect::<Vec<_>>(),
         "at": verdict.at_ns,
         "witness": verdict.witness,
     })
@@ -277,6 +298,15 @@ fn verdict(verdict: &PageVerdict, operations: usize) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_transaction_is_shown_as_its_steps_and_a_pair_as_a_pair() {
+        let value = |text| serde_json::from_str::<Value>(text).unwrap();
+        let txn = value(r#"[["r","x",null],["append","y",[1]]]"#);
+        assert_eq!(value_text(&txn), "{r x; append y [1]}");
+        assert_eq!(value_text(&value("[1,2]")), "[1,2]");
+        assert_eq!(value_text(&value("[]")), "[]");
+    }
 
     #[test]
     fn a_long_value_keeps_its_beginning_and_its_end() {

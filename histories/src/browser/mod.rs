@@ -14,7 +14,7 @@ use crate::History;
 
 pub use lanes::{ServerChange, ServerLanes, ServerRole};
 pub use template::{escape, fill, for_script};
-pub use verdict::{PageAttempt, PageOutcome, PageStep, PageVerdict};
+pub use verdict::{PageAttempt, PageEdge, PageOutcome, PageStep, PageVerdict};
 
 /// What all pages have in common: colours, type, light and dark, print.
 pub const BASE_STYLE: &str = include_str!("assets/base.css");

@@ -345,7 +345,13 @@ const nameCore = (pen) => {
       pen.fillText(words, left, y + h / 2 + 0.5);
     } else if (core.size <= 40 && x >= GUTTER) {
       // What matters is named even where its bar is short.
-      const beside = cut(words, 220), at = x + w + 6;
+      const at = x + w + 6;
+      let space = Math.min(220, frame.width - at);
+      for (const other of core) {
+        if (other !== op && view.laneOf[other] === view.laneOf[op] && isShown(other) && toX(view.axis.start[other]) > x) space = Math.min(space, toX(view.axis.start[other]) - at - 6);
+      }
+      const beside = cut(words, space);
+      if (!beside) continue;
       pen.globalAlpha = 0.85;
       pen.fillStyle = colours.paper;
       pen.fillRect(at - 2, y + 1, beside.length * charWidth + 4, h - 2);
@@ -486,7 +492,7 @@ const paintRuler = (pen) => {
 };
 const tick = (at, step) => {
   if (view.axis.byOrder) return String(Math.round(at));
-  const [unit, name] = view.to < 1e4 ? [1, "ns"] : view.to < 1e7 ? [1e3, "µs"] : view.to < 2e9 ? [1e6, "ms"] : [1e9, "s"];
+  const [unit, name] = view.to < 2e3 ? [1, "ns"] : view.to < 2e6 ? [1e3, "µs"] : view.to < 2e9 ? [1e6, "ms"] : [1e9, "s"];
   return `${(at / unit).toFixed(Math.max(0, Math.min(9, -Math.floor(Math.log10(step / unit) + 1e-9))))} ${name}`;
 };
 
