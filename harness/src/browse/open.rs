@@ -71,13 +71,14 @@ impl Question {
     }
 
     /// No more than the verdict, and soon.
-    pub(super) fn glance(&self, history: &History) -> Option<&'static str> {
+    pub(super) fn glance(&self, history: &History) -> Option<Result<&'static str, String>> {
         let mut options = self
             .options(history.header())?
             .with_budget(Budget::steps(INDEX_STEPS));
         options.explain = false;
         options.witness = false;
-        Some(check(history, &options).map_or("unreadable", |report| report.verdict.name()))
+        let report = check(history, &options).map_err(|error| error.to_string());
+        Some(report.map(|report| report.verdict.name()))
     }
 
     /// The specification's name.

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Value as Json, json};
 
 use super::{PageInput, PageVerdict, ServerLanes, for_script};
-use crate::{History, NemesisEvent, Outcome, Value};
+use crate::{History, Kind, NemesisEvent, Outcome, Value};
 
 /// No text, no completion.
 const NONE: i64 = -1;
@@ -147,6 +147,7 @@ fn operations(history: &History, texts: &mut Texts) -> String {
         until,
         index,
     ] = &mut columns;
+    let completed = completions(history);
     for operation in history.operations() {
         let (asked, told) = (operation.invocation, operation.completion);
         process.push(signed(asked.process));
@@ -183,11 +184,10 @@ fn operations(history: &History, texts: &mut Texts) -> String {
         took.push(if to == NONE { NONE } else { (to - from).max(0) });
         let invoked = signed(operation.invoked_at as u64);
         place.push_from_last(invoked);
-        until.push(
-            operation
-                .completed_at
-                .map_or(NONE, |completed| signed(completed as u64) - invoked),
-        );
+        until.push(match completed[operation.number] {
+            Some(completed) => completed - invoked,
+            None => NONE,
+        });
         index.push_from_last(signed(asked.index));
     }
     let columns: Vec<String> = columns
@@ -195,6 +195,22 @@ fn operations(history: &History, texts: &mut Texts) -> String {
         .map(|column| column.text + "]")
         .collect();
     format!("{{{}}}", columns.join(","))
+}
+
+/// The place of each operation's completion, `info` included: it ends no operation, yet it frees its
+/// process.
+fn completions(history: &History) -> Vec<Option<i64>> {
+    let mut completed = Vec::with_capacity(history.operations().len());
+    let mut open: HashMap<u64, usize> = HashMap::new();
+    for (place, event) in (0_i64..).zip(history.events()) {
+        if event.kind == Kind::Invoke {
+            open.insert(event.process, completed.len());
+            completed.push(None);
+        } else if let Some(number) = open.remove(&event.process) {
+            completed[number] = Some(place);
+        }
+    }
+    completed
 }
 
 /// When each client event was: the order of events is the axis where clocks say nothing.

@@ -46,7 +46,8 @@ pub(super) fn top(history: &History, input: &PageInput) -> String {
         };
         fact("faults", &grouped(faults as u64));
     }
-    if let Some(last) = history.events().iter().map(|event| event.time_ns).max() {
+    let last = history.events().iter().map(|event| event.time_ns).max();
+    if let Some(last) = last.filter(|last| *last > 0) {
         fact("length", &duration(last));
     }
     if let Some(build) = &header.build {
@@ -274,6 +275,9 @@ fn attempt_list(html: &mut String, history: &History, attempt: &PageAttempt, cor
             "<li class=\"from\"><span class=\"what\">at first</span><span class=\"state\">{}</span></li>",
             escape(&cut(from, VALUE))
         );
+    }
+    if attempt.from.is_none() && attempt.steps.len() + 1 < core.len() {
+        html.push_str("<li class=\"from\"><span class=\"state\">after some others</span></li>\n");
     }
     for step in attempt.steps.iter().filter(|step| known(step.operation)) {
         let operation = history.operation(step.operation as usize);

@@ -63,7 +63,7 @@ const drawCore = () => {
   const members = [...core].sort((a, b) => a - b);
   const placed = (attempts[0]?.steps ?? []).map(([op]) => op);
   for (const op of placed) if (!members.includes(op) && members.length < 60) members.push(op);
-  const width = room.clientWidth || 600, gutter = 78, row = 54, bar = 14;
+  const width = room.clientWidth || 600, gutter = 92, row = 54, bar = 14;
   const processes = [...new Set(members.map((op) => ops.process[op]))].sort((a, b) => a - b);
   // Each event has a column; a column is as far right as the text that ends there wants.
   const events = [];
@@ -84,11 +84,11 @@ const drawCore = () => {
       }
       from.set(op, x);
     } else {
-      x = Math.max(x, from.get(op) + wide(op));
+      x = Math.max(x, from.get(op) + 34);
       to.set(op, x);
     }
   }
-  const total = members.reduce((most, op) => Math.max(most, to.get(op) ?? from.get(op) + wide(op)), x) + 14;
+  const total = members.reduce((most, op) => Math.max(most, from.get(op) + wide(op)), x) + 14;
   const stretch = Math.max(1, Math.min(2.2, (width - gutter - 8) / total));
   const place = (at) => gutter + at * stretch;
   const endOf = (op) => (to.has(op) ? place(to.get(op)) : place(total) - 2);

@@ -63,6 +63,28 @@ if (core.size) {
 } else if (verdict?.at != null) follow(`#t=${verdict.at}`);
 else fit();
 follow(location.hash);
+
+// Paper is light, and shows what a click would open.
+const onPaper = [];
+window.addEventListener("beforeprint", () => {
+  const root = document.documentElement, theme = root.dataset.theme, list = document.querySelector(".core-list");
+  const open = list?.open;
+  root.dataset.theme = "light";
+  if (list) list.open = true;
+  const redraw = () => {
+    readColours();
+    strip = null;
+    paint();
+    paintMinimap();
+  };
+  redraw();
+  onPaper.push(() => {
+    if (theme) root.dataset.theme = theme; else delete root.dataset.theme;
+    if (list) list.open = open;
+    redraw();
+  });
+});
+window.addEventListener("afterprint", () => onPaper.splice(0).forEach((undo) => undo()));
 window.addEventListener("hashchange", () => follow(location.hash));
 new ResizeObserver(repaint).observe(document.getElementById("stage"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);

@@ -478,7 +478,8 @@ const paintRuler = (pen) => {
   pen.fillRect(0, RULER - 1, frame.width, 1);
   const ideal = (view.to - view.from) / Math.max(2, (frame.width - GUTTER) / 110);
   const power = 10 ** Math.floor(Math.log10(ideal));
-  const step = power * (STEPS.find((s) => s * power >= ideal) ?? 10);
+  const nice = power * (STEPS.find((s) => s * power >= ideal) ?? 10);
+  const step = view.axis.byOrder ? Math.max(1, nice) : nice;
   pen.font = `11px ${colours.sans}`;
   for (let at = Math.ceil(Math.max(0, view.from) / step) * step; at <= view.to; at += step) {
     const x = toX(at);
