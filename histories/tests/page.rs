@@ -124,7 +124,10 @@ fn a_page_needs_nothing_from_elsewhere_and_is_small() {
         let own = html
             .replace("http://www.w3.org/2000/svg", "")
             .replace("url(#", "");
-        assert!(!own.contains(sign), "{sign} asks for something from elsewhere");
+        assert!(
+            !own.contains(sign),
+            "{sign} asks for something from elsewhere"
+        );
     }
     assert!(
         html.len() < 200_000,

@@ -178,16 +178,20 @@ fn report_json(report: &Report) -> Json {
     all
 }
 
+/// What was written for a reader: an entry's README, a shrunk failure's story.
 fn story(path: &Path) -> Vec<String> {
-    let readme =
-        folder_of(path).and_then(|folder| std::fs::read_to_string(folder.join("README.md")).ok());
-    readme
-        .map(|text| {
+    let Some(folder) = folder_of(path) else {
+        return Vec::new();
+    };
+    ["README.md", "story.txt"]
+        .iter()
+        .filter_map(|name| std::fs::read_to_string(folder.join(name)).ok())
+        .flat_map(|text| {
             text.split("\n\n")
-                .map(|paragraph| paragraph.trim().to_owned())
-                .collect()
+                .map(|paragraph| paragraph.trim_end().to_owned())
+                .collect::<Vec<_>>()
         })
-        .unwrap_or_default()
+        .collect()
 }
 
 /// How to see it again: what was saved says so; else the scenario beside it; else the check.
