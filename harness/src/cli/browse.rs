@@ -177,6 +177,9 @@ fn listen(server: Server, addr: SocketAddr) -> Result<Exit, CliError> {
     };
     let listener = TcpListener::bind(addr).map_err(cannot)?;
     let own = listener.local_addr().map_err(cannot)?;
+    if !own.ip().is_loopback() {
+        eprintln!("warning: whoever reaches {own} can read these histories");
+    }
     println!("http://{own}/  (Ctrl-C to stop)");
     serve(server, &listener)?;
     Ok(Exit::Holds)
