@@ -14,7 +14,7 @@ fn browse(arguments: &[&str]) -> (i32, String, String) {
         .arg("browse")
         .args(arguments)
         .output()
-        .unwrap();
+        .expect("the test's own process and pipes work");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (
         output.status.code().unwrap_or(-1),
@@ -41,11 +41,16 @@ impl Served {
             .args(["browse", &text(what), "--addr", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap();
+            .expect("the test's own process and pipes work");
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(
+            child
+                .stdout
+                .as_mut()
+                .expect("the test's own process and pipes work"),
+        )
+        .read_line(&mut line)
+        .expect("the test's own process and pipes work");
         let addr = line
             .trim_start_matches("http://")
             .split('/')
@@ -56,10 +61,15 @@ impl Served {
     }
 
     fn ask(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(&self.addr).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
+        let mut stream =
+            TcpStream::connect(&self.addr).expect("the test's own process and pipes work");
+        stream
+            .write_all(request.as_bytes())
+            .expect("the test's own process and pipes work");
         let mut reply = Vec::new();
-        stream.read_to_end(&mut reply).unwrap();
+        stream
+            .read_to_end(&mut reply)
+            .expect("the test's own process and pipes work");
         String::from_utf8_lossy(&reply).into_owned()
     }
 

@@ -204,6 +204,36 @@ fn a_history_that_says_hostile_things_runs_nothing() {
     );
 }
 
+#[test]
+fn an_index_is_filtered_searched_and_sorted() {
+    let all = folder("browser-index");
+    let runs = all.join("runs");
+    stale_read(&runs);
+    let other = "{:process 0 :type :invoke :f :write :value 1}\n";
+    std::fs::write(runs.join("knossos.edn"), other).expect("a file of the test");
+    std::fs::write(runs.join("broken.jsonl"), "no history\n").expect("a file of the test");
+    let site = all.join("site");
+    let mut plumb = Command::new(PLUMB);
+    let status = plumb
+        .arg("browse")
+        .arg(&runs)
+        .arg("--out")
+        .arg(&site)
+        .status();
+    assert!(status.expect("plumb runs").success());
+    let index = std::fs::read_to_string(site.join("index.html")).expect("it was written");
+    let Some(said) = drive(&index, "", "useIndex();", &all) else {
+        return;
+    };
+    assert_eq!(said["errors"], serde_json::json!([]), "{said}");
+    for (what, holds) in said["steps"]
+        .as_object()
+        .expect("the driver lists its steps")
+    {
+        assert_eq!(*holds, Json::Bool(true), "{what}: {said}");
+    }
+}
+
 /// Twenty clients, two hundred of whose operations nobody knows the fate of.
 fn hundred_thousand(path: &Path) {
     let mut recorder = Recorder::new(Header {

@@ -164,7 +164,14 @@ fn read_entry(path: &Path, question: &Question) -> Entry {
         entry.verdict = "violation".to_owned();
         entry.what = property;
     } else {
-        let glance = question.glance(&history).map(ToOwned::to_owned);
+        let glance = match question.glance(&history) {
+            Some(Ok(verdict)) => Some(verdict.to_owned()),
+            Some(Err(why)) => {
+                entry.what = why;
+                None
+            }
+            None => None,
+        };
         entry.verdict = said("/verdict")
             .or(glance)
             .unwrap_or_else(|| "not judged".to_owned());

@@ -3,7 +3,7 @@
 use std::io::BufReader;
 use std::path::Path;
 
-use plumb_checkers::{Budget, Options, Report, Spec, Verdict, check};
+use plumb_checkers::{Budget, Consistency, Options, Report, Spec, Verdict, check};
 use plumb_histories::browser::{PageInput, ServerLanes, page};
 use plumb_histories::{Header, History, ReadError, Source, Value, read_source};
 use serde_json::{Value as Json, json};
@@ -24,6 +24,8 @@ pub struct Question {
     pub spec: Option<Spec>,
     /// The initial value; comes before the header's.
     pub init: Option<Value>,
+    /// How strong a promise is judged; linearizability if not said.
+    pub consistency: Option<Consistency>,
 }
 
 impl Question {
@@ -34,10 +36,29 @@ impl Question {
             }
             None => Options::from_header(header).ok().flatten()?,
         };
-        Some(match &self.init {
+        let options = match &self.init {
             Some(init) => options.with_init(init.clone()),
             None => options,
+        };
+        Some(match self.consistency {
+            Some(consistency) => options.with_consistency(consistency),
+            None => options,
         })
+    }
+
+    /// As the flags of `plumb check`.
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        if let Some(spec) = &self.spec {
+            flags.push_str(&format!(" --spec {}", spec.name()));
+        }
+        if let Some(init) = &self.init {
+            flags.push_str(&format!(" --init '{init}'"));
+        }
+        if let Some(consistency) = self.consistency {
+            flags.push_str(&format!(" --consistency {consistency}"));
+        }
+        flags
     }
 
     /// The checker's report on a history, in full.
@@ -50,13 +71,14 @@ impl Question {
     }
 
     /// No more than the verdict, and soon.
-    pub(super) fn glance(&self, history: &History) -> Option<&'static str> {
+    pub(super) fn glance(&self, history: &History) -> Option<Result<&'static str, String>> {
         let mut options = self
             .options(history.header())?
             .with_budget(Budget::steps(INDEX_STEPS));
         options.explain = false;
         options.witness = false;
-        Some(check(history, &options).map_or("unreadable", |report| report.verdict.name()))
+        let report = check(history, &options).map_err(|error| error.to_string());
+        Some(report.map(|report| report.verdict.name()))
     }
 
     /// The specification's name.
@@ -129,7 +151,7 @@ pub fn page_of(
         title: title.to_owned(),
         verdict: page_verdict(&history, run.as_ref(), report.as_ref()),
         lanes,
-        replay: Some(replay(path, run.as_ref())),
+        replay: Some(replay(path, run.as_ref(), question)),
         index: index.map(ToOwned::to_owned),
         story,
     };
@@ -156,23 +178,31 @@ fn report_json(report: &Report) -> Json {
     all
 }
 
+/// What was written for a reader: an entry's README, a shrunk failure's story.
 fn story(path: &Path) -> Vec<String> {
-    let readme =
-        folder_of(path).and_then(|folder| std::fs::read_to_string(folder.join("README.md")).ok());
-    readme
-        .map(|text| {
+    let Some(folder) = folder_of(path) else {
+        return Vec::new();
+    };
+    ["README.md", "story.txt"]
+        .iter()
+        .filter_map(|name| std::fs::read_to_string(folder.join(name)).ok())
+        .flat_map(|text| {
             text.split("\n\n")
-                .map(|paragraph| paragraph.trim().to_owned())
-                .collect()
+                .map(|paragraph| paragraph.trim_end().to_owned())
+                .collect::<Vec<_>>()
         })
-        .unwrap_or_default()
+        .collect()
 }
 
 /// How to see it again: what was saved says so; else the scenario beside it; else the check.
-fn replay(path: &Path, run: Option<&Json>) -> String {
+fn replay(path: &Path, run: Option<&Json>, question: &Question) -> String {
     let said = run.and_then(|run| run.get("replay")?.as_str().map(ToOwned::to_owned));
     said.unwrap_or_else(|| match folder_of(path) {
         Some(folder) if folder.join("scenario.json").exists() => replay_command(folder),
-        _ => format!("cargo run --release -- check {}", path.display()),
+        _ => format!(
+            "cargo run --release -- check {}{}",
+            path.display(),
+            question.flags()
+        ),
     })
 }

@@ -1,7 +1,7 @@
 //! A checker's report and a run's verdict as a page shows them. Both are read as JSON, field by field,
 //! so that files of another version still show what they have.
 
-use plumb_histories::browser::{PageAttempt, PageOutcome, PageStep, PageVerdict};
+use plumb_histories::browser::{PageAttempt, PageEdge, PageOutcome, PageStep, PageVerdict};
 use plumb_histories::{History, Value};
 use serde_json::Value as Json;
 
@@ -130,9 +130,10 @@ fn violation(history: &History, whole: &Json, consistency: &str) -> PageVerdict 
         notes.push(format!("The history fails from event {event} on."));
     }
     notes.extend(self::notes(whole));
+    let (cycle, details) = cycle(report, &core);
     PageVerdict {
         outcome: PageOutcome::Violation,
-        headline: format!("Not {consistency}{on}"),
+        headline: broken(consistency) + &on,
         explanation: vec![capital(&words(report, "sentence")) + "."],
         notes,
         key,
@@ -141,12 +142,45 @@ fn violation(history: &History, whole: &Json, consistency: &str) -> PageVerdict 
             .iter()
             .filter_map(|partial| attempt(history, partial))
             .collect(),
-        cycle: list(report, "steps")
-            .iter()
-            .filter_map(|step| step.as_str().map(ToOwned::to_owned))
-            .collect(),
+        cycle,
+        details,
         ..PageVerdict::default()
     }
+}
+
+/// A consistency that does not hold: some are what a history is, some what it has.
+fn broken(consistency: &str) -> String {
+    if consistency.ends_with("able") || consistency.ends_with("ial") || consistency == "in order" {
+        format!("Not {}", consistency.replace('-', " "))
+    } else {
+        format!("{} broken", capital(&consistency.replace('-', " ")))
+    }
+}
+
+/// The lines of a cycle, as edges where they have the form `T1 comes before T2: because`, with `T1` the
+/// first operation of the core; what has another form stays a line.
+fn cycle(report: &Json, core: &[u32]) -> (Vec<PageEdge>, Vec<String>) {
+    let operation = |name: &str| -> Option<u32> {
+        let place: usize = name.strip_prefix('T')?.parse().ok()?;
+        core.get(place.checked_sub(1)?).copied()
+    };
+    let edge = |line: &str| -> Option<PageEdge> {
+        let (from, rest) = line.split_once(" comes before ")?;
+        let (to, why) = rest.split_once(": ")?;
+        Some(PageEdge {
+            from: operation(from)?,
+            to: operation(to)?,
+            why: why.to_owned(),
+        })
+    };
+    let (mut edges, mut lines) = (Vec::new(), Vec::new());
+    for line in list(report, "steps").iter().filter_map(Json::as_str) {
+        match edge(line) {
+            Some(edge) => edges.push(edge),
+            None => lines.push(line.to_owned()),
+        }
+    }
+    (edges, lines)
 }
 
 fn attempt(history: &History, partial: &Json) -> Option<PageAttempt> {
@@ -287,6 +321,15 @@ mod tests {
             (verdict.at_ns, verdict.outcome),
             (Some(7), PageOutcome::Violation)
         );
+    }
+
+    #[test]
+    fn the_steps_of_a_cycle_become_edges_between_operations() {
+        let report = json!({"steps": ["T1 = append", "T2 comes before T1: it read what T1 wrote", "T9 comes before T1: no"]});
+        let (edges, lines) = cycle(&report, &[4, 7]);
+        assert_eq!(edges.len(), 1);
+        assert_eq!((edges[0].from, edges[0].to), (7, 4));
+        assert_eq!(lines, ["T1 = append", "T9 comes before T1: no"]);
     }
 
     #[test]

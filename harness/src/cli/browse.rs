@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use clap::Args;
-use plumb_checkers::Spec;
+use plumb_checkers::{CheckError, Consistency, Spec};
 use plumb_histories::Value;
 
 use super::check::parse_init;
@@ -38,6 +38,9 @@ pub struct BrowseArgs {
     /// The specification to hold histories against; if not given, what each header says.
     #[arg(long, value_name = "NAME")]
     spec: Option<String>,
+    /// How strong a promise is judged; as in `plumb check`.
+    #[arg(long, value_name = "NAME")]
+    consistency: Option<String>,
     /// The initial value of every object, as JSON.
     #[arg(long, value_name = "JSON", value_parser = parse_init)]
     init: Option<Value>,
@@ -48,10 +51,15 @@ pub struct BrowseArgs {
 /// # Errors
 /// If there is nothing to show, it can't be read, or the result can't be written or served.
 pub fn run(args: &BrowseArgs) -> Result<Exit, CliError> {
-    let spec = args.spec.as_deref().map(Spec::by_name).transpose();
+    let bad = |error: CheckError| CliError::new(error.to_string(), "see `plumb check --help`");
+    let (spec, consistency) = (args.spec.as_deref(), args.consistency.as_deref());
     let question = Question {
-        spec: spec.map_err(|error| CliError::new(error.to_string(), "see `plumb check --help`"))?,
+        spec: spec.map(Spec::by_name).transpose().map_err(bad)?,
         init: args.init.clone(),
+        consistency: consistency
+            .map(Consistency::by_name)
+            .transpose()
+            .map_err(bad)?,
     };
     let roots = roots(args.path.as_deref())?;
     match (&roots[..], &args.out) {
@@ -169,6 +177,9 @@ fn listen(server: Server, addr: SocketAddr) -> Result<Exit, CliError> {
     };
     let listener = TcpListener::bind(addr).map_err(cannot)?;
     let own = listener.local_addr().map_err(cannot)?;
+    if !own.ip().is_loopback() {
+        eprintln!("warning: whoever reaches {own} can read these histories");
+    }
     println!("http://{own}/  (Ctrl-C to stop)");
     serve(server, &listener)?;
     Ok(Exit::Holds)

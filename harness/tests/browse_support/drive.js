@@ -119,3 +119,34 @@ const timeFrames = () => finish((async () => {
     await pans(name);
   }
 })());
+
+const useIndex = () => finish((async () => {
+  await ready();
+  const { steps } = seen;
+  const shown = () => [...document.querySelectorAll("#rows tr:not([hidden])")].map((row) => row.querySelector("a").textContent);
+  const ask = (id, value) => {
+    const field = document.getElementById(id);
+    field.value = value;
+    field.dispatchEvent(new Event("input"));
+  };
+  const all = shown();
+  steps["the violation comes first"] = all[0] === "seed-7" && all.length === 3;
+  document.querySelector("[data-verdict='not judged']").click();
+  steps["a verdict filters"] = shown().join() === "knossos.edn" && location.hash.includes("verdict=not");
+  document.querySelector("[data-verdict='']").click();
+  ask("seed", "1–7");
+  steps["a range of seeds filters"] = shown().join() === "seed-7";
+  ask("seed", "8-9");
+  steps["no match is said"] = shown().length === 0 && !document.getElementById("none").hidden;
+  ask("seed", "");
+  ask("find", "linearizability seed");
+  steps["words find"] = shown().join() === "seed-7";
+  ask("find", "");
+  ask("nemesis", "crash");
+  steps["a fault filters"] = shown().join() === "seed-7";
+  ask("nemesis", "");
+  const head = document.querySelectorAll("thead button")[6];
+  head.click();
+  head.click();
+  steps["a column sorts, and again the other way"] = shown()[0] === "seed-7" && document.querySelectorAll("th")[6].getAttribute("aria-sort") === "descending";
+})());

@@ -28,7 +28,7 @@ pub fn stale_read(into: &Path) -> PathBuf {
         history: with_a_stale_read(&seen.history),
         ..seen
     };
-    save_failure(into, &scenario, &failed).expect("it is saved")
+    save_failure(into, &scenario, &failed).expect("the run is saved")
 }
 
 fn with_a_stale_read(history: &History) -> History {
@@ -54,7 +54,9 @@ fn with_a_stale_read(history: &History) -> History {
             }
             line => line,
         };
-        builder.push(line).unwrap();
+        builder
+            .push(line)
+            .expect("the lines are those of a history");
     }
     assert!(told, "the run has a read after nine writes");
     builder.finish()

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Value as Json, json};
 
 use super::{PageInput, PageVerdict, ServerLanes, for_script};
-use crate::{History, NemesisEvent, Outcome, Value};
+use crate::{History, Kind, NemesisEvent, Outcome, Value};
 
 /// No text, no completion.
 const NONE: i64 = -1;
@@ -56,7 +56,7 @@ impl Texts {
     fn value(&mut self, value: &Value) -> i64 {
         match value {
             Value::Null => NONE,
-            value => self.place(&shortened(&value.to_string())),
+            value => self.place(&shortened(&value_text(value))),
         }
     }
 }
@@ -65,6 +65,21 @@ impl Texts {
 pub(super) fn key_text(key: &Value) -> String {
     key.as_str()
         .map_or_else(|| key.to_string(), ToOwned::to_owned)
+}
+
+/// A value as people write it: a transaction as its steps, `{r x [1]; append y 2}`; all else as JSON.
+pub(super) fn value_text(value: &Value) -> String {
+    let step = |step: &Value| match step.as_list()? {
+        [Value::Str(f), key, Value::Null] => Some(format!("{f} {}", key_text(key))),
+        [Value::Str(f), key, value] => Some(format!("{f} {} {value}", key_text(key))),
+        _ => None,
+    };
+    let steps = value.as_list().filter(|steps| !steps.is_empty());
+    let steps = steps.and_then(|steps| steps.iter().map(step).collect::<Option<Vec<_>>>());
+    steps.map_or_else(
+        || value.to_string(),
+        |steps| format!("{{{}}}", steps.join("; ")),
+    )
 }
 
 fn shortened(text: &str) -> String {
@@ -132,6 +147,7 @@ fn operations(history: &History, texts: &mut Texts) -> String {
         until,
         index,
     ] = &mut columns;
+    let completed = completions(history);
     for operation in history.operations() {
         let (asked, told) = (operation.invocation, operation.completion);
         process.push(signed(asked.process));
@@ -168,11 +184,10 @@ fn operations(history: &History, texts: &mut Texts) -> String {
         took.push(if to == NONE { NONE } else { (to - from).max(0) });
         let invoked = signed(operation.invoked_at as u64);
         place.push_from_last(invoked);
-        until.push(
-            operation
-                .completed_at
-                .map_or(NONE, |completed| signed(completed as u64) - invoked),
-        );
+        until.push(match completed[operation.number] {
+            Some(completed) => completed - invoked,
+            None => NONE,
+        });
         index.push_from_last(signed(asked.index));
     }
     let columns: Vec<String> = columns
@@ -180,6 +195,22 @@ fn operations(history: &History, texts: &mut Texts) -> String {
         .map(|column| column.text + "]")
         .collect();
     format!("{{{}}}", columns.join(","))
+}
+
+/// The place of each operation's completion, `info` included: it ends no operation, yet it frees its
+/// process.
+fn completions(history: &History) -> Vec<Option<i64>> {
+    let mut completed = Vec::with_capacity(history.operations().len());
+    let mut open: HashMap<u64, usize> = HashMap::new();
+    for (place, event) in (0_i64..).zip(history.events()) {
+        if event.kind == Kind::Invoke {
+            open.insert(event.process, completed.len());
+            completed.push(None);
+        } else if let Some(number) = open.remove(&event.process) {
+            completed[number] = Some(place);
+        }
+    }
+    completed
 }
 
 /// When each client event was: the order of events is the axis where clocks say nothing.
@@ -269,6 +300,12 @@ fn verdict(verdict: &PageVerdict, operations: usize) -> Json {
         "key": verdict.key.as_deref().map(shortened),
         "core": verdict.core.iter().filter(|op| known(op)).collect::<Vec<_>>(),
         "attempts": attempts,
+        "cycle": verdict
+            .cycle
+            .iter()
+            .filter(|edge| known(&edge.from) && known(&edge.to))
+            .map(|edge| [edge.from, edge.to])
+            .collect::<Vec<_>>(),
         "at": verdict.at_ns,
         "witness": verdict.witness,
     })
@@ -277,6 +314,15 @@ fn verdict(verdict: &PageVerdict, operations: usize) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_transaction_is_shown_as_its_steps_and_a_pair_as_a_pair() {
+        let value = |text| serde_json::from_str::<Value>(text).unwrap();
+        let txn = value(r#"[["r","x",null],["append","y",[1]]]"#);
+        assert_eq!(value_text(&txn), "{r x; append y [1]}");
+        assert_eq!(value_text(&value("[1,2]")), "[1,2]");
+        assert_eq!(value_text(&value("[]")), "[]");
+    }
 
     #[test]
     fn a_long_value_keeps_its_beginning_and_its_end() {

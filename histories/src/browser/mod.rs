@@ -14,7 +14,7 @@ use crate::History;
 
 pub use lanes::{ServerChange, ServerLanes, ServerRole};
 pub use template::{escape, fill, for_script};
-pub use verdict::{PageAttempt, PageOutcome, PageStep, PageVerdict};
+pub use verdict::{PageAttempt, PageEdge, PageOutcome, PageStep, PageVerdict};
 
 /// What all pages have in common: colours, type, light and dark, print.
 pub const BASE_STYLE: &str = include_str!("assets/base.css");
@@ -22,11 +22,13 @@ pub const BASE_STYLE: &str = include_str!("assets/base.css");
 const SKELETON: &str = include_str!("assets/page.html");
 const STYLE: &str = include_str!("assets/page.css");
 /// One scope, in the order in which the pieces need each other.
-const SCRIPTS: [&str; 9] = [
+const SCRIPTS: [&str; 11] = [
     include_str!("assets/data.js"),
     include_str!("assets/view.js"),
     include_str!("assets/paint.js"),
     include_str!("assets/timeline.js"),
+    include_str!("assets/servers.js"),
+    include_str!("assets/path.js"),
     include_str!("assets/minimap.js"),
     include_str!("assets/core.js"),
     include_str!("assets/panels.js"),

@@ -44,11 +44,24 @@ pub struct PageVerdict {
     /// How far an order of them gets.
     pub attempts: Vec<PageAttempt>,
     /// The steps of a cycle, for violations that are cycles.
-    pub cycle: Vec<String>,
+    pub cycle: Vec<PageEdge>,
+    /// What else was found, line by line.
+    pub details: Vec<String>,
     /// The moment at which a rule about servers broke.
     pub at_ns: Option<u64>,
     /// The orders that prove a valid history, one an object.
     pub witness: Vec<Vec<u32>>,
+}
+
+/// A step of a cycle.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageEdge {
+    /// The operation that comes before.
+    pub from: u32,
+    /// The operation that comes after.
+    pub to: u32,
+    /// Why.
+    pub why: String,
 }
 
 /// An order that gets as far as any.

@@ -3,10 +3,10 @@
 
 use std::fmt::Write;
 
-use super::columns::key_text;
+use super::columns::{key_text, value_text};
 use super::template::escape;
 use super::{PageAttempt, PageInput, PageOutcome, PageVerdict};
-use crate::{History, Kind, Operation, Outcome};
+use crate::{History, Operation, Outcome};
 
 /// Attempts are shown up to so many; the program tells the rest apart on the timeline.
 const ATTEMPTS: usize = 4;
@@ -46,7 +46,8 @@ pub(super) fn top(history: &History, input: &PageInput) -> String {
         };
         fact("faults", &grouped(faults as u64));
     }
-    if let Some(last) = history.events().iter().map(|event| event.time_ns).max() {
+    let last = history.events().iter().map(|event| event.time_ns).max();
+    if let Some(last) = last.filter(|last| *last > 0) {
         fact("length", &duration(last));
     }
     if let Some(build) = &header.build {
@@ -136,12 +137,12 @@ fn judged(html: &mut String, history: &History, verdict: &PageVerdict, replay: O
     if !core.is_empty() {
         core_section(html, history, verdict, &core);
     }
-    if !verdict.cycle.is_empty() {
-        html.push_str("<section class=\"cycle\"><h2>The cycle</h2>\n<ol>\n");
-        for step in &verdict.cycle {
-            let _ = writeln!(html, "<li>{}</li>", escape(&cut(step, 600)));
+    if !verdict.details.is_empty() {
+        html.push_str("<section class=\"details\">\n<ul>\n");
+        for line in &verdict.details {
+            let _ = writeln!(html, "<li>{}</li>", escape(&cut(line, 600)));
         }
-        html.push_str("</ol></section>\n");
+        html.push_str("</ul></section>\n");
     }
     if !verdict.notes.is_empty() {
         let notes: Vec<String> = verdict.notes.iter().map(|note| escape(note)).collect();
@@ -209,6 +210,9 @@ fn core_section(
         );
     }
     html.push_str("</tbody></table></details>\n</div>\n");
+    if !verdict.cycle.is_empty() {
+        cycle_list(html, history, verdict);
+    }
     if !verdict.attempts.is_empty() {
         html.push_str("<div class=\"attempts\">\n<h2>Why no order works</h2>\n");
         for attempt in verdict.attempts.iter().take(ATTEMPTS) {
@@ -233,6 +237,32 @@ fn core_section(
     html.push_str("</section>\n");
 }
 
+/// Each step of a cycle with its reason; `T1` is the first of the core, and so on.
+fn cycle_list(html: &mut String, history: &History, verdict: &PageVerdict) {
+    let name = |number: u32| {
+        let place = verdict.core.iter().position(|op| *op == number);
+        place.map_or_else(|| format!("#{number}"), |place| format!("T{}", place + 1))
+    };
+    let known = |number: u32| (number as usize) < history.operations().len();
+    html.push_str(
+        "<div class=\"attempts\">\n<h2>Why no order works</h2>\n<p>Each comes before the next, and \
+         the last before the first:</p>\n<ol class=\"cycle\">\n",
+    );
+    let edges = verdict.cycle.iter();
+    for edge in edges.filter(|edge| known(edge.from) && known(edge.to)) {
+        let _ = writeln!(
+            html,
+            "<li><a href=\"#op={}\">{}</a> before <a href=\"#op={}\">{}</a>: {}</li>",
+            edge.from,
+            name(edge.from),
+            edge.to,
+            name(edge.to),
+            escape(&cut(&edge.why, 400))
+        );
+    }
+    html.push_str("</ol>\n</div>\n");
+}
+
 fn attempt_list(html: &mut String, history: &History, attempt: &PageAttempt, core: &[u32]) {
     let known = |number: u32| (number as usize) < history.operations().len();
     if !known(attempt.stuck) {
@@ -245,6 +275,9 @@ fn attempt_list(html: &mut String, history: &History, attempt: &PageAttempt, cor
             "<li class=\"from\"><span class=\"what\">at first</span><span class=\"state\">{}</span></li>",
             escape(&cut(from, VALUE))
         );
+    }
+    if attempt.from.is_none() && attempt.steps.len() + 1 < core.len() {
+        html.push_str("<li class=\"from\"><span class=\"state\">after some others</span></li>\n");
     }
     for step in attempt.steps.iter().filter(|step| known(step.operation)) {
         let operation = history.operation(step.operation as usize);
@@ -281,16 +314,23 @@ fn action(operation: &Operation<'_>) -> String {
     if let Some(key) = operation.key() {
         let _ = write!(text, " {}", key_text(key));
     }
-    let argument = operation.argument();
-    if !argument.is_null() {
-        let _ = write!(text, " {argument}");
-    }
-    if let Some(told) = operation.completion.filter(|event| event.kind == Kind::Ok)
-        && told.value != *argument
-    {
-        let _ = write!(text, " → {}", told.value);
-    } else if argument.is_null() && operation.outcome() == Outcome::Ok {
-        text.push_str(" → null");
+    let (argument, told) = (operation.argument(), operation.result());
+    let said = value_text(argument);
+    match told.map(value_text) {
+        // A transaction's result says its steps again, with what they returned.
+        Some(told) if told.starts_with('{') && said.starts_with('{') => {
+            let _ = write!(text, " {told}");
+        }
+        Some(told) if argument.is_null() => {
+            let _ = write!(text, " → {told}");
+        }
+        Some(told) if told != said => {
+            let _ = write!(text, " {said} → {told}");
+        }
+        _ if argument.is_null() => {}
+        _ => {
+            let _ = write!(text, " {said}");
+        }
     }
     escape(&cut(&text, VALUE))
 }

@@ -9,13 +9,61 @@ const shape = (name, attributes, ...inside) => {
   return node;
 };
 
+// A cycle: each transaction comes before the next; the numbers are those of the reasons beside it.
+const drawCycle = (room) => {
+  const edges = verdict.cycle, nodes = [...new Set(edges.flat())];
+  const order = [edges[0][0]];
+  for (let next = edges.find(([from]) => from === order.at(-1)); next && !order.includes(next[1]); next = edges.find(([from]) => from === order.at(-1))) order.push(next[1]);
+  for (const op of nodes) if (!order.includes(op)) order.push(op);
+  const width = room.clientWidth || 600, box = Math.min(300, width * 0.4), tall = 42;
+  const height = order.length === 2 ? 130 : Math.min(420, 130 + order.length * 46);
+  const places = order.map((_, i) => {
+    const angle = Math.PI * (2 * i / order.length - (order.length === 2 ? 1 : 0.5));
+    return [width / 2 + Math.cos(angle) * (width - box - 24) / 2, height / 2 + Math.sin(angle) * (height - tall - 16) / 2];
+  });
+  const at = (op) => places[order.indexOf(op)];
+  const picture = shape("svg", { width, height, role: "img", "aria-label": `a cycle of ${order.length} transactions; the reasons are listed beside it` });
+  picture.append(shape("defs", {}, shape("marker", { id: "tip-of-arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, orient: "auto-start-reverse" }, shape("path", { d: "M0 0L8 4L0 8z", fill: "var(--bad)" }))));
+  const numbers = [];
+  edges.forEach(([from, to], i) => {
+    const [x0, y0] = at(from), [x1, y1] = at(to), length = Math.hypot(x1 - x0, y1 - y0) || 1;
+    const bend = order.length === 2 ? 44 : 14, nx = (y1 - y0) / length * bend, ny = -(x1 - x0) / length * bend;
+    const [mx, my] = [(x0 + x1) / 2 + nx, (y0 + y1) / 2 + ny];
+    // Lines begin and end where boxes do.
+    const edgeOf = (x, y) => {
+      const scale = 1 / Math.max(Math.abs(mx - x) / (box / 2 + 3), Math.abs(my - y) / (tall / 2 + 3), 1e-6);
+      return [x + (mx - x) * Math.min(1, scale), y + (my - y) * Math.min(1, scale)];
+    };
+    const [ax, ay] = edgeOf(x0, y0), [bx, by] = edgeOf(x1, y1);
+    picture.append(shape("path", { d: `M${ax} ${ay}Q${mx} ${my} ${bx} ${by}`, fill: "none", stroke: "var(--bad)", "stroke-width": 1.6, "marker-end": "url(#tip-of-arrow)" }));
+    const [cx, cy] = [(ax + 2 * mx + bx) / 4, (ay + 2 * my + by) / 4];
+    numbers.push(shape("circle", { cx, cy, r: 9, fill: "var(--panel)", stroke: "var(--bad)" }), shape("text", { x: cx, y: cy + 4, "text-anchor": "middle", fill: "var(--bad)", "font-size": 11 }, String(i + 1)));
+  });
+  order.forEach((op, i) => {
+    const [x, y] = places[i], name = [...verdict.core].indexOf(op) + 1;
+    const words = action(op, true), fits = Math.floor((box - 20) / 7.3);
+    const group = shape("a", { href: `#op=${op}` });
+    group.append(
+      shape("title", {}, `${words}, process ${ops.process[op]}`),
+      shape("rect", { x: x - box / 2, y: y - tall / 2, width: box, height: tall, rx: 5, fill: "var(--paper)", stroke: "var(--ink)" }),
+      shape("text", { x: x - box / 2 + 10, y: y - 4, fill: "var(--ink)", "font-weight": 700 }, `${name ? `T${name}` : `#${op}`} `),
+      shape("text", { x: x - box / 2 + 40, y: y - 4, fill: "var(--soft)", "font-family": "var(--sans)", "font-size": 11 }, `process ${ops.process[op]}`),
+      shape("text", { x: x - box / 2 + 10, y: y + 13, fill: "var(--ink)" }, words.length > fits ? `${words.slice(0, fits - 1)}…` : words),
+    );
+    picture.append(group);
+  });
+  picture.append(...numbers);
+  room.replaceChildren(picture);
+};
+
 const drawCore = () => {
   const room = document.getElementById("core-picture");
   if (!room || core.size === 0 || core.size > 60) return;
+  if (verdict.cycle.length > 1 && verdict.cycle.length <= 12) return drawCycle(room);
   const members = [...core].sort((a, b) => a - b);
   const placed = (attempts[0]?.steps ?? []).map(([op]) => op);
   for (const op of placed) if (!members.includes(op) && members.length < 60) members.push(op);
-  const width = room.clientWidth || 600, gutter = 78, row = 54, bar = 14;
+  const width = room.clientWidth || 600, gutter = 92, row = 54, bar = 14;
   const processes = [...new Set(members.map((op) => ops.process[op]))].sort((a, b) => a - b);
   // Each event has a column; a column is as far right as the text that ends there wants.
   const events = [];
@@ -36,11 +84,11 @@ const drawCore = () => {
       }
       from.set(op, x);
     } else {
-      x = Math.max(x, from.get(op) + wide(op));
+      x = Math.max(x, from.get(op) + 34);
       to.set(op, x);
     }
   }
-  const total = members.reduce((most, op) => Math.max(most, to.get(op) ?? from.get(op) + wide(op)), x) + 14;
+  const total = members.reduce((most, op) => Math.max(most, from.get(op) + wide(op)), x) + 14;
   const stretch = Math.max(1, Math.min(2.2, (width - gutter - 8) / total));
   const place = (at) => gutter + at * stretch;
   const endOf = (op) => (to.has(op) ? place(to.get(op)) : place(total) - 2);

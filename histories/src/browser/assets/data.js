@@ -44,11 +44,14 @@ const isOpen = (op) => ops.outcome[op] >= INFO;
 // What was asked and what came back: `write 5`, `read → 4`.
 const labels = new Array(count);
 const action = (op, withKey) => {
+  const told = text(ops.result[op]);
+  // A transaction's result says its steps again, with what they returned.
+  if (told.startsWith("{") && text(ops.arg[op]).startsWith("{")) return `${text(ops.f[op])} ${told}`;
   let words = text(ops.f[op]);
   if (withKey && ops.key[op] >= 0) words += ` ${text(ops.key[op])}`;
   if (ops.arg[op] >= 0) words += ` ${text(ops.arg[op])}`;
   if (ops.outcome[op] === OK && (ops.result[op] !== ops.arg[op] || isRead(op))) {
-    words += ` → ${ops.result[op] < 0 ? "null" : text(ops.result[op])}`;
+    words += ` → ${ops.result[op] < 0 ? "null" : told}`;
   }
   return words;
 };

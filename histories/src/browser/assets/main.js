@@ -41,13 +41,13 @@ document.body.classList.toggle("has-core", core.size > 0);
 
 readColours();
 arrange();
-if (view.lanes.length > 16) {
-  const before = view.lanes;
-  view.merged = true;
-  arrange();
-  if (view.lanes.length > before.length * 0.7) { view.merged = false; arrange(); }
-}
-button("lanes").hidden = view.lanes.length === new Set(ops.process).size && !view.merged && view.lanes.length < 2;
+const each = view.lanes.length;
+view.merged = true;
+arrange();
+const merged = view.lanes.length;
+// Many clients that were given up and replaced would be mostly empty lanes.
+view.merged = each > 16 && merged < each * 0.7;
+button("lanes").hidden = merged === each;
 view.from = view.axis.min;
 view.to = view.axis.max;
 layOut();
@@ -63,6 +63,28 @@ if (core.size) {
 } else if (verdict?.at != null) follow(`#t=${verdict.at}`);
 else fit();
 follow(location.hash);
+
+// Paper is light, and shows what a click would open.
+const onPaper = [];
+window.addEventListener("beforeprint", () => {
+  const root = document.documentElement, theme = root.dataset.theme, list = document.querySelector(".core-list");
+  const open = list?.open;
+  root.dataset.theme = "light";
+  if (list) list.open = true;
+  const redraw = () => {
+    readColours();
+    strip = null;
+    paint();
+    paintMinimap();
+  };
+  redraw();
+  onPaper.push(() => {
+    if (theme) root.dataset.theme = theme; else delete root.dataset.theme;
+    if (list) list.open = open;
+    redraw();
+  });
+});
+window.addEventListener("afterprint", () => onPaper.splice(0).forEach((undo) => undo()));
 window.addEventListener("hashchange", () => follow(location.hash));
 new ResizeObserver(repaint).observe(document.getElementById("stage"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);

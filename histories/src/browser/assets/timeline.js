@@ -5,7 +5,6 @@ const canvas = document.getElementById("canvas");
 const GUTTER = 92, RULER = 24, FAULT = 16, SERVER = 30, LANE = 24, BAR = 16, PAD = 6;
 const frame = { width: 0, height: 0, faults: 0, servers: 0, lanes: 0, content: 0 };
 const rects = { change: new Rects(), read: new Rects(), dense: new Rects(), fail: new Rects(), tick: new Rects(), info: new Rects(), open: new Rects() };
-let path = null;
 
 const toX = (at) => GUTTER + (at - view.from) / (view.to - view.from) * (frame.width - GUTTER);
 const toAxis = (x) => view.from + (x - GUTTER) / (frame.width - GUTTER) * (view.to - view.from);
@@ -24,22 +23,6 @@ const layOut = () => {
   const scroll = document.getElementById("scroll");
   scroll.hidden = frame.content <= frame.height;
   scroll.firstElementChild.style.height = `${frame.content}px`;
-};
-
-// The path that is drawn: the order that gets furthest, or the one that proves the history valid.
-const choosePath = () => {
-  path = null;
-  const { start, end } = view.axis;
-  if (attempts.length) {
-    const { steps, stuck: last, from, state } = attempts[0];
-    const order = steps.map(([op]) => op).filter(isShown);
-    const ends = (op) => (isRelaxed(op) ? Infinity : end[op]);
-    if (isShown(last)) path = { order, at: momentsOf(order.map((_, i) => i), order.map((op) => start[op]), order.map(ends)), states: steps.map(([, s]) => s), from, state, stuck: last };
-  } else if (verdict?.witness?.length) {
-    const order = verdict.witness.find((candidate) => candidate.length && isShown(candidate[0]));
-    if (order && (view.key !== "" || verdict.witness.length === 1)) path = { order, at: momentsOf(order, start, end), states: null, stuck: -1 };
-  }
-  document.body.classList.toggle("has-path", path !== null);
 };
 
 let scheduled = false;
@@ -130,77 +113,6 @@ const gutterText = (pen, words, y, ink = colours.soft) => {
   pen.fillText(words, GUTTER - 10, y, GUTTER - 16);
   pen.textAlign = "left";
   pen.font = `11px ${colours.mono}`;
-};
-
-const paintServers = (pen) => {
-  if (!servers.length) return;
-  pen.save();
-  pen.beginPath();
-  pen.rect(0, frame.servers - 1, frame.width, servers.length * SERVER + PAD);
-  pen.clip();
-  // Commit indexes rise from the least to the greatest that the window shows: so a lag is seen.
-  const within = servers.flatMap((server) => [serverAt(server, view.axis.toTime(view.from)), serverAt(server, view.axis.toTime(view.to))]);
-  const commits = within.filter((change) => change && change.role > 0).map((change) => change.commit);
-  const least = commits.length ? Math.min(...commits) : 0, most = Math.max(least + 1, ...commits);
-  servers.forEach((server, row) => {
-    const y = frame.servers + row * SERVER, { changes } = server;
-    let i = Math.max(0, countBelow(server.at, view.axis.toTime(view.from) + 0.5) - 1);
-    let termShown = -1, textEnd = GUTTER;
-    pen.strokeStyle = colours.soft;
-    pen.lineWidth = 1;
-    const line = [];
-    while (i < changes.length) {
-      const change = changes[i];
-      const at = view.axis.ofTime(change.at);
-      if (at > view.to) break;
-      const x = Math.max(GUTTER, Math.round(toX(at)));
-      // What one pixel hides is shown by its most telling role.
-      let next = i + 1, role = change.role;
-      const beyond = view.axis.toTime(toAxis(x + 1));
-      while (next < changes.length && changes[next].at <= beyond) role = Math.max(role, changes[next++].role);
-      const shownRole = next > i + 1 ? role : change.role;
-      const end = next < changes.length ? Math.min(frame.width, Math.round(toX(view.axis.ofTime(changes[next].at)))) : frame.width;
-      const name = ROLES[shownRole], last = changes[next - 1];
-      pen.fillStyle = name === "down" ? pattern("other", colours.soft) : colours[name];
-      pen.fillRect(x, y + 2, Math.max(1, end - x), 14);
-      const words = name === "down" ? "down" : `${name === "leader" ? "leads " : name === "candidate" ? "candidate " : ""}${last.term}`;
-      if (x >= textEnd && (last.term !== termShown || shownRole !== termShown.role)) {
-        let until = next;
-        while (until < changes.length && changes[until].role === last.role && changes[until].term === last.term) until++;
-        const space = (until < changes.length ? Math.min(frame.width, toX(view.axis.ofTime(changes[until].at))) : frame.width) - x;
-        const short = [words, String(last.term)].find((some) => space > some.length * charWidth + 8);
-        if (short) line.push([short, x + 4, y + 9.5, name]);
-        textEnd = Math.max(end, x + space);
-      }
-      if (name !== "down") {
-        const height = 1 + Math.round(Math.max(0, Math.min(1, (last.commit - least) / (most - least))) * 8);
-        pen.fillStyle = colours.soft;
-        pen.globalAlpha = 0.45;
-        pen.fillRect(x, y + 27 - height, Math.max(1, end - x), height);
-        pen.globalAlpha = 1;
-      }
-      i = next;
-    }
-    for (const [words, x, textY, name] of line) {
-      if (name === "down") {
-        if (words !== "down") continue;
-        pen.fillStyle = colours.paper;
-        pen.fillRect(x - 1, y + 3, words.length * charWidth + 4, 12);
-      }
-      pen.fillStyle = name === "follower" || name === "down" ? colours.ink : name === "candidate" ? "#1d1e20" : colours.paper;
-      pen.fillText(words, x, textY);
-    }
-    pen.fillStyle = colours.paper;
-    pen.fillRect(0, y, GUTTER - 1, SERVER);
-    gutterText(pen, server.name, y + 9, colours.ink);
-    pen.font = `9px ${colours.sans}`;
-    pen.fillStyle = colours.soft;
-    pen.textAlign = "right";
-    pen.fillText("commit", GUTTER - 10, y + 23);
-    pen.textAlign = "left";
-    pen.font = `11px ${colours.mono}`;
-  });
-  pen.restore();
 };
 
 const paintLanes = (pen) => {
@@ -313,129 +225,6 @@ const barOf = (op) => {
   return [x0, laneY(view.laneOf[op]) + (LANE - BAR) / 2, Math.max(3, x1 - x0), BAR];
 };
 
-// Those that no order explains are ringed; the one that cannot be placed is filled.
-const paintCore = (pen) => {
-  for (const op of core) {
-    if (!isShown(op) || view.axis.start[op] > view.to || view.shown[op] < view.from) continue;
-    const [x, y, w, h] = barOf(op);
-    const filled = op === stuck, ink = filled ? colours.bad : isRead(op) ? colours["ok-soft"] : colours.ok;
-    pen.fillStyle = colours.bad;
-    pen.fillRect(x - 3, y - 3, w + 6, h + 6);
-    pen.fillStyle = colours.paper;
-    pen.fillRect(x - 1, y - 1, w + 2, h + 2);
-    pen.fillStyle = ink;
-    pen.fillRect(x, y, w, h);
-    if (isOpen(op)) {
-      pen.fillStyle = pattern("other", colours.paper);
-      pen.fillRect(x, y, w, h);
-    }
-  }
-};
-
-const nameCore = (pen) => {
-  for (const op of core) {
-    if (!isShown(op) || view.axis.start[op] > view.to || view.shown[op] < view.from) continue;
-    const [x, y, w, h] = barOf(op);
-    const filled = op === stuck, ink = filled ? colours.bad : isRead(op) ? colours["ok-soft"] : colours.ok;
-    const words = label(op), left = Math.max(x, GUTTER) + 4;
-    if (words.length * charWidth + 8 <= w) {
-      pen.fillStyle = ink;
-      pen.fillRect(left - 2, y + 1, words.length * charWidth + 4, h - 2);
-      pen.fillStyle = filled || !isRead(op) ? colours.paper : colours.ink;
-      pen.fillText(words, left, y + h / 2 + 0.5);
-    } else if (core.size <= 40 && x >= GUTTER) {
-      // What matters is named even where its bar is short.
-      const beside = cut(words, 220), at = x + w + 6;
-      pen.globalAlpha = 0.85;
-      pen.fillStyle = colours.paper;
-      pen.fillRect(at - 2, y + 1, beside.length * charWidth + 4, h - 2);
-      pen.globalAlpha = 1;
-      pen.fillStyle = filled ? colours.bad : colours.ink;
-      pen.fillText(beside, at, y + h / 2 + 0.5);
-    }
-  }
-};
-
-const paintPath = (pen) => {
-  if (!path) return;
-  const { order, at, states } = path;
-  let i = Math.max(0, countBelow(at, view.from) - 1);
-  const last = Math.min(order.length, countBelow(at, view.to) + 1);
-  if (last - i > 700) return;
-  const y = (op) => laneY(view.laneOf[op]) + LANE / 2;
-  pen.strokeStyle = colours.path;
-  pen.lineWidth = 1;
-  pen.setLineDash([2, 3]);
-  for (let k = i; k < last; k++) {
-    const end = view.axis.end[order[k]];
-    if (!isRelaxed(order[k]) || end >= at[k]) continue;
-    pen.beginPath();
-    pen.moveTo(Math.max(GUTTER, toX(end)), y(order[k]));
-    pen.lineTo(toX(at[k]), y(order[k]));
-    pen.stroke();
-  }
-  pen.setLineDash([]);
-  pen.strokeStyle = colours.path;
-  pen.lineWidth = 1.5;
-  pen.beginPath();
-  for (let k = i; k < last; k++) {
-    if (k === i) pen.moveTo(toX(at[k]), y(order[k])); else pen.lineTo(toX(at[k]), y(order[k]));
-  }
-  pen.stroke();
-  let textEnd = -Infinity;
-  for (; i < last; i++) {
-    const x = toX(at[i]);
-    pen.fillStyle = colours.path;
-    pen.strokeStyle = colours.paper;
-    pen.lineWidth = 1.5;
-    pen.beginPath();
-    pen.arc(x, y(order[i]), 4, 0, 7);
-    pen.fill();
-    pen.stroke();
-    const state = states?.[i];
-    if (state != null && x > textEnd) textEnd = pill(pen, `= ${cut(state, 160)}`, x + 7, y(order[i]) + 15, colours.path) + 6;
-  }
-  if (path.stuck < 0) return;
-  const [x, barY, w] = barOf(path.stuck);
-  const toY = barY + BAR / 2, crossX = Math.min(Math.max(w > 24 ? x + w - 12 : x + w / 2, GUTTER), frame.width);
-  if (order.length) {
-    pen.strokeStyle = colours.bad;
-    pen.setLineDash([4, 3]);
-    pen.beginPath();
-    pen.moveTo(toX(at[order.length - 1]), y(order[order.length - 1]));
-    pen.lineTo(crossX, toY);
-    pen.stroke();
-    pen.setLineDash([]);
-  }
-  pen.strokeStyle = colours.paper;
-  pen.fillStyle = colours.bad;
-  pen.lineWidth = 1.5;
-  pen.beginPath();
-  pen.arc(crossX, toY, 7, 0, 7);
-  pen.fill();
-  pen.stroke();
-  pen.beginPath();
-  pen.moveTo(crossX - 3, toY - 3);
-  pen.lineTo(crossX + 3, toY + 3);
-  pen.moveTo(crossX + 3, toY - 3);
-  pen.lineTo(crossX - 3, toY + 3);
-  pen.stroke();
-};
-
-const pill = (pen, words, x, y, ink) => {
-  const width = words.length * charWidth + 8;
-  pen.fillStyle = colours.paper;
-  pen.strokeStyle = ink;
-  pen.lineWidth = 1;
-  pen.beginPath();
-  pen.roundRect(x, y - 7.5, width, 15, 4);
-  pen.fill();
-  pen.stroke();
-  pen.fillStyle = ink;
-  pen.fillText(words, x + 4, y + 0.5);
-  return x + width;
-};
-
 const paintSelected = (pen) => {
   const op = view.selected;
   if (op < 0 || !isShown(op)) return;
@@ -472,7 +261,8 @@ const paintRuler = (pen) => {
   pen.fillRect(0, RULER - 1, frame.width, 1);
   const ideal = (view.to - view.from) / Math.max(2, (frame.width - GUTTER) / 110);
   const power = 10 ** Math.floor(Math.log10(ideal));
-  const step = power * (STEPS.find((s) => s * power >= ideal) ?? 10);
+  const nice = power * (STEPS.find((s) => s * power >= ideal) ?? 10);
+  const step = view.axis.byOrder ? Math.max(1, nice) : nice;
   pen.font = `11px ${colours.sans}`;
   for (let at = Math.ceil(Math.max(0, view.from) / step) * step; at <= view.to; at += step) {
     const x = toX(at);
@@ -486,7 +276,7 @@ const paintRuler = (pen) => {
 };
 const tick = (at, step) => {
   if (view.axis.byOrder) return String(Math.round(at));
-  const [unit, name] = view.to < 1e4 ? [1, "ns"] : view.to < 1e7 ? [1e3, "µs"] : view.to < 2e9 ? [1e6, "ms"] : [1e9, "s"];
+  const [unit, name] = view.to < 2e3 ? [1, "ns"] : view.to < 2e6 ? [1e3, "µs"] : view.to < 2e9 ? [1e6, "ms"] : [1e9, "s"];
   return `${(at / unit).toFixed(Math.max(0, Math.min(9, -Math.floor(Math.log10(step / unit) + 1e-9))))} ${name}`;
 };
 

@@ -6,7 +6,7 @@ const clocks = eventTimes.length > 1 && eventTimes[eventTimes.length - 1] > even
 const axisOf = (byOrder) => {
   const start = new Float64Array(count), end = new Float64Array(count);
   for (let op = 0; op < count; op++) {
-    const from = ops.place[op], to = ops.until[op] < 0 ? Infinity : from + ops.until[op];
+    const from = ops.place[op], to = isOpen(op) ? Infinity : from + ops.until[op];
     start[op] = byOrder ? from : eventTimes[from];
     end[op] = to === Infinity ? Infinity : byOrder ? to : eventTimes[to];
   }
@@ -31,8 +31,9 @@ const arrange = () => {
   for (let op = 0; op < count; op++) {
     const process = ops.process[op];
     let lane = processes.get(process);
-    if (!lane) processes.set(process, (lane = { names: [process], ops: [], special: [], first: ops.at[op], last: 0 }));
-    lane.last = Math.max(lane.last, ops.at[op] + Math.max(0, ops.took[op]));
+    if (!lane) processes.set(process, (lane = { names: [process], ops: [], special: [], first: ops.place[op], last: 0 }));
+    // A process whose last operation never returned is never free.
+    lane.last = ops.until[op] < 0 ? Infinity : Math.max(lane.last, ops.place[op] + ops.until[op]);
     if (wanted >= 0 && ops.key[op] !== wanted) continue;
     lane.ops.push(op);
   }
