@@ -52,7 +52,7 @@ const walkThrough = () => finish((async () => {
   steps["finding counts"] = /^\d+ found$/.test(words("found"));
   key.value = "";
   key.dispatchEvent(new Event("change"));
-  find.value = "write info";
+  find.value = "info";
   find.dispatchEvent(new Event("input"));
   find.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
   await nextFrame();

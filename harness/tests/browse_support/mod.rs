@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use plumb_harness::artifacts::save_failure;
 use plumb_harness::nemesis::{Length, generate};
+use plumb_harness::scenario::WorkloadKind;
 use plumb_harness::sim::{Run, RunOptions, run};
 use plumb_histories::{Builder, History, Kind, Line, Value};
 
@@ -22,7 +23,9 @@ pub fn folder(name: &str) -> PathBuf {
 /// A run of real servers under faults, with one read that returns what was long overwritten; saved as a
 /// failing run is. Returns its folder.
 pub fn stale_read(into: &Path) -> PathBuf {
-    let scenario = generate(7, Length::SHORT);
+    // Which workload a seed draws changes whenever the swarm learns something.
+    let mut scenario = generate(7, Length::SHORT);
+    scenario.workload.kind = WorkloadKind::Register;
     let seen = run(&scenario, RunOptions { trace: true });
     let failed = Run {
         history: with_a_stale_read(&seen.history),
@@ -34,7 +37,7 @@ pub fn stale_read(into: &Path) -> PathBuf {
 fn with_a_stale_read(history: &History) -> History {
     let mut written: Vec<(Value, Value)> = Vec::new();
     let mut builder = Builder::new(history.header().clone());
-    let mut told = false;
+    let (mut told, mut lost) = (false, false);
     for line in history.lines() {
         let line = match line {
             Line::Client(mut event) if event.kind == Kind::Ok => {
@@ -49,6 +52,11 @@ fn with_a_stale_read(history: &History) -> History {
                     told = true;
                 } else if event.f == "write" {
                     written.push((key, event.value.clone()));
+                    // One whose client gave up, whatever the faults did to this run.
+                    if told && !lost {
+                        event.kind = Kind::Info;
+                        lost = true;
+                    }
                 }
                 Line::Client(event)
             }
@@ -59,5 +67,6 @@ fn with_a_stale_read(history: &History) -> History {
             .expect("the lines are those of a history");
     }
     assert!(told, "the run has a read after nine writes");
+    assert!(lost, "and a write after that");
     builder.finish()
 }
