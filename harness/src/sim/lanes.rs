@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use plumb_histories::browser::{ServerChange, ServerLanes, ServerRole};
 use plumb_histories::{History, NemesisEvent};
 use plumb_raft::core::{Effects, Node, RoleKind};
-use plumb_raft::types::{LogIndex, NodeId};
+use plumb_raft::types::NodeId;
 
 /// A server as it was last seen.
 #[derive(Debug)]
