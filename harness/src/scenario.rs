@@ -130,6 +130,8 @@ pub struct Settings {
     pub retained_entries: u64,
     /// Bytes in one piece of a snapshot at most.
     pub snapshot_chunk_bytes: usize,
+    /// The cluster begins with this many voters, the first ones; the others wait to be added.
+    pub first_voters: u64,
     /// Servers ask whether they could be elected before they stand.
     pub pre_vote: bool,
     /// Leaders without contact to a quorum step down.
@@ -196,6 +198,13 @@ pub enum FaultKind {
     Transfer {
         /// To this server.
         to: u64,
+    },
+    /// No fault either: the cluster is asked for another membership.
+    Membership {
+        /// Who shall vote.
+        voters: Vec<u64>,
+        /// Who shall receive the log without a vote.
+        learners: Vec<u64>,
     },
 }
 
@@ -311,6 +320,10 @@ impl Scenario {
                 (1..=4096).contains(&s.sector_bytes),
                 "sector_bytes: from 1 to 4096",
             ),
+            (
+                (1..=self.servers).contains(&s.first_voters),
+                "first_voters: at least one, at most all servers",
+            ),
             (s.segment_bytes >= 256, "segment_bytes: at least 256"),
             (
                 s.clock_ppm.len() as u64 == self.servers,
@@ -350,6 +363,9 @@ impl Scenario {
                     Target::Leader => true,
                 },
                 FaultKind::Transfer { to } => known(&[*to]),
+                FaultKind::Membership { voters, learners } => {
+                    !voters.is_empty() && known(voters) && known(learners)
+                }
                 FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } => true,
             };
             if !servers_known {

@@ -1,6 +1,7 @@
 //! The vocabulary that every room of this crate shares: terms, indexes, entries, hard state.
 //! Names are the Raft paper's (Figure 2). Plain data; no behaviour beyond arithmetic that is safe.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use bytes::Bytes;
@@ -80,14 +81,67 @@ pub enum Payload {
     Noop,
     /// A command for the replicated state machine, opaque to Raft.
     Command(Bytes),
+    /// Who takes part from this entry on: in force as soon as it is in a log (§6).
+    Membership(Membership),
+}
+
+/// Who takes part (§6).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Membership {
+    /// Who votes; in the joint phase, who will alone once it is over.
+    pub voters: BTreeSet<NodeId>,
+    /// Who voted before the change, in its joint phase; nobody otherwise.
+    pub outgoing: BTreeSet<NodeId>,
+    /// Who receives the log and does not vote.
+    pub learners: BTreeSet<NodeId>,
+}
+
+impl Membership {
+    /// Voters and nobody else.
+    #[must_use]
+    pub fn of_voters(voters: BTreeSet<NodeId>) -> Membership {
+        Membership {
+            voters,
+            ..Membership::default()
+        }
+    }
+
+    /// Whether old and new voters must both agree.
+    #[must_use]
+    pub fn is_joint(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// Whether this server's vote counts, among the old or the new.
+    #[must_use]
+    pub fn is_voter(&self, id: NodeId) -> bool {
+        self.voters.contains(&id) || self.outgoing.contains(&id)
+    }
+
+    /// Everyone who receives the log.
+    #[must_use]
+    pub fn members(&self) -> BTreeSet<NodeId> {
+        let all = [&self.voters, &self.outgoing, &self.learners];
+        all.into_iter().flatten().copied().collect()
+    }
+
+    /// What follows the joint phase.
+    #[must_use]
+    pub fn after_joint(&self) -> Membership {
+        Membership {
+            outgoing: BTreeSet::new(),
+            ..self.clone()
+        }
+    }
 }
 
 impl Payload {
-    /// The command's size in bytes; zero for a no-op.
+    /// The command's size in bytes; zero for a no-op, an estimate for a membership.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
             Payload::Noop => 0,
+            Payload::Membership(membership) => 8 * membership.members().len(),
             Payload::Command(bytes) => bytes.len(),
         }
     }

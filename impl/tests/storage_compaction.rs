@@ -5,7 +5,7 @@ mod storage_support;
 use bytes::Bytes;
 use plumb_raft::core::{Batch, PersistSeq, Snapshot, Write};
 use plumb_raft::storage::StorageError;
-use plumb_raft::types::{Entry, HardState, LogIndex, NodeId, Payload, Term};
+use plumb_raft::types::{Entry, HardState, LogIndex, Membership, NodeId, Payload, Term};
 use storage_support::{MemDisk, State, Workload, open};
 
 const SEGMENT: u64 = 700;
@@ -34,7 +34,12 @@ fn compacted(last: u64, base: u64) -> MemDisk {
         payload: Payload::Command(Bytes::from(vec![7; 60])),
     };
     let snapshot = Write::Snapshot {
-        snapshot: Snapshot::new(LogIndex(base + 1), Term(3), Bytes::from_static(b"state")),
+        snapshot: Snapshot::new(
+            LogIndex(base + 1),
+            Term(3),
+            Membership::default(),
+            Bytes::from_static(b"state"),
+        ),
         base: (LogIndex(base), Term(3)),
     };
     let appends = (1..=last).map(|index| Write::Append(vec![entry(index)]));

@@ -35,6 +35,10 @@ pub struct Coverage {
     pub snapshots: u64,
     /// State machines replaced by a leader's snapshot.
     pub installs: u64,
+    /// Memberships committed, first ones included.
+    pub memberships: u64,
+    /// Of these, joint ones.
+    pub joint_phases: u64,
     /// Leaders that stepped down because they missed a quorum.
     pub quorums_missed: u64,
     /// Leaderships handed over.
@@ -56,7 +60,7 @@ impl Coverage {
     /// The counts with their names, in a fixed order.
     #[must_use]
     pub fn named(&self) -> Vec<(&'static str, u64)> {
-        const NAMES: [&str; 17] = [
+        const NAMES: [&str; 19] = [
             "steps",
             "messages",
             "pre-votes asked for",
@@ -72,6 +76,8 @@ impl Coverage {
             "requests refused",
             "snapshots saved",
             "snapshots installed",
+            "memberships committed",
+            "joint phases committed",
             "leaders that missed a quorum",
             "leaderships handed over",
         ];
@@ -81,7 +87,7 @@ impl Coverage {
             .collect()
     }
 
-    fn fields_mut(&mut self) -> [&mut u64; 17] {
+    fn fields_mut(&mut self) -> [&mut u64; 19] {
         [
             &mut self.steps,
             &mut self.messages,
@@ -98,6 +104,8 @@ impl Coverage {
             &mut self.refusals,
             &mut self.snapshots,
             &mut self.installs,
+            &mut self.memberships,
+            &mut self.joint_phases,
             &mut self.quorums_missed,
             &mut self.transfers,
         ]

@@ -1,13 +1,13 @@
 //! The judge: sees every step of every server and rules on it at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plumb_raft::core::{
     Answer, AppendOutcome, Effects, Envelope, Input, InstallOutcome, Message, Node, RoleKind,
     Snapshot, Write,
 };
 use plumb_raft::storage::RecoveryReport;
-use plumb_raft::types::{Entry, LogIndex, NodeId, Term};
+use plumb_raft::types::{Entry, LogIndex, Membership, NodeId, Payload, Term};
 use serde::Serialize;
 
 use super::coverage::Coverage;
@@ -63,6 +63,8 @@ pub struct Judge {
     committed: Vec<Mark>,
     /// The checksums of snapshots, by their last entry.
     snapshots: BTreeMap<LogIndex, u32>,
+    /// The latest that is committed.
+    membership: Membership,
     last_commit_ns: u64,
     coverage: Coverage,
     violation: Option<Violation>,
@@ -91,6 +93,12 @@ impl Judge {
     #[must_use]
     pub fn last_commit_ns(&self) -> u64 {
         self.last_commit_ns
+    }
+
+    /// Who takes part by what is committed: voters, old ones too in a joint phase, and learners.
+    #[must_use]
+    pub fn members(&self) -> BTreeSet<NodeId> {
+        self.membership.members()
     }
 
     /// How many entries are committed, and how many each server has applied.
@@ -218,6 +226,7 @@ impl Judge {
         }
         let reigning = led && before.term == now.term;
         if reigning {
+            self.one_change_at_a_time(at_ns, node, before.last.0);
             let (index, term) = before.last;
             if now.last.0 < index || node.log().term_at(index) != Some(term) {
                 let what = format!("{id}, leading term {}, lost its entry {index}", now.term);
@@ -244,6 +253,24 @@ impl Judge {
                 now.term
             );
             self.rule(at_ns, "Leader Completeness", what);
+        }
+    }
+
+    /// §6: a leader appends a membership only once the one before is committed.
+    fn one_change_at_a_time(&mut self, at_ns: u64, node: &Node, last: LogIndex) {
+        let log = node.log();
+        let says = |entry: &&Entry| matches!(entry.payload, Payload::Membership(_));
+        let new = log.range(last.next(), log.last_index()).iter().find(says);
+        let uncommitted = log.range(node.commit_index().next(), log.last_index());
+        if let Some(new) = new
+            && uncommitted.iter().filter(says).count() > 1
+        {
+            let what = format!(
+                "{} changes the membership at {} twice",
+                node.id(),
+                new.index
+            );
+            self.rule(at_ns, "One Change At A Time", what);
         }
     }
 
@@ -340,6 +367,11 @@ impl Judge {
                 self.committed.push(mark(entry));
                 self.last_commit_ns = at_ns;
                 self.coverage.commits += 1;
+                if let Payload::Membership(membership) = &entry.payload {
+                    self.coverage.joint_phases += u64::from(membership.is_joint());
+                    self.coverage.memberships += 1;
+                    self.membership = membership.clone();
+                }
                 let inherited = entry.term < node.current_term();
                 self.coverage.inherited_commits += u64::from(inherited);
             }

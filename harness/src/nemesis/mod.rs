@@ -50,8 +50,15 @@ pub fn generate(seed: u64, length: Length) -> Scenario {
         think_ms: 5 + draw.below(60),
         script: None,
     };
-    let settings = settings(&mut draw, servers);
+    let mut settings = settings(&mut draw, servers);
     let faults = faults(seed, servers, length.faults_ms);
+    let changes = |fault: &Fault| matches!(fault.what, FaultKind::Membership { .. });
+    if faults.iter().any(changes) {
+        // A server that was removed while it was away does not know it: without this, it would stand
+        // for election for ever and depose every leader (dissertation §4.2.3).
+        settings.pre_vote = true;
+        settings.first_voters = 1 + draw.below(servers);
+    }
     let heal_at_ms = length.faults_ms;
     let end_at_ms = heal_at_ms + length.healed_ms;
     Scenario {
@@ -83,6 +90,7 @@ fn settings(draw: &mut Stream, servers: u64) -> Settings {
         sector_bytes: [16, 64, 512, 4096][draw.index(4)],
         segment_bytes: [1 << 10, 8 << 10, 1 << 20][draw.index(3)],
         max_entries_per_append: [1, 4, 64][draw.index(3)],
+        first_voters: servers,
         snapshot_every: [0, 10, 50, 300][draw.index(4)],
         retained_entries: [0, 5, 100][draw.index(3)],
         snapshot_chunk_bytes: [40, 500, 100_000][draw.index(3)],
@@ -107,9 +115,10 @@ enum Kind {
     PowerLoss,
     Noise,
     Transfer,
+    Membership,
 }
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::Partition,
     Kind::OneWay,
     Kind::Isolate,
@@ -117,6 +126,7 @@ const KINDS: [Kind; 7] = [
     Kind::PowerLoss,
     Kind::Noise,
     Kind::Transfer,
+    Kind::Membership,
 ];
 
 fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
@@ -135,7 +145,7 @@ fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
         let what = fault(&mut draw, kind, servers);
         let for_ms = match what {
             FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } => 10 + draw.below(800),
-            FaultKind::Transfer { .. } => 0,
+            FaultKind::Transfer { .. } | FaultKind::Membership { .. } => 0,
             _ => 50 + draw.below(2_500),
         };
         if at_ms + for_ms > faults_ms {
@@ -186,6 +196,15 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
         Kind::Transfer => FaultKind::Transfer {
             to: 1 + draw.below(servers),
         },
+        Kind::Membership => {
+            let mut voters: Vec<u64> = (1..=servers).collect();
+            draw.shuffle(&mut voters);
+            voters.truncate(1 + draw.index(servers as usize));
+            voters.sort_unstable();
+            let others = (1..=servers).filter(|id| !voters.contains(id));
+            let learners = others.filter(|_| draw.chance(0.3)).collect();
+            FaultKind::Membership { voters, learners }
+        }
         Kind::Noise => FaultKind::Noise {
             drop_permille: draw.below(300) as u32,
             duplicate_permille: draw.below(300) as u32,

@@ -61,7 +61,8 @@ pub(super) fn cut_pairs(what: &FaultKind, servers: u64, leader: u64) -> BTreeSet
         FaultKind::Crash { .. }
         | FaultKind::PowerLoss { .. }
         | FaultKind::Noise { .. }
-        | FaultKind::Transfer { .. } => BTreeSet::new(),
+        | FaultKind::Transfer { .. }
+        | FaultKind::Membership { .. } => BTreeSet::new(),
     }
 }
 
@@ -94,6 +95,13 @@ pub(super) fn describe(what: &FaultKind) -> String {
         }
         FaultKind::PowerLoss { unsynced } => {
             format!("power loss, unsynced writes {unsynced:?}").to_lowercase()
+        }
+        FaultKind::Membership { voters, learners } => {
+            format!(
+                "membership: voters {}; learners {}",
+                list(voters),
+                list(learners)
+            )
         }
         FaultKind::Transfer { to } => format!("transfer to n{to}"),
         FaultKind::Noise {

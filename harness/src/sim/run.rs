@@ -316,7 +316,7 @@ impl<'a> World<'a> {
                 self.set_links();
             }
             // The operator's client keeps the time of these itself.
-            FaultKind::Transfer { .. } => {}
+            FaultKind::Transfer { .. } | FaultKind::Membership { .. } => {}
             what => {
                 if begins {
                     let cut = cut_pairs(what, self.scenario.servers, leader);
@@ -387,10 +387,14 @@ impl<'a> World<'a> {
         }
     }
 
-    /// In the end every server has applied what was committed by then.
+    /// In the end every member has applied what was committed by then.
     fn converged(&self, due: u64) {
-        let (_, applied) = self.watch.lock().judge.progress();
+        let watched = self.watch.lock();
+        let (_, applied) = watched.judge.progress();
+        let members = watched.judge.members();
+        drop(watched);
         let behind = (1..=self.scenario.servers)
+            .filter(|id| members.contains(&NodeId(*id)))
             .map(|id| (id, applied.get(&NodeId(id)).copied().unwrap_or(0)))
             .find(|(_, applied)| *applied < due);
         if let Some((id, applied)) = behind {
@@ -532,6 +536,11 @@ fn add_server(
     };
     config.log_driver = LogDriver::Inline;
     config.core.max_entries_per_append = settings.max_entries_per_append;
+    config.core.voters = if id <= settings.first_voters {
+        (1..=settings.first_voters).map(NodeId).collect()
+    } else {
+        BTreeSet::new()
+    };
     config.snapshot_every = settings.snapshot_every;
     config.core.retained_entries = settings.retained_entries;
     config.core.snapshot_chunk_bytes = settings.snapshot_chunk_bytes;
@@ -578,6 +587,10 @@ fn operator(scenario: &Scenario, link_faults: &LinkFaults) -> Option<Operator> {
         .filter_map(|fault| {
             let task = match &fault.what {
                 FaultKind::Transfer { to } => Task::Transfer(NodeId(*to)),
+                FaultKind::Membership { voters, learners } => {
+                    let ids = |ids: &[u64]| ids.iter().copied().map(NodeId).collect();
+                    Task::Membership(ids(voters), ids(learners))
+                }
                 _ => return None,
             };
             Some((Duration::from_millis(fault.at_ms), task))

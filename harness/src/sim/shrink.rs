@@ -303,6 +303,7 @@ impl Search<'_> {
             let smaller = self.attempt(|scenario| {
                 scenario.servers = fewer;
                 scenario.settings.clock_ppm.truncate(fewer as usize);
+                scenario.settings.first_voters = scenario.settings.first_voters.min(fewer);
                 scenario
                     .faults
                     .retain_mut(|fault| keep_within(fault, fewer));
@@ -314,7 +315,7 @@ impl Search<'_> {
     }
 
     fn simplify_settings(&mut self) {
-        let changes: [fn(&mut Scenario); 10] = [
+        let changes: [fn(&mut Scenario); 13] = [
             |s| s.settings.clock_ppm.fill(0),
             |s| s.settings.latency_ms.1 = s.settings.latency_ms.0,
             |s| s.settings.sync_us.1 = s.settings.sync_us.0,
@@ -325,6 +326,9 @@ impl Search<'_> {
             |s| s.settings.pre_vote = false,
             |s| s.settings.check_quorum = false,
             |s| s.settings.stickiness = false,
+            |s| s.settings.retained_entries = 100,
+            |s| s.settings.snapshot_chunk_bytes = 100_000,
+            |s| s.settings.first_voters = s.servers,
         ];
         for change in changes {
             self.attempt(change);
@@ -437,6 +441,11 @@ fn keep_within(fault: &mut Fault, servers: u64) -> bool {
             Target::Leader => true,
         },
         FaultKind::Transfer { to } => *to <= servers,
+        FaultKind::Membership { voters, learners } => {
+            voters.retain(|id| *id <= servers);
+            learners.retain(|id| *id <= servers);
+            !voters.is_empty()
+        }
         FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } => true,
     }
 }

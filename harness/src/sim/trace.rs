@@ -155,6 +155,9 @@ fn describe_input(input: &Input) -> String {
                 data.len()
             )
         }
+        Input::ChangeMembership(id, change) => {
+            format!("is asked for another membership #{}: {change:?}", id.0)
+        }
         Input::Persisted(seq) => format!("has #{} on disk", seq.0),
     }
 }
@@ -294,6 +297,9 @@ fn describe_answer(answer: Answer) -> String {
         Answer::Refused(Refusal::HandingOver) => "handing over".to_owned(),
         Answer::Refused(Refusal::NoSuchVoter) => "no such voter".to_owned(),
         Answer::Refused(Refusal::TransferTimedOut) => "the transfer timed out".to_owned(),
+        Answer::Refused(Refusal::ChangeUnderWay) => "a change is under way".to_owned(),
+        Answer::Refused(Refusal::NotCaughtUp) => "not caught up".to_owned(),
+        Answer::Refused(Refusal::NoVoters) => "no voters".to_owned(),
         Answer::Refused(Refusal::LostLeadership) => "no longer the leader".to_owned(),
     }
 }

@@ -1,9 +1,10 @@
 //! An operator: asks the cluster for what the schedule says, when it says so. Whether the cluster does
 //! it is its own affair; the judges watch.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use plumb_raft::client::{Client, ClientConfig};
+use plumb_raft::client::{Client, ClientConfig, Outcome};
 use plumb_raft::seams::Seams;
 use plumb_raft::types::NodeId;
 
@@ -14,6 +15,8 @@ use crate::sim::watch::now_ns;
 pub enum Task {
     /// That the leader hands over to this server.
     Transfer(NodeId),
+    /// That these take part: voters and learners. New voters are made learners first.
+    Membership(BTreeSet<NodeId>, BTreeSet<NodeId>),
 }
 
 /// The operator of a run.
@@ -40,9 +43,31 @@ impl Operator {
             let now = Duration::from_nanos(now_ns());
             tokio::time::sleep(at.saturating_sub(now)).await;
             // Refused, too late or done: all are fine here.
-            let _ = match task {
-                Task::Transfer(to) => client.transfer(to).await,
-            };
+            match task {
+                Task::Transfer(to) => {
+                    let _ = client.transfer(to).await;
+                }
+                Task::Membership(voters, learners) => {
+                    let all: BTreeSet<NodeId> = voters.union(&learners).copied().collect();
+                    change(&mut client, None, &all).await;
+                    change(&mut client, Some(&voters), &learners).await;
+                }
+            }
         }
+    }
+}
+
+/// Asks again where the cluster says that it is too early, for a while.
+async fn change(
+    client: &mut Client,
+    voters: Option<&BTreeSet<NodeId>>,
+    learners: &BTreeSet<NodeId>,
+) {
+    for _ in 0..10 {
+        let asked = client.change_membership(voters.cloned(), learners.clone());
+        if asked.await == Outcome::Ok(()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(60)).await;
     }
 }

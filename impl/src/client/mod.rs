@@ -3,6 +3,7 @@
 
 mod connection;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub struct Client {
     network: Arc<dyn Network>,
     /// Index into `servers` of the one to try next.
     next: usize,
+    /// The last one that was tried without being named by another.
+    sweep: usize,
     connection: Option<(usize, Connection)>,
     session: Option<SessionId>,
     sequence: u64,
@@ -92,6 +95,7 @@ impl Client {
         assert!(!servers.is_empty(), "a client needs a server to talk to");
         Client {
             next: first % servers.len(),
+            sweep: first % servers.len(),
             servers,
             config,
             clock,
@@ -161,14 +165,29 @@ impl Client {
         }
     }
 
+    /// Changes who takes part: who votes (as before if `None`), and who receives the log without a
+    /// vote. A change of voters is decided when this returns `Ok`, and complete shortly after.
+    pub async fn change_membership(
+        &mut self,
+        voters: Option<BTreeSet<NodeId>>,
+        learners: BTreeSet<NodeId>,
+    ) -> Outcome<()> {
+        self.ask_leader(&RequestBody::ChangeMembership { voters, learners })
+            .await
+    }
+
     /// Has the leader hand over to another server. `Failed` says that it leads on.
     pub async fn transfer(&mut self, to: NodeId) -> Outcome<()> {
+        self.ask_leader(&RequestBody::Transfer { to }).await
+    }
+
+    async fn ask_leader(&mut self, body: &RequestBody) -> Outcome<()> {
         let mut attempts = self.attempts();
-        match self
-            .call(&RequestBody::Transfer { to }, &mut attempts)
-            .await
-        {
+        match self.call(body, &mut attempts).await {
             Some(ResponseBody::Done) => Outcome::Ok(()),
+            Some(ResponseBody::Refused(_)) if attempts.in_doubt => {
+                Outcome::Unknown("an earlier try may have been heard")
+            }
             Some(ResponseBody::Refused(_)) => Outcome::Failed("the leader refused"),
             Some(_) => Outcome::Unknown("the server answered something else"),
             None => Outcome::Unknown("no answer in time"),
@@ -284,13 +303,16 @@ impl Client {
         }
     }
 
-    /// Turns to the leader that was named, or to the next server after a pause.
+    /// Turns to the leader that was named, or to the next server after a pause. A server that was
+    /// removed may go on naming a leader that is none: the sweep over all servers goes on where it
+    /// was, not behind the one that was named.
     async fn redirect(&mut self, leader: Option<NodeId>) {
         let named = leader.and_then(|id| self.servers.iter().position(|(s, _)| *s == id));
         match named {
             Some(position) if position != self.next => self.next = position,
             _ => {
-                self.next = (self.next + 1) % self.servers.len();
+                self.sweep = (self.sweep + 1) % self.servers.len();
+                self.next = self.sweep;
                 self.clock.sleep(self.config.pause).await;
             }
         }

@@ -9,7 +9,9 @@ use crate::types::NodeId;
 pub struct CoreConfig {
     /// This server.
     pub id: NodeId,
-    /// All voting servers, this one included.
+    /// The voters that a cluster begins with: in force while no entry and no snapshot of this server
+    /// says otherwise, which the first leader's first entry does. Nobody for a server that will be
+    /// added to a cluster that runs.
     pub voters: BTreeSet<NodeId>,
     /// The most entries in one `AppendEntries`; at least one.
     pub max_entries_per_append: usize,

@@ -73,6 +73,12 @@ pub enum Refusal {
     LostLeadership,
     /// This leader is handing over and takes nothing new.
     HandingOver,
+    /// A membership change is under way, or this leader does not know yet whether one is.
+    ChangeUnderWay,
+    /// A server that is to vote is no member yet, or lacks too much of the log.
+    NotCaughtUp,
+    /// Nobody would vote.
+    NoVoters,
     /// The server that was to take over is no voter.
     NoSuchVoter,
     /// The server that was to take over did not in time: this one leads on.

@@ -6,7 +6,7 @@ use super::effects::{Timer, Write};
 use super::message::Message;
 use super::node::{Leadership, Node, Outbox, Role};
 use super::progress::Progress;
-use super::quorum::is_quorum;
+use super::quorum::decides;
 use super::reads::Reads;
 use crate::types::{HardState, LogIndex, NodeId, Payload, Term};
 
@@ -20,6 +20,10 @@ impl Node {
             return;
         }
         self.leader_is_fresh = false;
+        if !self.may_stand() {
+            out.set_timer(Timer::Election);
+            return;
+        }
         if !self.config.pre_vote {
             self.stand(false, out);
             return;
@@ -46,7 +50,7 @@ impl Node {
         let Role::PreCandidate { votes } = &self.role else {
             return false;
         };
-        is_quorum(&self.config.voters, |id| votes.contains(&id))
+        decides(self.membership(), |id| votes.contains(&id))
     }
 
     /// CheckQuorum: a leader that has heard no quorum for an election timeout does not lead.
@@ -61,7 +65,11 @@ impl Node {
             .filter_map(|(id, progress)| std::mem::take(&mut progress.heard).then_some(*id))
             .collect();
         let id = self.config.id;
-        let reached = is_quorum(&self.config.voters, |voter| {
+        // Who leaves and is not heard need not be told.
+        leadership
+            .progress
+            .retain(|id, progress| progress.leaving.is_none() || heard.contains(id));
+        let reached = decides(self.membership(), |voter| {
             voter == id || heard.contains(&voter)
         });
         if self.config.check_quorum && !reached {
@@ -211,7 +219,7 @@ impl Node {
             return;
         };
         votes.insert(voter);
-        if is_quorum(&self.config.voters, |id| votes.contains(&id)) {
+        if decides(&self.memberships.in_force().1, |id| votes.contains(&id)) {
             self.become_leader(out);
         }
     }
@@ -223,13 +231,21 @@ impl Node {
             "a leader's own vote is durable, as every quorum of votes must be"
         );
         let progress = Progress::new(self.log.last_index());
+        let peers = self.peers();
         self.role = Role::Leader(Box::new(Leadership {
-            progress: self.peers().map(|peer| (peer, progress.clone())).collect(),
+            progress: peers.map(|peer| (peer, progress.clone())).collect(),
             reads: Reads::default(),
             transfer: None,
         }));
         // §8: an entry of its own term, so that it can find out what is committed.
-        self.append_as_leader([Payload::Noop], out);
+        // The first of all says who takes part, so that it is on record.
+        let unrecorded = self.membership_index() == LogIndex::ZERO && self.snapshot.is_none();
+        let first = if unrecorded {
+            Payload::Membership(self.membership().clone())
+        } else {
+            Payload::Noop
+        };
+        self.append_as_leader([first], out);
         self.broadcast(out);
         out.set_timer(Timer::Heartbeat);
         out.set_timer(Timer::Election);
@@ -237,10 +253,10 @@ impl Node {
 
     pub(super) fn peers(&self) -> impl Iterator<Item = NodeId> + use<> {
         let id = self.config.id;
-        self.config
-            .voters
-            .clone()
-            .into_iter()
-            .filter(move |peer| *peer != id)
+        let followers = match &self.role {
+            Role::Leader(leadership) => leadership.progress.keys().copied().collect(),
+            _ => self.membership().members(),
+        };
+        followers.into_iter().filter(move |peer| *peer != id)
     }
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::effects::{PersistSeq, RequestId, Timer};
+use super::membership::Change;
 use super::message::Envelope;
 use crate::types::{LogIndex, NodeId};
 
@@ -26,6 +27,8 @@ pub enum Input {
         /// The state machine.
         data: Bytes,
     },
+    /// Somebody wants this server, a leader, to change who takes part.
+    ChangeMembership(RequestId, Change),
     /// Every batch up to this one is durable.
     Persisted(PersistSeq),
 }

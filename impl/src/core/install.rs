@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::effects::Write;
+use super::membership::Memberships;
 use super::message::{InstallOutcome, Message, Round};
 use super::node::{Node, Outbox, Role};
 use super::progress::Progress;
@@ -22,7 +23,8 @@ impl Node {
         }
         let term = self.log.term_at(index);
         let term = term.expect("entries behind the last snapshot are in the log");
-        let snapshot = Snapshot::new(index, term, data);
+        let membership = self.memberships.at(index).clone();
+        let snapshot = Snapshot::new(index, term, membership, data);
         let to = LogIndex(index.0.saturating_sub(self.config.retained_entries));
         self.log.compact(to);
         self.save_snapshot(snapshot, out);
@@ -34,6 +36,7 @@ impl Node {
             base.0 <= snapshot.last_index,
             "nothing is dropped that no snapshot stands for"
         );
+        self.memberships.compact(snapshot.last_index);
         self.snapshot = Some(snapshot.clone());
         out.write(Write::Snapshot { snapshot, base });
     }
@@ -109,6 +112,7 @@ impl Node {
                 out.write(Write::Truncate(self.log.first_index()));
             }
             self.log.reset(last);
+            self.memberships = Memberships::starting_from(last.0, snapshot.membership.clone());
         }
         self.commit_index = last.0;
         self.handed_out = last.0;

@@ -7,12 +7,13 @@ use super::durability::Durability;
 use super::effects::{Answer, Effects, Refusal, RequestId, Timer, Write};
 use super::input::Input;
 use super::log::Log;
+use super::membership::Memberships;
 use super::message::{Envelope, Message};
 use super::progress::Progress;
 use super::reads::Reads;
 use super::snapshot::{Receiving, Remembered, Snapshot};
 use super::transfer::Transfer;
-use crate::types::{HardState, LogIndex, NodeId, Term};
+use crate::types::{HardState, LogIndex, Membership, NodeId, Term};
 
 /// What a server is at the moment, with what only that role has (§5.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +67,7 @@ pub struct Node {
     pub(super) config: CoreConfig,
     pub(super) hard_state: HardState,
     pub(super) log: Log,
+    pub(super) memberships: Memberships,
     /// The latest snapshot, durable or about to be.
     pub(super) snapshot: Option<Snapshot>,
     /// The snapshot that is coming in.
@@ -130,14 +132,9 @@ impl Node {
     /// effects of starting (its timers, and its state machine as of the latest snapshot).
     ///
     /// # Panics
-    /// If it is not among its voters, or the recovered log has a gap.
+    /// If the recovered log has a gap.
     #[must_use]
     pub fn recover(config: CoreConfig, remembered: Remembered) -> (Node, Effects) {
-        assert!(
-            config.voters.contains(&config.id),
-            "{} is not among its voters",
-            config.id
-        );
         assert!(
             config.max_entries_per_append > 0,
             "an append must be able to carry an entry"
@@ -162,7 +159,15 @@ impl Node {
             log.last_term() <= hard_state.current_term,
             "an entry from a term never adopted"
         );
+        // The configured voters count only where nothing was ever recorded.
+        let (since, membership) = match &snapshot {
+            Some(snapshot) => (applied, snapshot.membership.clone()),
+            None => (LogIndex::ZERO, Membership::of_voters(config.voters.clone())),
+        };
+        let mut memberships = Memberships::starting_from(since, membership);
+        memberships.append(log.range(applied.next(), log.last_index()));
         let node = Node {
+            memberships,
             durability: Durability::recovered(hard_state, log.last_index()),
             config,
             hard_state,
@@ -198,6 +203,7 @@ impl Node {
             Input::Read(id) => self.read(id, &mut out),
             Input::Transfer(id, target) => self.transfer(id, target, &mut out),
             Input::SnapshotTaken { index, data } => self.snapshot_taken(index, data, &mut out),
+            Input::ChangeMembership(id, change) => self.change_membership(id, change, &mut out),
             Input::Persisted(seq) => {
                 out.effects.send.extend(self.durability.complete(seq));
                 self.count_own_vote(&mut out);
@@ -231,7 +237,9 @@ impl Node {
             to, self.config.id,
             "the transport delivers to the addressee"
         );
-        if from == self.config.id || !self.config.voters.contains(&from) {
+        // Whether the sender takes part is no question (§6): it may know of a membership that we
+        // have not heard of yet.
+        if from == self.config.id {
             return;
         }
         match &message {
@@ -355,10 +363,16 @@ impl Node {
         self.config.id
     }
 
-    /// The voting servers.
+    /// Who takes part, as far as its log says, committed or not.
     #[must_use]
-    pub fn voters(&self) -> &BTreeSet<NodeId> {
-        &self.config.voters
+    pub fn membership(&self) -> &Membership {
+        &self.memberships.in_force().1
+    }
+
+    /// The entry that says so; zero if none does.
+    #[must_use]
+    pub fn membership_index(&self) -> LogIndex {
+        self.memberships.in_force().0
     }
 
     /// The latest term it has seen.

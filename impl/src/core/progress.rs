@@ -16,6 +16,10 @@ pub struct Progress {
     pub acked_round: Round,
     /// Whether it was heard from since the leader last looked (CheckQuorum).
     pub heard: bool,
+    /// Answers to earlier rounds are those of an earlier membership of the same server.
+    pub since: Round,
+    /// The membership without it: once it has that entry, it is sent no more.
+    pub leaving: Option<LogIndex>,
     /// The snapshot on its way, while the follower lacks entries that are compacted away.
     pub sending: Option<Sending>,
 }
@@ -29,6 +33,8 @@ impl Progress {
             next_index: last_index.next(),
             acked_round: Round::default(),
             heard: false,
+            since: Round::default(),
+            leaving: None,
             sending: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::types::NodeId;
+use crate::types::{Membership, NodeId};
 
 /// Whether the servers that said yes are a majority of the voters. Votes of others don't count.
 #[must_use]
@@ -19,6 +19,26 @@ pub fn reached_by_quorum<T: Ord + Copy>(
     let mut values: Vec<T> = voters.iter().map(|id| value_of(*id)).collect();
     values.sort_unstable_by(|a, b| b.cmp(a));
     values.get(voters.len() / 2).copied()
+}
+
+/// Whether a decision stands: in the joint phase it takes a majority of the old voters *and* one of
+/// the new, never one of both together (§6).
+#[must_use]
+pub fn decides(membership: &Membership, yes: impl Fn(NodeId) -> bool) -> bool {
+    is_quorum(&membership.voters, &yes)
+        && (!membership.is_joint() || is_quorum(&membership.outgoing, &yes))
+}
+
+/// The greatest value that a deciding quorum has reached; `None` without voters.
+pub fn reached<T: Ord + Copy>(
+    membership: &Membership,
+    value_of: impl Fn(NodeId) -> T,
+) -> Option<T> {
+    let new = reached_by_quorum(&membership.voters, &value_of)?;
+    match reached_by_quorum(&membership.outgoing, &value_of) {
+        None => Some(new),
+        Some(old) => Some(new.min(old)),
+    }
 }
 
 #[cfg(test)]
@@ -44,6 +64,21 @@ mod tests {
             );
         }
         assert!(!is_quorum(&voters(0), |_| true), "nobody is no quorum");
+    }
+
+    #[test]
+    fn in_the_joint_phase_old_and_new_must_both_agree() {
+        let joint = Membership {
+            voters: [3, 4, 5].map(NodeId).into(),
+            outgoing: [1, 2, 3].map(NodeId).into(),
+            learners: [6].map(NodeId).into(),
+        };
+        let agree = |ids: &[u64]| decides(&joint, |id| ids.contains(&id.0));
+        assert!(!agree(&[3, 4, 5, 6]), "all of the new, one of the old");
+        assert!(!agree(&[1, 2, 3]), "all of the old, one of the new");
+        assert!(!agree(&[1, 2, 4, 6]), "a majority of the union");
+        assert!(agree(&[2, 3, 4]));
+        assert_eq!(reached(&joint, |id| id.0), Some(2), "old reach 2, new 4");
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use super::effects::{Answer, Refusal, RequestId, Timer, Write};
 use super::message::{AppendOutcome, Message, Round};
 use super::node::{Node, Outbox, Role};
 use super::progress::Progress;
-use super::quorum::reached_by_quorum;
+use super::quorum::reached;
 use crate::types::{Entry, LogIndex, NodeId, Payload, Term};
 
 impl Node {
@@ -51,6 +51,8 @@ impl Node {
         }
         let appended = self.log.range(first, self.log.last_index()).to_vec();
         if !appended.is_empty() {
+            self.memberships.append(&appended);
+            self.follow_membership();
             out.write(Write::Append(appended));
         }
     }
@@ -74,7 +76,7 @@ impl Node {
     }
 
     /// Whether an entry of this term is committed: then everything before it is known to be.
-    fn has_committed_in_term(&self) -> bool {
+    pub(super) fn has_committed_in_term(&self) -> bool {
         self.log.term_at(self.commit_index) == Some(self.current_term())
     }
 
@@ -268,10 +270,10 @@ impl Node {
                 "Leader Completeness: the leader lacks our committed entry {}",
                 first.index
             );
-            self.log.truncate(first.index);
-            out.write(Write::Truncate(first.index));
+            self.truncate(first.index, out);
         }
         self.log.extend(new.iter().cloned());
+        self.memberships.append(&new);
         out.write(Write::Append(new));
     }
 
@@ -300,7 +302,27 @@ impl Node {
         if refused || self.lacks_entries(follower) {
             self.send_append(follower, out);
         }
+        self.part_with(follower, out);
         self.continue_transfer(follower, out);
+    }
+
+    /// A server that was removed, and has the entry that says so, learns that it is committed and is
+    /// sent no more.
+    fn part_with(&mut self, follower: NodeId, out: &mut Outbox) {
+        let Role::Leader(leadership) = &self.role else {
+            return;
+        };
+        let known = |progress: &Progress| {
+            progress
+                .leaving
+                .is_some_and(|index| index <= progress.match_index.min(self.commit_index))
+        };
+        if leadership.progress.get(&follower).is_some_and(known) {
+            self.send_append(follower, out);
+            if let Role::Leader(leadership) = &mut self.role {
+                leadership.progress.remove(&follower);
+            }
+        }
     }
 
     /// A follower has answered in our term, whatever it says.
@@ -315,7 +337,7 @@ impl Node {
             return;
         };
         let durable = self.durability.last_index();
-        let reached = reached_by_quorum(&self.config.voters, |id| {
+        let reached = reached(&self.memberships.in_force().1, |id| {
             leadership
                 .progress
                 .get(&id)
@@ -329,6 +351,7 @@ impl Node {
             if first_of_term {
                 self.serve_reads_that_waited_for_the_first_commit(out);
             }
+            self.complete_change(out);
         }
     }
 
@@ -350,7 +373,7 @@ impl Node {
             return;
         };
         let own = leadership.reads.round();
-        let confirmed = reached_by_quorum(&self.config.voters, |id| {
+        let confirmed = reached(&self.memberships.in_force().1, |id| {
             leadership
                 .progress
                 .get(&id)
@@ -381,6 +404,9 @@ fn heard_from(role: &mut Role, follower: NodeId, round: Round) -> Option<&mut Pr
         return None;
     };
     let progress = leadership.progress.get_mut(&follower)?;
+    if round < progress.since {
+        return None;
+    }
     progress.heard = true;
     progress.acked_round = progress.acked_round.max(round);
     Some(progress)

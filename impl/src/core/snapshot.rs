@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Entry, HardState, LogIndex, Term};
+use crate::types::{Entry, HardState, LogIndex, Membership, Term};
 
 /// The state machine as it was after an entry, which it stands for with all before.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ pub struct Snapshot {
     pub last_index: LogIndex,
     /// That entry's term.
     pub last_term: Term,
+    /// Who took part after that entry.
+    pub membership: Membership,
     /// CRC-32 of the data.
     pub checksum: u32,
     /// The state machine's bytes. They are kept in a file of their own: a record of the log only
@@ -24,10 +26,16 @@ pub struct Snapshot {
 impl Snapshot {
     /// A snapshot of this data.
     #[must_use]
-    pub fn new(last_index: LogIndex, last_term: Term, data: Bytes) -> Snapshot {
+    pub fn new(
+        last_index: LogIndex,
+        last_term: Term,
+        membership: Membership,
+        data: Bytes,
+    ) -> Snapshot {
         Snapshot {
             last_index,
             last_term,
+            membership,
             checksum: crc32fast::hash(&data),
             data,
         }
@@ -61,6 +69,8 @@ pub struct Chunk {
     pub last_index: LogIndex,
     /// That entry's term.
     pub last_term: Term,
+    /// Who took part after that entry.
+    pub membership: Membership,
     /// CRC-32 of the whole data.
     pub checksum: u32,
     /// The length of the whole data.
@@ -104,6 +114,7 @@ impl Sending {
         Chunk {
             last_index: self.snapshot.last_index,
             last_term: self.snapshot.last_term,
+            membership: self.snapshot.membership.clone(),
             checksum: self.snapshot.checksum,
             total: data.len() as u64,
             offset: self.offset as u64,
@@ -129,6 +140,7 @@ impl Sending {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Receiving {
     last: (LogIndex, Term),
+    membership: Membership,
     checksum: u32,
     total: u64,
     data: Vec<u8>,
@@ -140,6 +152,7 @@ impl Receiving {
     pub fn of(chunk: &Chunk) -> Receiving {
         Receiving {
             last: (chunk.last_index, chunk.last_term),
+            membership: chunk.membership.clone(),
             checksum: chunk.checksum,
             total: chunk.total,
             data: Vec::new(),
@@ -183,6 +196,7 @@ impl Receiving {
         let snapshot = Snapshot {
             last_index: self.last.0,
             last_term: self.last.1,
+            membership: self.membership,
             checksum: self.checksum,
             data: Bytes::from(self.data),
         };
@@ -196,7 +210,12 @@ mod tests {
 
     fn snapshot() -> Snapshot {
         let data: Vec<u8> = (0..100).collect();
-        Snapshot::new(LogIndex(9), Term(2), Bytes::from(data))
+        Snapshot::new(
+            LogIndex(9),
+            Term(2),
+            Membership::default(),
+            Bytes::from(data),
+        )
     }
 
     #[test]
@@ -228,7 +247,12 @@ mod tests {
         assert_eq!(receiving.received(), 30, "a piece that is here already");
         assert!(second.resume_at(LogIndex(9), receiving.received()));
         assert_eq!(second.chunk(30).offset, 30);
-        let newer = Sending::new(Snapshot::new(LogIndex(10), Term(2), Bytes::new()));
+        let newer = Sending::new(Snapshot::new(
+            LogIndex(10),
+            Term(2),
+            Membership::default(),
+            Bytes::new(),
+        ));
         assert!(!receiving.is_of(&newer.chunk(30)));
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::types::{Entry, LogIndex, NodeId, Payload, Term};
+use crate::types::{Entry, LogIndex, Membership, NodeId, Payload, Term};
 
 struct Server {
     node: Node,
@@ -24,6 +24,8 @@ struct World {
     committed: Vec<Entry>,
     next_request: u64,
     switches: Switches,
+    /// The first servers, with which the cluster begins.
+    first_voters: u64,
 }
 
 /// Which of the refinements of elections are on.
@@ -47,7 +49,7 @@ const ALL_OFF: Switches = Switches {
     stickiness: false,
 };
 
-fn config(id: NodeId, n: u64, switches: Switches) -> CoreConfig {
+fn config(id: NodeId, first_voters: u64, switches: Switches) -> CoreConfig {
     CoreConfig {
         max_entries_per_append: 2,
         max_in_flight_entries: 3,
@@ -56,7 +58,13 @@ fn config(id: NodeId, n: u64, switches: Switches) -> CoreConfig {
         pre_vote: switches.pre_vote,
         check_quorum: switches.check_quorum,
         stickiness: switches.stickiness,
-        ..CoreConfig::new(id, (1..=n).map(NodeId).collect::<BTreeSet<_>>())
+        ..CoreConfig::new(
+            id,
+            (1..=first_voters)
+                .filter(|_| id.0 <= first_voters)
+                .map(NodeId)
+                .collect::<BTreeSet<_>>(),
+        )
     }
 }
 
@@ -66,10 +74,15 @@ impl World {
     }
 
     fn with(n: u64, switches: Switches) -> World {
+        World::beginning_with(n, n, switches)
+    }
+
+    /// Of `n` servers, the first ones are voters, and the others wait to be added.
+    fn beginning_with(first_voters: u64, n: u64, switches: Switches) -> World {
         let servers = (1..=n)
             .map(|i| Server {
                 node: {
-                    let config = config(NodeId(i), n, switches);
+                    let config = config(NodeId(i), first_voters, switches);
                     Node::recover(config, Remembered::default()).0
                 },
                 disk: Remembered::default(),
@@ -85,6 +98,7 @@ impl World {
             committed: Vec::new(),
             next_request: 0,
             switches,
+            first_voters,
         }
     }
 
@@ -153,8 +167,7 @@ impl World {
     }
 
     fn crash(&mut self, id: u64) {
-        let n = self.servers.len() as u64;
-        let config = config(NodeId(id), n, self.switches);
+        let config = config(NodeId(id), self.first_voters, self.switches);
         let server = self.at(id);
         let (node, effects) = Node::recover(config, server.disk.clone());
         server.node = node;
@@ -169,6 +182,17 @@ impl World {
             id,
             Input::Propose(vec![(request, Bytes::from_static(command.as_bytes()))]),
         );
+        request
+    }
+
+    fn change(&mut self, id: u64, voters: Option<&[u64]>, learners: &[u64]) -> RequestId {
+        self.next_request += 1;
+        let request = RequestId(self.next_request);
+        let change = Change {
+            voters: voters.map(ids),
+            learners: ids(learners),
+        };
+        self.step(id, Input::ChangeMembership(request, change));
         request
     }
 
@@ -260,10 +284,14 @@ impl World {
         applied
             .filter_map(|entry| match &entry.payload {
                 Payload::Command(command) => Some(command.clone()),
-                Payload::Noop => None,
+                Payload::Noop | Payload::Membership(_) => None,
             })
             .collect()
     }
+}
+
+fn ids(ids: &[u64]) -> BTreeSet<NodeId> {
+    ids.iter().copied().map(NodeId).collect()
 }
 
 fn decode(snapshot: &Snapshot) -> Vec<Entry> {
@@ -710,6 +738,228 @@ fn an_installed_snapshot_is_acknowledged_only_once_it_is_durable() {
     assert!(installed(&w));
 }
 
+#[test]
+fn a_server_joins_as_a_learner_and_votes_after_a_joint_phase() {
+    let mut w = World::beginning_with(1, 3, ALL_ON);
+    w.elect(1, &[1]);
+    for command in ["a", "b"] {
+        w.propose(1, command);
+    }
+    w.settle(&[1]);
+    let early = w.change(1, Some(&[1, 2, 3]), &[]);
+    assert_eq!(w.answers[&early], [Answer::Refused(Refusal::NotCaughtUp)]);
+    w.change(1, None, &[2, 3]);
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.at(1).node.membership().learners, ids(&[2, 3]));
+    w.step(2, Input::TimerFired(Timer::Election));
+    assert_eq!(
+        w.at(2).node.role_kind(),
+        RoleKind::Follower,
+        "a learner does not stand"
+    );
+    w.change(1, Some(&[1, 2, 3]), &[]);
+    let joint = w.at(1).node.membership().clone();
+    assert_eq!((joint.outgoing, joint.voters), (ids(&[1]), ids(&[1, 2, 3])));
+    w.settle(&[1, 2, 3]);
+    let done = Membership::of_voters(ids(&[1, 2, 3]));
+    for id in 1..=3 {
+        assert_eq!(w.at(id).node.membership(), &done);
+    }
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.commands(3), ["a", "b"]);
+    w.elect(3, &[2, 3]);
+}
+
+#[test]
+fn the_joint_phase_takes_a_majority_of_the_old_and_one_of_the_new() {
+    let mut w = World::beginning_with(3, 5, ALL_OFF);
+    w.elect(1, &[1, 2, 3]);
+    w.change(1, None, &[4, 5]);
+    w.settle(&[1, 2, 3, 4, 5]);
+    w.change(1, Some(&[1, 4, 5]), &[]);
+    let index = w.at(1).node.log().last_index();
+    w.settle(&[1, 4, 5]);
+    assert!(
+        w.at(1).node.commit_index() < index,
+        "all of the new, one of the old"
+    );
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    assert!(
+        w.at(1).node.membership().outgoing.is_empty(),
+        "both, over time: the phase is left"
+    );
+}
+
+#[test]
+fn one_change_at_a_time_and_none_before_the_first_commit_of_the_term() {
+    let mut w = World::beginning_with(3, 4, ALL_OFF);
+    w.elect_and_isolate(1, &[1, 2, 3]);
+    let early = w.change(1, None, &[4]);
+    assert_eq!(
+        w.answers[&early],
+        [Answer::Refused(Refusal::ChangeUnderWay)]
+    );
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    let first = w.change(1, None, &[4]);
+    assert!(matches!(w.answers[&first][..], [Answer::Appended { .. }]));
+    let second = w.change(1, Some(&[1, 2]), &[]);
+    assert_eq!(
+        w.answers[&second],
+        [Answer::Refused(Refusal::ChangeUnderWay)]
+    );
+    let nobody = w.change(1, Some(&[]), &[]);
+    assert_eq!(
+        w.answers[&nobody],
+        [Answer::Refused(Refusal::ChangeUnderWay)]
+    );
+    w.settle(&[1, 2, 3]);
+    let nobody = w.change(1, Some(&[]), &[]);
+    assert_eq!(w.answers[&nobody], [Answer::Refused(Refusal::NoVoters)]);
+}
+
+#[test]
+fn a_leader_that_is_removed_leads_until_the_commit_and_then_steps_down() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    w.change(1, Some(&[2, 3]), &[]);
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.at(1).node.role_kind(), RoleKind::Follower);
+    w.step(1, Input::TimerFired(Timer::Election));
+    assert_eq!(
+        w.at(1).node.role_kind(),
+        RoleKind::Follower,
+        "it stands no more"
+    );
+    w.elect(2, &[2, 3]);
+    w.propose(2, "a");
+    w.settle(&[2, 3]);
+    assert_eq!(w.commands(2), ["a"]);
+}
+
+/// Dissertation §4.2.2: n2 is all that is left of the voters and lacks the entry that says so; n1 and
+/// n3 have it and would not vote for n2. One of them must lead once more.
+#[test]
+fn a_removed_server_may_still_lead_until_its_removal_is_committed() {
+    let mut w = World::with(3, ALL_OFF);
+    w.elect(1, &[1, 2, 3]);
+    w.change(1, Some(&[2]), &[]);
+    let joint = w.at(1).node.log().last_index();
+    for _ in 0..20 {
+        for id in 1..=3 {
+            while w.persist(id) {}
+        }
+        for envelope in std::mem::take(&mut w.pile) {
+            let held = w.at(2).node.log().last_index() >= joint;
+            let lost = envelope.to == NodeId(2) && held;
+            if !lost {
+                w.step(envelope.to.0, Input::Receive(envelope));
+            }
+        }
+    }
+    assert_eq!(w.at(3).node.membership(), &Membership::of_voters(ids(&[2])));
+    assert!(w.at(2).node.membership().is_joint());
+    w.crash(1);
+    w.step(2, Input::TimerFired(Timer::Election));
+    w.settle(&[1, 2, 3]);
+    assert_eq!(
+        w.at(2).node.role_kind(),
+        RoleKind::Candidate,
+        "nobody votes for it"
+    );
+    w.step(3, Input::TimerFired(Timer::Election));
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.at(2).node.membership(), &Membership::of_voters(ids(&[2])));
+    assert_eq!(
+        w.at(3).node.role_kind(),
+        RoleKind::Follower,
+        "its work is done"
+    );
+    w.elect(2, &[2]);
+}
+
+#[test]
+fn a_membership_that_is_cut_from_the_log_never_was() {
+    let mut w = World::beginning_with(3, 4, ALL_OFF);
+    w.elect(1, &[1, 2, 3]);
+    w.change(1, None, &[4]);
+    w.pile.clear();
+    w.settle(&[1]);
+    assert_eq!(
+        w.at(1).node.membership().learners,
+        ids(&[4]),
+        "in force at once"
+    );
+    w.elect(2, &[2, 3]);
+    w.step(2, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    assert_eq!(
+        w.at(1).node.membership(),
+        &Membership::of_voters(ids(&[1, 2, 3]))
+    );
+}
+
+#[test]
+fn membership_comes_back_from_snapshot_and_log_not_from_the_configuration() {
+    let mut w = World::beginning_with(1, 2, ALL_OFF);
+    w.elect(1, &[1]);
+    w.change(1, None, &[2]);
+    w.settle(&[1, 2]);
+    w.take_snapshot(1);
+    w.change(1, Some(&[1, 2]), &[]);
+    w.settle(&[1, 2]);
+    w.first_voters = 2;
+    w.crash(1);
+    w.crash(2);
+    for id in [1, 2] {
+        assert_eq!(w.at(id).node.membership().voters, ids(&[1, 2]));
+    }
+    w.take_snapshot(1);
+    w.settle(&[1]);
+    w.crash(1);
+    assert_eq!(w.at(1).node.membership().learners, BTreeSet::new());
+}
+
+/// The bug that `drmingdrmer/raft-rejoin-bug` lists: n3 acknowledges entries, is removed, loses them
+/// and is added again in the same term, and its old answer arrives.
+#[test]
+fn an_answer_from_an_earlier_membership_of_a_server_does_not_count() {
+    let mut w = World::beginning_with(1, 3, ALL_OFF);
+    w.elect(1, &[1]);
+    w.change(1, None, &[2, 3]);
+    w.settle(&[1, 2, 3]);
+    w.propose(1, "a");
+    let to_n3 = w.pile.iter().find(|envelope| envelope.to == NodeId(3));
+    let to_n3 = to_n3.cloned().expect("a leader replicates at once");
+    w.step(3, Input::Receive(to_n3));
+    w.persist(3);
+    let late = w.pile.pop().expect("n3 has answered");
+    assert!(matches!(
+        late.message,
+        Message::AppendEntriesReply {
+            outcome: AppendOutcome::Matched(LogIndex(3)),
+            ..
+        }
+    ));
+    w.settle(&[1, 2]);
+    w.change(1, None, &[2]);
+    w.settle(&[1, 2]);
+    w.step(1, Input::TimerFired(Timer::Election));
+    w.change(1, None, &[2, 3]);
+    w.pile.clear();
+    let matched = |w: &World| match w.servers[0].node.role() {
+        Role::Leader(leadership) => leadership.progress[&NodeId(3)].match_index,
+        other => panic!("{other:?}"),
+    };
+    w.step(1, Input::Receive(late));
+    assert_eq!(matched(&w), LogIndex(0), "it may have lost what it had");
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    w.settle(&[1, 2, 3]);
+    assert!(matched(&w) > LogIndex(0));
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Deliver(usize),
@@ -718,6 +968,7 @@ enum Act {
     Persist(u64),
     Election(u64),
     Heartbeat(u64),
+    Change(u64, u64, u64),
     Stickiness(u64),
     Transfer(u64, u64),
     Propose(u64),
@@ -734,6 +985,7 @@ fn act(n: u64) -> impl Strategy<Value = Act> {
         10 => (1..=n).prop_map(Act::Persist),
         2 => (1..=n).prop_map(Act::Election),
         2 => (1..=n).prop_map(Act::Heartbeat),
+        1 => (1..=n, 1..32u64, 0..32u64).prop_map(|(id, v, l)| Act::Change(id, v, l)),
         4 => (1..=n).prop_map(Act::Stickiness),
         1 => (1..=n, 1..=n).prop_map(|(id, to)| Act::Transfer(id, to)),
         3 => (1..=n).prop_map(Act::Propose),
@@ -760,6 +1012,16 @@ fn run(world: &mut World, acts: Vec<Act>) {
             Act::Persist(id) => drop(world.persist(id)),
             Act::Election(id) => world.step(id, Input::TimerFired(Timer::Election)),
             Act::Heartbeat(id) => world.step(id, Input::TimerFired(Timer::Heartbeat)),
+            Act::Change(id, voters, learners) => {
+                let n = world.servers.len() as u64;
+                let of = |bits: u64| -> Vec<u64> {
+                    (1..=n).filter(|id| bits >> (id - 1) & 1 == 1).collect()
+                };
+                // Half of the wishes are for learners only, as promotions need them.
+                let voters = of(voters);
+                let voters = (learners % 2 == 0).then_some(&voters[..]);
+                world.change(id, voters, &of(learners));
+            }
             Act::Stickiness(id) => world.step(id, Input::TimerFired(Timer::Stickiness)),
             Act::Transfer(id, to) => drop(world.transfer(id, to)),
             Act::Propose(id) => drop(world.propose(id, "c")),
@@ -801,7 +1063,8 @@ proptest! {
                 break;
             }
             // Whoever has the most complete log can win.
-            let best = all.iter().copied().max_by_key(|id| {
+            let voter = |id: &u64| world.servers[*id as usize - 1].node.may_stand();
+            let best = all.iter().copied().filter(voter).max_by_key(|id| {
                 let log = world.servers[*id as usize - 1].node.log();
                 (log.last_term(), log.last_index(), *id)
             }).unwrap();
@@ -815,7 +1078,9 @@ proptest! {
         world.settle(&all);
         world.step(best, Input::TimerFired(Timer::Heartbeat));
         world.settle(&all);
-        for id in all {
+        world.step(best, Input::TimerFired(Timer::Heartbeat));
+        world.settle(&all);
+        for NodeId(id) in world.at(best).node.membership().members() {
             prop_assert_eq!(world.commands(id).last().cloned(), Some(Bytes::from_static(b"last")));
         }
     }

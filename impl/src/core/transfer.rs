@@ -23,7 +23,7 @@ impl Node {
     /// whose target was not told yet.
     pub(super) fn transfer(&mut self, request: RequestId, target: NodeId, out: &mut Outbox) {
         let leader = self.leader();
-        let voter = self.config.voters.contains(&target);
+        let voter = self.membership().voters.contains(&target);
         let me = self.config.id;
         let Role::Leader(leadership) = &mut self.role else {
             out.answer(request, Answer::Refused(Refusal::NotLeader(leader)));
@@ -86,7 +86,8 @@ impl Node {
     /// The leader of this very term hands over to us.
     pub(super) fn timeout_now(&mut self, leader: NodeId, term: Term, out: &mut Outbox) {
         let ours = matches!(self.role, Role::Follower { leader: Some(known) } if known == leader);
-        if term == self.current_term() && ours {
+        let voter = self.membership().is_voter(self.config.id);
+        if term == self.current_term() && ours && voter {
             self.stand(true, out);
         }
     }

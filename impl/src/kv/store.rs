@@ -43,7 +43,7 @@ impl KvStore {
         );
         self.applied = entry.index;
         match &entry.payload {
-            Payload::Noop => None,
+            Payload::Noop | Payload::Membership(_) => None,
             Payload::Command(bytes) => Some(match Command::decode(bytes) {
                 Err(_) => Reply::Unreadable,
                 Ok(Command::OpenSession) => self.open_session(entry.index),

@@ -1,6 +1,8 @@
 //! What stands in a frame: postcard of the types here. The first frame of a connection is a
 //! [`Hello`], which names the protocol's version; whoever says another is told so and dropped.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -93,6 +95,13 @@ pub enum RequestBody {
     Read {
         /// The key.
         key: String,
+    },
+    /// Change who takes part. New voters must be learners before.
+    ChangeMembership {
+        /// Who shall vote; as before if `None`.
+        voters: Option<BTreeSet<NodeId>>,
+        /// Who shall receive the log without a vote.
+        learners: BTreeSet<NodeId>,
     },
     /// Hand the leadership over.
     Transfer {

@@ -12,7 +12,7 @@ use super::observer::Observer;
 use super::timers::Timers;
 use super::{ServerError, StorageError};
 use crate::core::{
-    Answer, Effects, Envelope, Input, Node, PersistSeq, Refusal, RequestId, Snapshot,
+    Answer, Change, Effects, Envelope, Input, Node, PersistSeq, Refusal, RequestId, Snapshot,
 };
 use crate::kv::{Command, KvStore};
 use crate::net::PeerLink;
@@ -30,6 +30,7 @@ enum Asked {
     Command(Responder),
     Read(Responder, String),
     Transfer(Responder),
+    Change(Responder),
 }
 
 impl Asked {
@@ -38,6 +39,7 @@ impl Asked {
             Asked::Command(_) => "command",
             Asked::Read(..) => "read",
             Asked::Transfer(_) => "transfer",
+            Asked::Change(_) => "change",
         }
     }
 }
@@ -191,7 +193,10 @@ impl Runtime {
                 .remove(&id)
                 .expect("the core answers each request once");
             match (asked, answer) {
-                (Asked::Command(responder), Answer::Appended { index, term }) => {
+                (
+                    Asked::Command(responder) | Asked::Change(responder),
+                    Answer::Appended { index, term },
+                ) => {
                     self.appended.insert(index, (term, responder));
                 }
                 (Asked::Read(responder, key), Answer::ReadAt(index)) => {
@@ -203,7 +208,8 @@ impl Runtime {
                 (
                     Asked::Command(responder)
                     | Asked::Read(responder, _)
-                    | Asked::Transfer(responder),
+                    | Asked::Transfer(responder)
+                    | Asked::Change(responder),
                     Answer::Refused(why),
                 ) => responder.respond(self.refused(why)),
                 (asked, answer) => unreachable!("{answer:?} answers no {}", asked.name()),
@@ -229,6 +235,13 @@ impl Runtime {
             Refusal::NotLeader(leader) => ResponseBody::NotLeader(leader),
             Refusal::LostLeadership => ResponseBody::NotLeader(self.node.leader()),
             Refusal::HandingOver => ResponseBody::Busy,
+            Refusal::ChangeUnderWay => ResponseBody::Refused(
+                "another change is under way, or this leader is new: try again".to_owned(),
+            ),
+            Refusal::NotCaughtUp => ResponseBody::Refused(
+                "a new voter must be a learner first, and nearly up to date: try again".to_owned(),
+            ),
+            Refusal::NoVoters => ResponseBody::Refused("nobody would vote".to_owned()),
             Refusal::NoSuchVoter => ResponseBody::Refused("no such voter".to_owned()),
             Refusal::TransferTimedOut => {
                 ResponseBody::Refused("the other server did not take over in time".to_owned())
@@ -243,6 +256,7 @@ impl Runtime {
         };
         match reply {
             Some(reply) if term == entry.term => responder.respond(ResponseBody::Applied(reply)),
+            None if term == entry.term => responder.respond(ResponseBody::Done),
             // Another leader's entry took the place: what was asked for here can never commit.
             _ => responder.respond(ResponseBody::NotLeader(self.node.leader())),
         }
@@ -252,6 +266,7 @@ impl Runtime {
         let mut proposals = Vec::new();
         let mut reads = Vec::new();
         let mut transfers = Vec::new();
+        let mut changes = Vec::new();
         for ClientCall { body, responder } in calls {
             if self.asked.len() + self.appended.len() >= MAX_UNANSWERED {
                 responder.respond(ResponseBody::Busy);
@@ -275,6 +290,11 @@ impl Runtime {
                     transfers.push((id, to));
                     continue;
                 }
+                RequestBody::ChangeMembership { voters, learners } => {
+                    self.asked.insert(id, Asked::Change(responder));
+                    changes.push((id, Change { voters, learners }));
+                    continue;
+                }
                 RequestBody::Read { key } => {
                     self.asked.insert(id, Asked::Read(responder, key));
                     reads.push(id);
@@ -292,6 +312,9 @@ impl Runtime {
         }
         for (id, to) in transfers {
             self.step(Input::Transfer(id, to));
+        }
+        for (id, change) in changes {
+            self.step(Input::ChangeMembership(id, change));
         }
     }
 }
