@@ -10,7 +10,7 @@ use crate::Counterexample;
 
 /// What is known of a history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "verdict", rename_all = "lowercase")]
+#[serde(tag = "verdict", content = "evidence", rename_all = "lowercase")]
 pub enum Verdict {
     /// It satisfies the specification, and here is the order that shows it.
     Valid(Witness),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use plumb_checkers::{
-    Budget, Consistency, Options, Report, Spec, Verdict, check_until, verify_witness,
+    Budget, Consistency, Options, Report, Spec, Verdict, WitnessError, check_until, verify_witness,
 };
 use plumb_histories::{Header, ReadError, Source, Value, read_source};
 
@@ -251,10 +251,12 @@ fn judge(
     })?;
     if let (true, Verdict::Valid(witness)) = (asked.args.verify_witness, &report.verdict) {
         verify_witness(&history, &options, witness).map_err(|error| {
-            CliError::new(
-                format!("{file}: the proof of validity does not hold: {error}"),
-                "this is a bug of the checker: please report it with the history",
-            )
+            let remedy = match error {
+                WitnessError::NoOrder { .. } => "leave out --verify-witness",
+                _ => "this is a bug of the checker: please report it with the history",
+            };
+            let what = format!("{file}: the proof of validity can't be checked: {error}");
+            CliError::new(what, remedy)
         })?;
     }
     Ok(report)
