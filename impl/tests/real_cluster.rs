@@ -135,3 +135,28 @@ async fn strangers_and_garbage_do_not_disturb_the_cluster() {
     running.stop.send(()).expect("it still runs");
     running.task.await.expect("no panic").expect("a clean end");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_no_frame_could_carry_on_is_refused_and_disturbs_nobody() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let addrs = free_addresses(3);
+    let servers: Vec<Running> = addrs
+        .keys()
+        .map(|id| start(*id, &addrs, folder.path()))
+        .collect();
+    let mut client = client(&addrs);
+    assert_eq!(client.write("k", Bytes::from("a")).await, Outcome::Ok(()));
+    let huge = Bytes::from(vec![7; (16 << 20) - 64]);
+    let refused = client.write("k", huge).await;
+    assert_eq!(
+        refused,
+        Outcome::Failed("the command is larger than an entry may be")
+    );
+    assert_eq!(client.append("k", Bytes::from("b")).await, Outcome::Ok(()));
+    let read = client.read("k").await;
+    assert_eq!(read, Outcome::Ok(Some(Bytes::from("ab"))));
+    for running in servers {
+        running.stop.send(()).expect("it still runs");
+        running.task.await.expect("no panic").expect("a clean end");
+    }
+}

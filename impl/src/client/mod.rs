@@ -235,6 +235,7 @@ impl Client {
                 self.session = None;
                 undone("the session expired")
             }
+            Some(ResponseBody::TooLarge) => undone("the command is larger than an entry may be"),
             Some(ResponseBody::Applied(reply)) => Outcome::Ok(reply),
             Some(_) => undone("the server answered something else"),
             None => undone("no answer in time"),

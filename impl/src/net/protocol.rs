@@ -14,6 +14,10 @@ use crate::types::NodeId;
 /// The version that this code speaks.
 pub const PROTOCOL_VERSION: u16 = 2;
 
+/// The most bytes of an encoded command: an entry must fit into a frame with all that goes with it,
+/// else it could never reach a follower, nor anything behind it.
+pub const MAX_COMMAND_BYTES: usize = 1 << 20;
+
 /// `PLMB`: tells our protocol from a stray connection.
 pub const MAGIC: u32 = 0x504c_4d42;
 
@@ -130,6 +134,8 @@ pub enum ResponseBody {
     NotLeader(Option<NodeId>),
     /// This try had no effect: too much is waiting here already, or the leader is handing over.
     Busy,
+    /// This try had no effect: the command is larger than [`MAX_COMMAND_BYTES`].
+    TooLarge,
     /// What was asked of the cluster's leader is done.
     Done,
     /// What was asked of the cluster's leader was not done, for this reason.

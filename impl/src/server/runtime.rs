@@ -16,7 +16,7 @@ use crate::core::{
 };
 use crate::kv::{Command, KvStore};
 use crate::net::PeerLink;
-use crate::net::protocol::{RequestBody, ResponseBody};
+use crate::net::protocol::{MAX_COMMAND_BYTES, RequestBody, ResponseBody};
 use crate::storage::LogWriter;
 use crate::types::{Entry, LogIndex, NodeId, Term};
 
@@ -301,8 +301,13 @@ impl Runtime {
                     continue;
                 }
             };
+            let command = command.encode();
+            if command.len() > MAX_COMMAND_BYTES {
+                responder.respond(ResponseBody::TooLarge);
+                continue;
+            }
             self.asked.insert(id, Asked::Command(responder));
-            proposals.push((id, command.encode()));
+            proposals.push((id, command));
         }
         if !proposals.is_empty() {
             self.step(Input::Propose(proposals));
