@@ -33,7 +33,7 @@ impl Profile {
     pub const QUICK: Profile = Profile {
         name: "quick",
         scope: "quick",
-        seeds: 120,
+        seeds: 300,
         length: Length::SHORT,
     };
     /// A few minutes: for a gate.
