@@ -139,7 +139,9 @@ pub fn check(
     if matches!(found.end, End::Broken(..)) && !search.trail {
         search.threads = 1;
         search.trail = true;
-        found = search.run(&mut |_| {}, stop);
+        // Something is broken: neither a limit nor an impatient caller may lose it any more.
+        search.max_memory = None;
+        found = search.run(&mut |_| {}, &AtomicBool::new(false));
     }
     let reason = if timed_out.load(Ordering::Relaxed) {
         StopReason::Timeout

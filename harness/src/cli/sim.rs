@@ -295,13 +295,16 @@ fn many(args: &SweepArgs) -> Result<Exit, CliError> {
         let text = serde_json::to_string_pretty(&summary_json(&plan, &summary)).unwrap_or_default();
         files::write(path, format!("{text}\n").as_bytes())?;
     }
-    print_summary(&plan, &summary);
+    let mut words = words_of_sweep(&plan, &summary);
     for folder in saved {
-        println!(
-            "failed  {}\nreplay  {}",
-            folder.display(),
-            replay_command(&folder)
-        );
+        let replay = replay_command(&folder);
+        words.push_str(&format!("failed  {}\nreplay  {replay}\n", folder.display()));
+    }
+    if files::is_stdout(args.json.as_deref()) {
+        // Whoever asked for JSON there gets nothing else.
+        eprint!("{words}");
+    } else {
+        files::print(&words);
     }
     let whole = summary.runs == args.seeds || !summary.failures.is_empty();
     Ok(sweep_exit(&summary, whole))
@@ -356,11 +359,11 @@ pub fn all_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn print_summary(plan: &Plan, summary: &Summary) {
+fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
     let [ok, fail, info] = summary.operations;
-    println!(
+    let mut words = format!(
         "{} of {} seeds: {} failed, {} undecided; {} simulated s, {} faults, {} operations ({ok} \
-         ok, {fail} fail, {info} info)",
+         ok, {fail} fail, {info} info)\n",
         summary.runs,
         plan.seeds.end - plan.seeds.start,
         summary.failures.len(),
@@ -375,8 +378,17 @@ fn print_summary(plan: &Plan, summary: &Summary) {
         } else {
             ""
         };
-        println!("  {count:>10}  {name}{never}");
+        words.push_str(&format!("  {count:>10}  {name}{never}\n"));
     }
+    let length = if plan.length == Length::LONG {
+        " --length long"
+    } else {
+        ""
+    };
+    for seed in &summary.undecided {
+        words.push_str(&format!("undecided  plumb sim run --seed {seed}{length}\n"));
+    }
+    words
 }
 
 /// A sweep's summary, as documented in README.md.
