@@ -48,6 +48,12 @@ pub(super) struct ClientCall {
     pub(super) responder: Responder,
 }
 
+impl ClientCall {
+    pub(super) fn into_parts(self) -> (RequestBody, Responder) {
+        (self.body, self.responder)
+    }
+}
+
 /// The server's inbox; bounded, so that a flood waits at the sockets.
 #[derive(Clone)]
 pub(super) struct Inbox {

@@ -3,6 +3,7 @@
 
 mod connections;
 mod observer;
+mod replica;
 mod runtime;
 mod timers;
 
@@ -22,6 +23,7 @@ use crate::storage::{LogWriter, StorageError, Wal, WalOptions};
 use crate::types::NodeId;
 
 pub use observer::{Observer, Unobserved};
+pub use replica::{Replica, Work};
 
 /// How the log is written: on a thread of its own, or as a task among the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,9 +156,9 @@ pub async fn run(
         config.election_timeout,
         config.heartbeat,
     );
-    let runtime =
-        runtime::Runtime::new(node, writer, links, timers, observer, config.snapshot_every);
-    let running = runtime.run(effects, from_peers, from_clients, shutdown);
+    let replica = Replica::new(node, effects, observer, config.snapshot_every);
+    let runtime = runtime::Runtime::new(replica, writer, links, timers);
+    let running = runtime.run(from_peers, from_clients, shutdown);
     tokio::select! {
         biased;
         ended = running => ended,

@@ -1,0 +1,297 @@
+//! A replica: core and state machine, and which client waits for which answer. What a server does and
+//! in which order is decided here and in the core, without clock, disk or network: the runtime carries
+//! it out on tokio, and a simulation without one may do the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::observer::Observer;
+use crate::core::{
+    Answer, Batch, Change, Effects, Envelope, Input, Node, Refusal, RequestId, Snapshot, Timer,
+};
+use crate::kv::{Command, KvStore};
+use crate::net::protocol::{MAX_COMMAND_BYTES, RequestBody, ResponseBody};
+use crate::types::{Entry, LogIndex, Term};
+
+/// How many calls may be unanswered; more are told that we are busy.
+const MAX_UNANSWERED: usize = 16_384;
+
+/// What the core has been asked and has not answered; `W` is the way back to who asked.
+enum Asked<W> {
+    Command(W),
+    Read(W, String),
+    Transfer(W),
+    Change(W),
+}
+
+impl<W> Asked<W> {
+    fn name(&self) -> &'static str {
+        match self {
+            Asked::Command(_) => "command",
+            Asked::Read(..) => "read",
+            Asked::Transfer(_) => "transfer",
+            Asked::Change(_) => "change",
+        }
+    }
+}
+
+/// What is to be done for a replica, each list in order.
+#[derive(Debug)]
+pub struct Work<W> {
+    /// Make these durable, then say so with [`Input::Persisted`].
+    pub persist: Vec<Batch>,
+    /// Send these.
+    pub send: Vec<Envelope>,
+    /// Start or restart these timers.
+    pub timers: Vec<Timer>,
+    /// Tell clients.
+    pub responses: Vec<(W, ResponseBody)>,
+}
+
+impl<W> Default for Work<W> {
+    fn default() -> Work<W> {
+        Work {
+            persist: Vec::new(),
+            send: Vec::new(),
+            timers: Vec::new(),
+            responses: Vec::new(),
+        }
+    }
+}
+
+/// A server without a world around it. `W` is the way back to a client: a call is answered by handing
+/// it out again, at most once.
+pub struct Replica<W> {
+    node: Node,
+    store: KvStore,
+    observer: Arc<dyn Observer>,
+    snapshot_every: u64,
+    last_request: u64,
+    asked: BTreeMap<RequestId, Asked<W>>,
+    /// Commands in the log, by place; the term tells whether it is still the same entry.
+    appended: BTreeMap<LogIndex, (Term, W)>,
+    work: Work<W>,
+}
+
+impl<W> Replica<W> {
+    /// A replica around a core that has recovered; `started` is what its start asks for. It writes its
+    /// state machine down whenever `snapshot_every` entries were applied, never if that is zero.
+    #[must_use]
+    pub fn new(
+        node: Node,
+        started: Effects,
+        observer: Arc<dyn Observer>,
+        snapshot_every: u64,
+    ) -> Replica<W> {
+        let mut replica = Replica {
+            node,
+            store: KvStore::default(),
+            observer,
+            snapshot_every,
+            last_request: 0,
+            asked: BTreeMap::new(),
+            appended: BTreeMap::new(),
+            work: Work::default(),
+        };
+        replica.carry_out(started);
+        replica
+    }
+
+    /// The core.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// What is to be done since this was last asked.
+    pub fn take_work(&mut self) -> Work<W> {
+        std::mem::take(&mut self.work)
+    }
+
+    /// Takes an input: a message, a timer, a batch that is durable.
+    pub fn step(&mut self, input: Input) {
+        self.observer.before_step(&self.node, &input);
+        let effects = self.node.step(input);
+        self.observer.after_step(&self.node, &effects);
+        self.carry_out(effects);
+    }
+
+    /// Writes the state machine down if it is time: after every event.
+    pub fn take_snapshot(&mut self) {
+        let applied = self.store.applied();
+        let since = applied.0 - self.node.snapshot_index().0;
+        if self.snapshot_every > 0 && since >= self.snapshot_every {
+            let data = self.store.encode();
+            self.step(Input::SnapshotTaken {
+                index: applied,
+                data,
+            });
+        }
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot) {
+        self.store = KvStore::decode(&snapshot.data)
+            .expect("a snapshot with a right checksum holds a store of this version");
+        assert_eq!(
+            self.store.applied(),
+            snapshot.last_index,
+            "a snapshot is of the state machine after its last entry"
+        );
+        // Whether what these clients asked for took effect is in the snapshot, and not to be told
+        // from it: no answer leaves them in doubt, as they must be.
+        self.appended
+            .retain(|index, _| *index > snapshot.last_index);
+    }
+
+    fn carry_out(&mut self, effects: Effects) {
+        self.work.persist.extend(effects.persist);
+        self.work.send.extend(effects.send);
+        self.work.timers.extend(effects.timers);
+        // A command's place must be known before its entry is applied; a read is served after.
+        let mut reads = Vec::new();
+        for (id, answer) in effects.answers {
+            let asked = self
+                .asked
+                .remove(&id)
+                .expect("the core answers each request once");
+            match (asked, answer) {
+                (
+                    Asked::Command(responder) | Asked::Change(responder),
+                    Answer::Appended { index, term },
+                ) => {
+                    self.appended.insert(index, (term, responder));
+                }
+                (Asked::Read(responder, key), Answer::ReadAt(index)) => {
+                    reads.push((responder, key, index));
+                }
+                (Asked::Transfer(responder), Answer::HandedOver) => {
+                    self.respond(responder, ResponseBody::Done);
+                }
+                (
+                    Asked::Command(responder)
+                    | Asked::Read(responder, _)
+                    | Asked::Transfer(responder)
+                    | Asked::Change(responder),
+                    Answer::Refused(why),
+                ) => {
+                    let body = self.refused(why);
+                    self.respond(responder, body);
+                }
+                (asked, answer) => unreachable!("{answer:?} answers no {}", asked.name()),
+            }
+        }
+        if let Some(snapshot) = &effects.restore {
+            self.restore(snapshot);
+        }
+        for entry in &effects.apply {
+            self.apply(entry);
+        }
+        for (responder, key, index) in reads {
+            assert!(
+                self.store.applied() >= index,
+                "a read is served from what it must see"
+            );
+            let value = self.store.get(&key).cloned();
+            self.respond(responder, ResponseBody::Value(value));
+        }
+    }
+
+    fn respond(&mut self, to: W, body: ResponseBody) {
+        self.work.responses.push((to, body));
+    }
+
+    fn refused(&self, why: Refusal) -> ResponseBody {
+        match why {
+            Refusal::NotLeader(leader) => ResponseBody::NotLeader(leader),
+            Refusal::LostLeadership => ResponseBody::NotLeader(self.node.leader()),
+            Refusal::HandingOver => ResponseBody::Busy,
+            Refusal::ChangeUnderWay => ResponseBody::Refused(
+                "another change is under way, or this leader is new: try again".to_owned(),
+            ),
+            Refusal::NotCaughtUp => ResponseBody::Refused(
+                "a new voter must be a learner first, and nearly up to date: try again".to_owned(),
+            ),
+            Refusal::NoVoters => ResponseBody::Refused("nobody would vote".to_owned()),
+            Refusal::NoSuchVoter => ResponseBody::Refused("no such voter".to_owned()),
+            Refusal::TransferTimedOut => {
+                ResponseBody::Refused("the other server did not take over in time".to_owned())
+            }
+        }
+    }
+
+    fn apply(&mut self, entry: &Entry) {
+        let reply = self.store.apply(entry);
+        let Some((term, responder)) = self.appended.remove(&entry.index) else {
+            return;
+        };
+        let body = match reply {
+            Some(reply) if term == entry.term => ResponseBody::Applied(reply),
+            None if term == entry.term => ResponseBody::Done,
+            // Another leader's entry took the place: what was asked for here can never commit.
+            _ => ResponseBody::NotLeader(self.node.leader()),
+        };
+        self.respond(responder, body);
+    }
+
+    /// Takes clients' calls, each with the way back to its client.
+    pub fn call(&mut self, calls: impl IntoIterator<Item = (RequestBody, W)>) {
+        let mut proposals = Vec::new();
+        let mut reads = Vec::new();
+        let mut transfers = Vec::new();
+        let mut changes = Vec::new();
+        for (body, responder) in calls {
+            if self.asked.len() + self.appended.len() >= MAX_UNANSWERED {
+                self.respond(responder, ResponseBody::Busy);
+                continue;
+            }
+            self.last_request += 1;
+            let id = RequestId(self.last_request);
+            let command = match body {
+                RequestBody::OpenSession => Command::OpenSession,
+                RequestBody::Execute {
+                    session,
+                    sequence,
+                    operation,
+                } => Command::Execute {
+                    session,
+                    sequence,
+                    operation,
+                },
+                RequestBody::Transfer { to } => {
+                    self.asked.insert(id, Asked::Transfer(responder));
+                    transfers.push((id, to));
+                    continue;
+                }
+                RequestBody::ChangeMembership { voters, learners } => {
+                    self.asked.insert(id, Asked::Change(responder));
+                    changes.push((id, Change { voters, learners }));
+                    continue;
+                }
+                RequestBody::Read { key } => {
+                    self.asked.insert(id, Asked::Read(responder, key));
+                    reads.push(id);
+                    continue;
+                }
+            };
+            let command = command.encode();
+            if command.len() > MAX_COMMAND_BYTES {
+                self.respond(responder, ResponseBody::TooLarge);
+                continue;
+            }
+            self.asked.insert(id, Asked::Command(responder));
+            proposals.push((id, command));
+        }
+        if !proposals.is_empty() {
+            self.step(Input::Propose(proposals));
+        }
+        for id in reads {
+            self.step(Input::Read(id));
+        }
+        for (id, to) in transfers {
+            self.step(Input::Transfer(id, to));
+        }
+        for (id, change) in changes {
+            self.step(Input::ChangeMembership(id, change));
+        }
+    }
+}
