@@ -26,7 +26,7 @@ use crate::scenario::{
     FaultKind, MAX_RUN_MS, Scenario, ScriptedOperation, Settings, Unsynced, WorkloadKind,
 };
 use crate::verify::stopwatch;
-use crate::workload::{Actor, Operator, SharedRecorder, SharedScript, Task};
+use crate::workload::{Actor, Book, Operator, SharedRecorder, SharedScript, Task};
 
 /// Where servers listen, in the simulated network.
 const PORT: u16 = 7000;
@@ -648,15 +648,19 @@ fn actor(
 ) -> Actor {
     let host = format!("c{number}");
     let seams = client_seams(scenario, &host, u64::MAX - 1 - number, link_faults);
+    let draw = Stream::derive(scenario.seed, "client", number);
+    let workload = scenario.workload.clone();
     Actor {
-        number,
-        workload: scenario.workload.clone(),
+        book: Book::new(
+            number,
+            workload,
+            draw,
+            Rc::clone(recorder),
+            Rc::clone(script),
+        ),
         servers: servers_of(scenario),
         seams,
-        draw: Stream::derive(scenario.seed, "client", number),
         draw_server: Stream::derive(scenario.seed, "client.server", number),
-        recorder: Rc::clone(recorder),
-        script: Rc::clone(script),
         until: Duration::from_millis(scenario.clients_until_ms),
     }
 }

@@ -201,7 +201,8 @@ impl Client {
         }
     }
 
-    async fn execute(&mut self, operation: Operation) -> Outcome<Reply> {
+    /// Carries out an operation once, in a session that is opened if need be.
+    pub async fn execute(&mut self, operation: Operation) -> Outcome<Reply> {
         let mut attempts = self.attempts();
         let session = match self.session {
             Some(session) => session,
