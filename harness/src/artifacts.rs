@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cli::CliError;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Tier};
 use crate::sim::story::story;
 use crate::sim::{Run, RunOptions, run};
 
@@ -23,12 +23,16 @@ pub fn is_history(path: &Path) -> bool {
         && !name.is_some_and(|name| NOT_HISTORIES.contains(&name))
 }
 
-/// Saves a failing run as `DIR/seed-N/`. Returns the folder.
+/// Saves a failing run as `DIR/seed-N/`, or `DIR/bare-seed-N/`. Returns the folder.
 ///
 /// # Errors
 /// If the folder can't be written.
 pub fn save_failure(dir: &Path, scenario: &Scenario, failed: &Run) -> Result<PathBuf, CliError> {
-    let folder = dir.join(format!("seed-{}", scenario.seed));
+    let name = match scenario.tier {
+        Tier::Full => format!("seed-{}", scenario.seed),
+        Tier::Bare => format!("bare-seed-{}", scenario.seed),
+    };
+    let folder = dir.join(name);
     save_run(&folder, scenario, failed)?;
     Ok(folder)
 }

@@ -26,6 +26,9 @@ pub const MAX_RUN_MS: u64 = 3_600_000;
 pub struct Scenario {
     /// [`SCENARIO_VERSION`].
     pub plumb_scenario: u32,
+    /// In which world it happens.
+    #[serde(default)]
+    pub tier: Tier,
     /// Seeds what is left to chance within the run: latencies, timeouts, client choices.
     pub seed: u64,
     /// How many servers, named n1, n2, ….
@@ -46,6 +49,19 @@ pub struct Scenario {
     /// The run's end: by now all members must agree; one that is behind gets a minute more, since the
     /// smallest snapshot pieces over the slowest links take their time.
     pub end_at_ms: u64,
+}
+
+/// A world for a scenario.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// The shipped server with its log and framing, on turmoil.
+    #[default]
+    Full,
+    /// Bare replicas on a queue of events: no log code, no framing, many more seeds.
+    Bare,
 }
 
 /// What clients do.

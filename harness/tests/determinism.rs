@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use plumb_harness::nemesis::{Length, generate};
+use plumb_harness::scenario::Tier;
 use plumb_harness::sim::{self, RunOptions};
 
 fn run(seed: u64, folder: &Path) -> (Vec<u8>, Vec<u8>) {
@@ -47,7 +48,13 @@ fn a_seed_gives_the_same_trace_and_history_in_two_processes() {
 /// else a sweep finds what no replay finds again.
 #[test]
 fn a_run_does_not_depend_on_the_runs_before_it_and_beside_it() {
-    let trace = |seed| sim::run(&generate(seed, Length::SHORT), RunOptions { trace: true }).trace;
+    let trace = |seed| {
+        sim::run(
+            &generate(seed, Length::SHORT, Tier::Full),
+            RunOptions { trace: true },
+        )
+        .trace
+    };
     let seeds = [0, 4, 7];
     let alone: Vec<String> = seeds.iter().map(|seed| trace(*seed)).collect();
     std::thread::scope(|scope| {
@@ -66,7 +73,7 @@ fn a_run_does_not_depend_on_the_runs_before_it_and_beside_it() {
 #[test]
 fn the_script_of_a_run_is_the_run() {
     for seed in [3, 6, 9] {
-        let mut scenario = generate(seed, Length::SHORT);
+        let mut scenario = generate(seed, Length::SHORT, Tier::Full);
         let drawn = sim::run(&scenario, RunOptions { trace: true });
         scenario.workload.script = Some(drawn.script.clone());
         let scripted = sim::run(&scenario, RunOptions { trace: true });

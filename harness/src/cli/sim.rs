@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{CliError, Exit, files, interrupt, progress};
 use crate::artifacts::{create_folder, replay_command, save_failure, save_run};
 use crate::nemesis::{Length, generate};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Tier};
 use crate::sim::shrink::{Shrunk, shrink};
 use crate::sim::sweep::{Plan, Summary, sweep};
 use crate::sim::{Run, RunOptions, run};
@@ -33,7 +33,8 @@ enum SimCommand {
     /// Runs many seeds on all cores.
     #[command(
         after_help = "Examples:\n  plumb sim sweep --seeds 1000\n  plumb sim sweep --start \
-                            5000 --seeds 200 --keep-going --json sweep.json"
+                            5000 --seeds 200 --keep-going --json sweep.json\n  plumb sim \
+                            sweep --tier bare --seeds 20000"
     )]
     Sweep(SweepArgs),
     /// Makes a failing scenario as small as can be, and tells its story.
@@ -68,6 +69,23 @@ impl From<LengthArg> for Length {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TierArg {
+    /// The shipped server with its log and framing, on turmoil.
+    Full,
+    /// Bare replicas on a queue of events: some fifty times the seeds.
+    Bare,
+}
+
+impl From<TierArg> for Tier {
+    fn from(tier: TierArg) -> Tier {
+        match tier {
+            TierArg::Full => Tier::Full,
+            TierArg::Bare => Tier::Bare,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 struct ScenarioArgs {
     /// The seed.
@@ -76,6 +94,15 @@ struct ScenarioArgs {
     /// How long the run is.
     #[arg(long, value_enum, default_value = "short")]
     length: LengthArg,
+    /// In which world.
+    #[arg(long, value_enum, default_value = "full")]
+    tier: TierArg,
+}
+
+impl ScenarioArgs {
+    fn generate(&self) -> Scenario {
+        generate(self.seed, self.length.into(), self.tier.into())
+    }
 }
 
 /// Where to put what was seen; `-` is standard output.
@@ -137,6 +164,9 @@ struct SweepArgs {
     /// How long each run is.
     #[arg(long, value_enum, default_value = "short")]
     length: LengthArg,
+    /// In which world.
+    #[arg(long, value_enum, default_value = "full")]
+    tier: TierArg,
     /// Go on after a failure.
     #[arg(long)]
     keep_going: bool,
@@ -159,14 +189,14 @@ pub fn run_command(args: &SimArgs) -> Result<Exit, CliError> {
         SimCommand::Replay(args) => replay(args),
         SimCommand::Shrink(args) => shrink_one(args),
         SimCommand::Scenario(args) => {
-            print!("{}", generate(args.seed, args.length.into()).to_json());
+            print!("{}", args.generate().to_json());
             Ok(Exit::Holds)
         }
     }
 }
 
 fn one(args: &RunArgs) -> Result<Exit, CliError> {
-    let scenario = generate(args.scenario.seed, args.scenario.length.into());
+    let scenario = args.scenario.generate();
     let result = run(
         &scenario,
         RunOptions {
@@ -286,6 +316,7 @@ fn many(args: &SweepArgs) -> Result<Exit, CliError> {
     let plan = Plan {
         seeds: args.start..end,
         length: args.length.into(),
+        tier: args.tier.into(),
         jobs: args.jobs.unwrap_or_else(all_cores),
         stop_at_failure: !args.keep_going,
     };
@@ -385,8 +416,14 @@ fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
     } else {
         ""
     };
+    let tier = match plan.tier {
+        Tier::Full => "",
+        Tier::Bare => " --tier bare",
+    };
     for seed in &summary.undecided {
-        words.push_str(&format!("undecided  plumb sim run --seed {seed}{length}\n"));
+        words.push_str(&format!(
+            "undecided  plumb sim run --seed {seed}{length}{tier}\n"
+        ));
     }
     words
 }
@@ -397,6 +434,7 @@ pub fn summary_json(plan: &Plan, summary: &Summary) -> serde_json::Value {
     let [ok, fail, info] = summary.operations;
     json!({
         "plumb_sweep": 1,
+        "tier": plan.tier,
         "seeds": { "start": plan.seeds.start, "end": plan.seeds.end, "run": summary.runs },
         "failed": summary.failures.iter().map(|failure| failure.seed).collect::<Vec<_>>(),
         "undecided": summary.undecided,

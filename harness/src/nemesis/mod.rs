@@ -2,7 +2,7 @@
 //! at all (swarm testing, Groce et al. 2012) and when they strike.
 
 use crate::scenario::{
-    Fault, FaultKind, SCENARIO_VERSION, Scenario, Settings, Target, Unsynced, Workload,
+    Fault, FaultKind, SCENARIO_VERSION, Scenario, Settings, Target, Tier, Unsynced, Workload,
     WorkloadKind,
 };
 use crate::sim::seams::random::Stream;
@@ -35,7 +35,7 @@ pub const LIVE_WITHIN_MS: u64 = 4_000;
 
 /// The scenario of a seed.
 #[must_use]
-pub fn generate(seed: u64, length: Length) -> Scenario {
+pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
     let mut draw = Stream::derive(seed, "scenario", 0);
     let servers = if draw.chance(0.6) { 3 } else { 5 };
     let kind = if draw.chance(0.7) {
@@ -63,6 +63,7 @@ pub fn generate(seed: u64, length: Length) -> Scenario {
     let end_at_ms = heal_at_ms + length.healed_ms;
     Scenario {
         plumb_scenario: SCENARIO_VERSION,
+        tier,
         seed,
         servers,
         workload,
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn every_seed_draws_a_scenario_that_can_be_run_and_survives_its_file() {
         for seed in 0..2_000 {
-            let scenario = generate(seed, Length::SHORT);
+            let scenario = generate(seed, Length::SHORT, Tier::Full);
             assert_eq!(scenario.check(), Ok(()), "seed {seed}");
             assert_eq!(
                 serde_json::from_str::<Scenario>(&scenario.to_json()).unwrap(),
@@ -232,7 +233,9 @@ mod tests {
 
     #[test]
     fn the_swarm_draws_every_kind_and_sometimes_none() {
-        let all: Vec<Scenario> = (0..200).map(|seed| generate(seed, Length::SHORT)).collect();
+        let all: Vec<Scenario> = (0..200)
+            .map(|seed| generate(seed, Length::SHORT, Tier::Full))
+            .collect();
         let any = |test: fn(&FaultKind) -> bool| {
             all.iter()
                 .flat_map(|s| &s.faults)

@@ -1,7 +1,12 @@
-//! The simulated world: the shipped server on turmoil's network and time, with faults of our own
-//! where turmoil has none. `run` takes a scenario and gives back everything that was seen.
+//! The simulated worlds: the shipped server on turmoil's network and time with faults of our own where
+//! turmoil has none, and bare replicas on a queue of events, for many more seeds. `run` takes a scenario
+//! and gives back everything that was seen.
 
+mod bare;
+mod cluster;
+mod course;
 mod faults;
+mod full;
 pub mod lanes;
 mod panics;
 pub mod run;

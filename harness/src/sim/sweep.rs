@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::invariants::{Coverage, Violation};
 use crate::nemesis::{Length, generate};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Tier};
 
 use super::run::{Run, RunOptions, run};
 
@@ -79,6 +79,8 @@ pub struct Plan {
     pub seeds: Range<u64>,
     /// How long each run is.
     pub length: Length,
+    /// In which world.
+    pub tier: Tier,
     /// How many at a time.
     pub jobs: usize,
     /// Start no further seed after a failure.
@@ -105,7 +107,7 @@ pub fn sweep(
                     if seed >= plan.seeds.end {
                         return;
                     }
-                    let scenario = generate(seed, plan.length);
+                    let scenario = generate(seed, plan.length, plan.tier);
                     let run = run(&scenario, RunOptions::default());
                     if plan.stop_at_failure && run.violation.is_some() {
                         failed.store(true, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! The one observer of all servers of a run: keeps the trace and asks the judge.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plumb_raft::core::{Effects, Input, Node};
@@ -23,27 +24,59 @@ pub struct Watched {
 
 /// A handle; clones watch the same run.
 #[derive(Clone, Debug)]
-pub struct Watch(Arc<Mutex<Watched>>);
+pub struct Watch {
+    watched: Arc<Mutex<Watched>>,
+    now: Now,
+}
+
+/// Where the time is read.
+#[derive(Clone, Debug)]
+enum Now {
+    Turmoil,
+    /// The world keeps it here, in nanoseconds.
+    Kept(Arc<AtomicU64>),
+}
 
 impl Watch {
-    /// Nothing seen yet.
+    /// For the full tier; nothing seen yet.
     #[must_use]
-    pub fn new(recording: bool) -> Watch {
+    pub fn of_turmoil(recording: bool) -> Watch {
+        Watch::new(recording, Now::Turmoil)
+    }
+
+    /// For the bare tier, with the place where its world keeps the time in nanoseconds.
+    #[must_use]
+    pub fn of_events(recording: bool) -> (Watch, Arc<AtomicU64>) {
+        let now = Arc::new(AtomicU64::new(0));
+        (Watch::new(recording, Now::Kept(Arc::clone(&now))), now)
+    }
+
+    fn new(recording: bool, now: Now) -> Watch {
         let watched = Watched {
             judge: Judge::default(),
             trace: Trace::new(recording),
             lanes: Lanes::new(recording),
         };
-        Watch(Arc::new(Mutex::new(watched)))
+        Watch {
+            watched: Arc::new(Mutex::new(watched)),
+            now,
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        match &self.now {
+            Now::Turmoil => now_ns(),
+            Now::Kept(now) => now.load(Ordering::Relaxed),
+        }
     }
 
     /// What has been seen, also after a panic within a step: that is when it is wanted most.
     pub fn lock(&self) -> MutexGuard<'_, Watched> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Simulated time in nanoseconds, within a host.
+/// Simulated time in nanoseconds, within a host of turmoil.
 #[must_use]
 pub fn now_ns() -> u64 {
     let now = turmoil::sim_elapsed().unwrap_or_default();
@@ -53,21 +86,21 @@ pub fn now_ns() -> u64 {
 impl Observer for Watch {
     fn recovered(&self, node: &Node, report: &RecoveryReport) {
         let mut watched = self.lock();
-        watched.trace.recovered(now_ns(), node, report);
-        watched.lanes.recovered(now_ns(), node);
-        watched.judge.recovered(now_ns(), node, report);
+        watched.trace.recovered(self.now_ns(), node, report);
+        watched.lanes.recovered(self.now_ns(), node);
+        watched.judge.recovered(self.now_ns(), node, report);
     }
 
     fn before_step(&self, node: &Node, input: &Input) {
         let mut watched = self.lock();
-        watched.trace.before_step(now_ns(), node, input);
+        watched.trace.before_step(self.now_ns(), node, input);
         watched.judge.before_step(node, input);
     }
 
     fn after_step(&self, node: &Node, effects: &Effects) {
         let mut watched = self.lock();
-        watched.trace.after_step(now_ns(), node, effects);
-        watched.lanes.after_step(now_ns(), node, effects);
-        watched.judge.after_step(now_ns(), node, effects);
+        watched.trace.after_step(self.now_ns(), node, effects);
+        watched.lanes.after_step(self.now_ns(), node, effects);
+        watched.judge.after_step(self.now_ns(), node, effects);
     }
 }

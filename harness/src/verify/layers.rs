@@ -12,7 +12,7 @@ use super::{Finding, Layer, Order, Verdict, stopwatch};
 use crate::artifacts::replay_command;
 use crate::cli::sim::{shrink_and_save, sweep_and_save, words_of};
 use crate::cli::{CliError, progress};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Tier};
 use crate::sim::sweep::{Failure, Plan, Summary};
 
 /// A layer's work; one command may fill several rows of the table.
@@ -216,6 +216,7 @@ fn simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> 
     let plan = Plan {
         seeds: order.first_seed..end,
         length: order.profile.length,
+        tier: Tier::Full,
         jobs: order.jobs,
         stop_at_failure: true,
     };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use plumb_harness::artifacts::save_failure;
 use plumb_harness::nemesis::{Length, generate};
-use plumb_harness::scenario::WorkloadKind;
+use plumb_harness::scenario::{Tier, WorkloadKind};
 use plumb_harness::sim::{Run, RunOptions, run};
 use plumb_histories::{Builder, History, Kind, Line, Value};
 
@@ -24,7 +24,7 @@ pub fn folder(name: &str) -> PathBuf {
 /// failing run is. Returns its folder.
 pub fn stale_read(into: &Path) -> PathBuf {
     // Which workload a seed draws changes whenever the swarm learns something.
-    let mut scenario = generate(7, Length::SHORT);
+    let mut scenario = generate(7, Length::SHORT, Tier::Full);
     scenario.workload.kind = WorkloadKind::Register;
     let seen = run(&scenario, RunOptions { trace: true });
     let failed = Run {

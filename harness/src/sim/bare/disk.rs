@@ -1,0 +1,97 @@
+//! A disk of batches: writes become durable a group at a time, as the shipped log's do; a crash loses the
+//! rest, or leaves any first part of the group that was being written.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use plumb_raft::core::{Batch, PersistSeq, Remembered, Write};
+use plumb_raft::types::LogIndex;
+
+use crate::scenario::Unsynced;
+use crate::sim::seams::random::Stream;
+
+/// One server's disk.
+#[derive(Debug)]
+pub(super) struct Disk {
+    durable: Remembered,
+    waiting: Vec<Batch>,
+    syncing: Vec<Batch>,
+    delay: RangeInclusive<Duration>,
+    draw: Stream,
+}
+
+impl Disk {
+    pub(super) fn new(seed: u64, id: u64, (least, most): (u64, u64)) -> Disk {
+        Disk {
+            durable: Remembered::default(),
+            waiting: Vec::new(),
+            syncing: Vec::new(),
+            delay: Duration::from_micros(least)..=Duration::from_micros(most),
+            draw: Stream::derive(seed, "disk", id),
+        }
+    }
+
+    pub(super) fn submit(&mut self, batch: Batch) {
+        self.waiting.push(batch);
+    }
+
+    /// Starts to write what waits; how long that takes, if there is something and the disk is free.
+    pub(super) fn begin(&mut self) -> Option<Duration> {
+        if !self.syncing.is_empty() || self.waiting.is_empty() {
+            return None;
+        }
+        std::mem::swap(&mut self.syncing, &mut self.waiting);
+        Some(self.draw.range_duration(&self.delay))
+    }
+
+    /// What was being written is durable: up to which batch.
+    ///
+    /// # Panics
+    /// If nothing was being written.
+    pub(super) fn end(&mut self) -> PersistSeq {
+        let last = self.syncing.last().expect("a sync ends after it began");
+        let last = last.seq;
+        for batch in std::mem::take(&mut self.syncing) {
+            for write in batch.writes {
+                apply(&mut self.durable, write);
+            }
+        }
+        last
+    }
+
+    /// Power is gone.
+    pub(super) fn crash(&mut self, unsynced: Unsynced, draw: &mut Stream) {
+        self.waiting.clear();
+        let group = std::mem::take(&mut self.syncing);
+        let writes: Vec<Write> = group.into_iter().flat_map(|batch| batch.writes).collect();
+        let kept = match unsynced {
+            Unsynced::Lost => 0,
+            Unsynced::Torn => draw.index(writes.len() + 1),
+            Unsynced::Kept => writes.len(),
+        };
+        for write in writes.into_iter().take(kept) {
+            apply(&mut self.durable, write);
+        }
+    }
+
+    /// What a server that starts finds.
+    pub(super) fn remembered(&self) -> Remembered {
+        self.durable.clone()
+    }
+}
+
+fn apply(durable: &mut Remembered, write: Write) {
+    let position = |base: LogIndex, index: LogIndex| index.0.saturating_sub(base.0 + 1) as usize;
+    let base = durable.base.0;
+    match write {
+        Write::HardState(hard_state) => durable.hard_state = hard_state,
+        Write::Truncate(from) => durable.entries.truncate(position(base, from)),
+        Write::Append(entries) => durable.entries.extend(entries),
+        Write::Snapshot { snapshot, base } => {
+            let dropped = position(durable.base.0, base.0.next());
+            durable.entries.drain(..dropped.min(durable.entries.len()));
+            durable.base = base;
+            durable.snapshot = Some(snapshot);
+        }
+    }
+}

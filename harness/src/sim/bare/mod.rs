@@ -1,0 +1,135 @@
+//! The bare tier's world: replicas (the shipped core, state machine and session table) on a queue of
+//! events, with a disk of batches and a network of messages. No tokio, no framing, no log code: those are
+//! the full tier's. What it gives up in reach it makes up in seeds.
+
+mod caller;
+mod client;
+mod disk;
+mod network;
+mod operator;
+mod queue;
+mod server;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::course::World;
+use super::run::Books;
+use super::seams::network::LinkFault;
+use super::seams::random::Stream;
+use super::watch::Watch;
+use crate::scenario::{Scenario, Unsynced};
+use caller::Ticket;
+use client::Client;
+use network::Network;
+use operator::Operator;
+use queue::{Event, Queue};
+use server::Server;
+
+/// The world.
+pub(super) struct Bare {
+    seed: u64,
+    queue: Queue,
+    /// What observers take for the time, in nanoseconds.
+    seen_now: Arc<AtomicU64>,
+    network: Network,
+    /// Server n1 comes first.
+    servers: Vec<Server>,
+    clients: Vec<Client>,
+    operator: Operator,
+}
+
+impl Bare {
+    pub(super) fn new(
+        scenario: &Scenario,
+        seen_now: Arc<AtomicU64>,
+        watch: &Watch,
+        books: &Books,
+    ) -> Bare {
+        let mut world = Bare {
+            seed: scenario.seed,
+            queue: Queue::default(),
+            seen_now,
+            network: Network::new(scenario),
+            servers: (1..=scenario.servers)
+                .map(|id| Server::new(scenario, id, watch))
+                .collect(),
+            clients: (0..scenario.workload.clients)
+                .map(|number| Client::new(scenario, number, books))
+                .collect(),
+            operator: Operator::new(scenario),
+        };
+        for server in &mut world.servers {
+            server.start(&mut world.queue, &mut world.network);
+        }
+        for client in &mut world.clients {
+            client.start(&mut world.queue);
+        }
+        world.operator.start(&mut world.queue);
+        world
+    }
+
+    fn happen(&mut self, event: Event) {
+        let (queue, network) = (&mut self.queue, &mut self.network);
+        match event {
+            Event::Deliver(envelope) => {
+                if let Some(envelope) = network.deliver(*envelope) {
+                    let to = envelope.to.0 as usize - 1;
+                    self.servers[to].receive(envelope, queue, network);
+                }
+            }
+            Event::Wake { server } => self.servers[server].wake(queue, network),
+            Event::Synced { server, life } => self.servers[server].synced(life, queue, network),
+            Event::Call {
+                server,
+                ticket,
+                body,
+            } => self.servers[server].call(ticket, *body, queue, network),
+            Event::Answer { ticket, body } => match ticket.caller {
+                Ticket::OPERATOR => self
+                    .operator
+                    .answer(ticket, body.map(|b| *b), queue, network),
+                client => self.clients[client].answer(ticket, body.map(|b| *b), queue, network),
+            },
+            Event::Patience { caller, number } => match caller {
+                Ticket::OPERATOR => self.operator.wake(number, queue, network),
+                client => self.clients[client].wake(number, queue, network),
+            },
+        }
+    }
+}
+
+impl World for Bare {
+    fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.queue.now_ns())
+    }
+
+    fn step(&mut self, to: Duration) -> Result<(), String> {
+        let to_ns = u64::try_from(to.as_nanos()).unwrap_or(u64::MAX);
+        let Some(event) = self.queue.pop(to_ns) else {
+            return Ok(());
+        };
+        self.seen_now.store(self.queue.now_ns(), Ordering::Relaxed);
+        // An assertion of the core is a finding. The world is not used after one.
+        catch_unwind(AssertUnwindSafe(|| self.happen(event)))
+            .map_err(|_| "a replica panicked".to_owned())
+    }
+
+    fn set_link(&mut self, from: u64, to: u64, fault: LinkFault) {
+        self.network.set(from, to, fault);
+    }
+
+    fn crash(&mut self, id: u64, unsynced: Unsynced) {
+        // Drawn by the moment, not by the fault's number: removing another fault changes nothing.
+        let at_ms = self.queue.now_ns() / 1_000_000;
+        let mut draw = Stream::derive(self.seed, "crash", at_ms << 8 | id);
+        self.servers[id as usize - 1].crash(unsynced, &mut draw);
+    }
+
+    fn restart(&mut self, id: u64) {
+        self.seen_now.store(self.queue.now_ns(), Ordering::Relaxed);
+        self.servers[id as usize - 1].start(&mut self.queue, &mut self.network);
+    }
+}

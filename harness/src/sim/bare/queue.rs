@@ -1,0 +1,125 @@
+//! What will happen, in the order of time; what is due at the same moment happens in the order in which it
+//! was planned.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use plumb_raft::core::Envelope;
+use plumb_raft::net::protocol::{RequestBody, ResponseBody};
+
+use super::caller::Ticket;
+
+/// One thing that happens.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A message arrives, unless the network has something against it.
+    Deliver(Box<Envelope>),
+    /// A timer of a server may be due.
+    Wake { server: usize },
+    /// A server's disk has finished a sync.
+    Synced { server: usize, life: u64 },
+    /// A call reaches a server.
+    Call {
+        server: usize,
+        ticket: Ticket,
+        body: Box<RequestBody>,
+    },
+    /// An answer reaches its caller, or the news that nobody is there.
+    Answer {
+        ticket: Ticket,
+        body: Option<Box<ResponseBody>>,
+    },
+    /// A caller has waited long enough.
+    Patience { caller: usize, number: u64 },
+}
+
+/// An event and its place.
+struct Planned {
+    at_ns: u64,
+    number: u64,
+    event: Event,
+}
+
+impl PartialEq for Planned {
+    fn eq(&self, other: &Planned) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Planned {}
+
+impl PartialOrd for Planned {
+    fn partial_cmp(&self, other: &Planned) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Planned {
+    fn cmp(&self, other: &Planned) -> std::cmp::Ordering {
+        (self.at_ns, self.number).cmp(&(other.at_ns, other.number))
+    }
+}
+
+/// The queue, and with it the time.
+#[derive(Default)]
+pub(super) struct Queue {
+    planned: BinaryHeap<Reverse<Planned>>,
+    count: u64,
+    now_ns: u64,
+}
+
+impl Queue {
+    pub(super) fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// Plans an event for a moment, or for now if that has passed.
+    pub(super) fn at(&mut self, at_ns: u64, event: Event) {
+        self.count += 1;
+        self.planned.push(Reverse(Planned {
+            at_ns: at_ns.max(self.now_ns),
+            number: self.count,
+            event,
+        }));
+    }
+
+    /// Plans an event for a while from now.
+    pub(super) fn after(&mut self, ns: u64, event: Event) {
+        self.at(self.now_ns + ns, event);
+    }
+
+    /// The next event, and its moment becomes now; or `to_ns` does, if nothing is due before.
+    pub(super) fn pop(&mut self, to_ns: u64) -> Option<Event> {
+        match self.planned.peek() {
+            Some(Reverse(next)) if next.at_ns < to_ns => {
+                let Reverse(next) = self.planned.pop()?;
+                self.now_ns = next.at_ns;
+                Some(next.event)
+            }
+            _ => {
+                self.now_ns = to_ns;
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_in_the_order_of_time_then_of_planning_and_time_goes_no_further_than_asked() {
+        let mut queue = Queue::default();
+        for (at_ns, server) in [(30, 0), (10, 1), (10, 2), (5, 3)] {
+            queue.at(at_ns, Event::Wake { server });
+        }
+        let mut order = Vec::new();
+        while let Some(Event::Wake { server }) = queue.pop(20) {
+            order.push((queue.now_ns(), server));
+        }
+        assert_eq!(order, [(5, 3), (10, 1), (10, 2)]);
+        assert_eq!(queue.now_ns(), 20);
+        assert!(queue.pop(31).is_some());
+    }
+}

@@ -1,0 +1,219 @@
+//! A server: a replica with its timers on a clock that drifts, its disk, and its lives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plumb_raft::core::{CoreConfig, Envelope, Input, Node, Timer};
+use plumb_raft::net::protocol::RequestBody;
+use plumb_raft::server::{Observer, Replica};
+use plumb_raft::storage::RecoveryReport;
+use plumb_raft::types::NodeId;
+
+use super::caller::Ticket;
+use super::disk::Disk;
+use super::network::Network;
+use super::queue::{Event, Queue};
+use crate::scenario::{Scenario, Unsynced};
+use crate::sim::cluster::core_config;
+use crate::sim::seams::random::Stream;
+use crate::sim::watch::Watch;
+
+/// When each timer fires next, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Timers {
+    election: Option<u64>,
+    heartbeat: Option<u64>,
+    stickiness: Option<u64>,
+}
+
+/// One server.
+pub(super) struct Server {
+    seed: u64,
+    /// Its place among all.
+    place: usize,
+    config: CoreConfig,
+    snapshot_every: u64,
+    /// `None` while it is down.
+    replica: Option<Replica<Ticket>>,
+    disk: Disk,
+    timers: Timers,
+    /// When it is going to look at its timers next: always by the earliest of them.
+    wakes_ns: Option<u64>,
+    life: u64,
+    timeouts: Stream,
+    /// Parts per million by which its clock is fast.
+    ppm: i64,
+    election_us: (u64, u64),
+    heartbeat_us: u64,
+    watch: Watch,
+}
+
+impl Server {
+    pub(super) fn new(scenario: &Scenario, id: u64, watch: &Watch) -> Server {
+        let settings = &scenario.settings;
+        let place = id as usize - 1;
+        Server {
+            seed: scenario.seed,
+            place,
+            config: core_config(scenario, NodeId(id)),
+            snapshot_every: settings.snapshot_every,
+            replica: None,
+            disk: Disk::new(scenario.seed, id, settings.sync_us),
+            timers: Timers::default(),
+            wakes_ns: None,
+            life: 0,
+            timeouts: Stream::derive(scenario.seed, "server", id << 32),
+            ppm: i64::from(settings.clock_ppm[place]),
+            election_us: (settings.election_ms.0 * 1000, settings.election_ms.1 * 1000),
+            heartbeat_us: settings.heartbeat_ms * 1000,
+            watch: watch.clone(),
+        }
+    }
+
+    /// Starts it with what its disk remembers.
+    pub(super) fn start(&mut self, queue: &mut Queue, network: &mut Network) {
+        self.life += 1;
+        let id = self.config.id.0;
+        self.timeouts = Stream::derive(self.seed, "server", id << 32 | self.life);
+        let (node, started) = Node::recover(self.config.clone(), self.disk.remembered());
+        self.watch.recovered(&node, &RecoveryReport::default());
+        let observer = Arc::new(self.watch.clone());
+        self.replica = Some(Replica::new(node, started, observer, self.snapshot_every));
+        self.carry_out(queue, network);
+    }
+
+    /// It loses its memory, and of its disk what `unsynced` says.
+    pub(super) fn crash(&mut self, unsynced: Unsynced, draw: &mut Stream) {
+        self.replica = None;
+        self.timers = Timers::default();
+        self.disk.crash(unsynced, draw);
+    }
+
+    pub(super) fn receive(&mut self, envelope: Envelope, queue: &mut Queue, network: &mut Network) {
+        self.step(Input::Receive(envelope), queue, network);
+    }
+
+    /// Fires what is due.
+    pub(super) fn wake(&mut self, queue: &mut Queue, network: &mut Network) {
+        let now_ns = queue.now_ns();
+        if self.wakes_ns.is_some_and(|at_ns| at_ns <= now_ns) {
+            self.wakes_ns = None;
+        }
+        while let Some(timer) = self.take_due(now_ns) {
+            self.step(Input::TimerFired(timer), queue, network);
+        }
+        self.plan_to_wake(queue);
+    }
+
+    /// The disk has finished a sync, unless it was in an earlier life.
+    pub(super) fn synced(&mut self, life: u64, queue: &mut Queue, network: &mut Network) {
+        if life == self.life && self.replica.is_some() {
+            let seq = self.disk.end();
+            self.step(Input::Persisted(seq), queue, network);
+        }
+    }
+
+    pub(super) fn call(
+        &mut self,
+        ticket: Ticket,
+        body: RequestBody,
+        queue: &mut Queue,
+        network: &mut Network,
+    ) {
+        match &mut self.replica {
+            Some(replica) => {
+                replica.call([(body, ticket)]);
+                replica.take_snapshot();
+                self.carry_out(queue, network);
+            }
+            None => {
+                let way_ns = network.caller_way_ns();
+                queue.after(way_ns, Event::Answer { ticket, body: None });
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input, queue: &mut Queue, network: &mut Network) {
+        let Some(replica) = &mut self.replica else {
+            return;
+        };
+        replica.step(input);
+        replica.take_snapshot();
+        self.carry_out(queue, network);
+    }
+
+    fn carry_out(&mut self, queue: &mut Queue, network: &mut Network) {
+        let Some(replica) = &mut self.replica else {
+            return;
+        };
+        let work = replica.take_work();
+        for batch in work.persist {
+            self.disk.submit(batch);
+        }
+        if let Some(delay) = self.disk.begin() {
+            let (server, life) = (self.place, self.life);
+            let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+            queue.after(delay_ns, Event::Synced { server, life });
+        }
+        for envelope in work.send {
+            network.send(envelope, queue);
+        }
+        for timer in work.timers {
+            self.set(timer, queue.now_ns());
+        }
+        for (ticket, body) in work.responses {
+            let way_ns = network.caller_way_ns();
+            let body = Some(Box::new(body));
+            queue.after(way_ns, Event::Answer { ticket, body });
+        }
+        self.plan_to_wake(queue);
+    }
+
+    fn set(&mut self, timer: Timer, now_ns: u64) {
+        let (least, most) = self.election_us;
+        let (which, us) = match timer {
+            Timer::Election => {
+                let spread = self.timeouts.below((most - least).max(1));
+                (&mut self.timers.election, least + spread)
+            }
+            Timer::Heartbeat => (&mut self.timers.heartbeat, self.heartbeat_us),
+            Timer::Stickiness => (&mut self.timers.stickiness, least),
+        };
+        // So long by its own clock, which is so much too fast.
+        let ns = Duration::from_micros(us).as_nanos() as i64 * 1_000_000 / (1_000_000 + self.ppm);
+        *which = Some(now_ns + ns as u64);
+    }
+
+    fn take_due(&mut self, now_ns: u64) -> Option<Timer> {
+        let due = |at: &mut Option<u64>| at.take_if(|at| *at <= now_ns).is_some();
+        if due(&mut self.timers.heartbeat) {
+            Some(Timer::Heartbeat)
+        } else if due(&mut self.timers.stickiness) {
+            Some(Timer::Stickiness)
+        } else if due(&mut self.timers.election) {
+            Some(Timer::Election)
+        } else {
+            None
+        }
+    }
+
+    fn plan_to_wake(&mut self, queue: &mut Queue) {
+        let Timers {
+            election,
+            heartbeat,
+            stickiness,
+        } = self.timers;
+        let Some(due_ns) = [election, heartbeat, stickiness]
+            .into_iter()
+            .flatten()
+            .min()
+        else {
+            return;
+        };
+        if self.wakes_ns.is_none_or(|at_ns| due_ns < at_ns) {
+            self.wakes_ns = Some(due_ns);
+            let server = self.place;
+            queue.at(due_ns, Event::Wake { server });
+        }
+    }
+}

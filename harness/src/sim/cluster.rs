@@ -1,0 +1,47 @@
+//! What a scenario says of its servers and its operator, for whichever world they live in.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use plumb_raft::core::CoreConfig;
+use plumb_raft::types::NodeId;
+
+use crate::scenario::{FaultKind, Scenario};
+use crate::workload::Task;
+
+/// A server's core settings.
+pub(super) fn core_config(scenario: &Scenario, id: NodeId) -> CoreConfig {
+    let settings = &scenario.settings;
+    let voters = if id.0 <= settings.first_voters {
+        (1..=settings.first_voters).map(NodeId).collect()
+    } else {
+        BTreeSet::new()
+    };
+    let mut core = CoreConfig::new(id, voters);
+    core.max_entries_per_append = settings.max_entries_per_append;
+    core.retained_entries = settings.retained_entries;
+    core.snapshot_chunk_bytes = settings.snapshot_chunk_bytes;
+    core.pre_vote = settings.pre_vote;
+    core.check_quorum = settings.check_quorum;
+    core.stickiness = settings.stickiness;
+    core
+}
+
+/// What the schedule asks an operator to do and when, in order.
+pub(super) fn tasks(scenario: &Scenario) -> Vec<(Duration, Task)> {
+    let ids = |ids: &[u64]| ids.iter().copied().map(NodeId).collect();
+    scenario
+        .faults
+        .iter()
+        .filter_map(|fault| {
+            let task = match &fault.what {
+                FaultKind::Transfer { to } => Task::Transfer(NodeId(*to)),
+                FaultKind::Membership { voters, learners } => {
+                    Task::Membership(ids(voters), ids(learners))
+                }
+                _ => return None,
+            };
+            Some((Duration::from_millis(fault.at_ms), task))
+        })
+        .collect()
+}

@@ -1,0 +1,270 @@
+//! The course of a run, whatever the world is made of: lets time pass, strikes with faults, asks the
+//! judges. The worlds: [`full`](super::full), the shipped server on turmoil; [`bare`](super::bare),
+//! replicas on a queue of events.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use plumb_histories::Value;
+use plumb_raft::types::NodeId;
+
+use super::faults::{cut_pairs, describe, moments, resolve};
+use super::panics;
+use super::seams::network::{Flow, LinkFault};
+use super::watch::Watch;
+use crate::scenario::{FaultKind, Scenario, Unsynced};
+use crate::workload::SharedRecorder;
+
+const NS_PER_MS: u64 = 1_000_000;
+/// What was committed this long before the end must have reached every server at the end.
+const SETTLE_MS: u64 = 500;
+/// A server that is behind at the end gets this much longer: snapshots of some ten kilobytes, in pieces
+/// of 40 bytes, one after the other, over links of 15 ms.
+const CATCH_UP_MS: u64 = 60_000;
+
+/// What a course needs of its world.
+pub(super) trait World {
+    /// Simulated time since the beginning.
+    fn elapsed(&self) -> Duration;
+    /// Lets the next thing happen, or time pass, but no further than `to`.
+    ///
+    /// # Errors
+    /// What went wrong, if a part of the world itself failed.
+    fn step(&mut self, to: Duration) -> Result<(), String>;
+    /// How messages from one server to another fare from now on.
+    fn set_link(&mut self, from: u64, to: u64, fault: LinkFault);
+    /// A server loses its memory, and of its disk what `unsynced` says.
+    fn crash(&mut self, id: u64, unsynced: Unsynced);
+    /// A server that crashed starts again.
+    fn restart(&mut self, id: u64);
+}
+
+/// A scenario on its way.
+pub(super) struct Course<'a, W> {
+    scenario: &'a Scenario,
+    world: W,
+    watch: Watch,
+    recorder: SharedRecorder,
+    /// The pairs that each fault under way cuts, by the fault's number.
+    cuts: BTreeMap<usize, BTreeSet<(u64, u64)>>,
+    /// The servers that each fault under way holds down.
+    crashed: BTreeMap<usize, Vec<u64>>,
+    /// How many faults hold a server down at the moment.
+    down: BTreeMap<u64, u32>,
+    /// The noise of each fault under way.
+    noise: BTreeMap<usize, LinkFault>,
+}
+
+impl<'a, W: World> Course<'a, W> {
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        world: W,
+        watch: Watch,
+        recorder: SharedRecorder,
+    ) -> Course<'a, W> {
+        Course {
+            scenario,
+            world,
+            watch,
+            recorder,
+            cuts: BTreeMap::new(),
+            crashed: BTreeMap::new(),
+            down: BTreeMap::new(),
+            noise: BTreeMap::new(),
+        }
+    }
+
+    /// The world as the course left it.
+    pub(super) fn into_world(self) -> W {
+        self.world
+    }
+
+    /// Lets the scenario happen. Returns how long after healing the first entry committed.
+    pub(super) fn pass_time(&mut self, panics: &panics::Caught) -> Option<u64> {
+        let scenario = self.scenario;
+        for moment in moments(&scenario.faults) {
+            self.advance(moment.at_ms, panics);
+            if self.broken() {
+                return None;
+            }
+            self.strike(moment.fault, moment.begins);
+        }
+        self.advance(scenario.heal_at_ms, panics);
+        if scenario.live_within_ms == 0 {
+            self.advance(scenario.end_at_ms, panics);
+            return None;
+        }
+        let healed_ns = scenario.heal_at_ms * NS_PER_MS;
+        let mut live_after_ms = None;
+        let due_ms = scenario.heal_at_ms + scenario.live_within_ms;
+        for at_ms in scenario.heal_at_ms + 1..=due_ms {
+            self.advance(at_ms, panics);
+            if self.watch.lock().judge.last_commit_ns() > healed_ns {
+                live_after_ms = Some(at_ms - scenario.heal_at_ms);
+                break;
+            }
+        }
+        if live_after_ms.is_none() {
+            let within = scenario.live_within_ms;
+            self.rule(
+                "Liveness",
+                format!("nothing committed within {within} ms of healing"),
+            );
+        }
+        // What is committed shortly before the end may be on its way to some servers still.
+        self.advance(scenario.end_at_ms.saturating_sub(SETTLE_MS), panics);
+        let (due, _) = self.watch.lock().judge.progress();
+        self.advance(scenario.end_at_ms, panics);
+        // A server may be far behind, and its snapshot come in the smallest of pieces: as long as it
+        // gets there once the clients are silent, it was only slow.
+        let mut at_ms = scenario.end_at_ms;
+        while self.behind(due).is_some() && at_ms < scenario.end_at_ms + CATCH_UP_MS {
+            at_ms += 100;
+            self.advance(at_ms, panics);
+        }
+        self.converged(due);
+        live_after_ms
+    }
+
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.world.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn broken(&self) -> bool {
+        self.watch.lock().judge.violation().is_some()
+    }
+
+    fn rule(&self, property: &str, what: impl Into<String>) {
+        self.watch.lock().judge.rule(self.now_ns(), property, what);
+    }
+
+    /// Steps to a moment, unless a property breaks before.
+    fn advance(&mut self, to_ms: u64, panics: &panics::Caught) {
+        let to = Duration::from_millis(to_ms);
+        while self.world.elapsed() < to && !self.broken() {
+            let stepped = self.world.step(to);
+            // The message of an assertion says more than that a task has ended.
+            for message in panics.take() {
+                self.rule("Assertion", message);
+            }
+            if let Err(error) = stepped {
+                self.rule("Assertion", error);
+            }
+        }
+    }
+
+    /// A fault begins or ends.
+    fn strike(&mut self, number: usize, begins: bool) {
+        let fault = &self.scenario.faults[number];
+        let leader = self.watch.lock().judge.latest_leader().map_or(1, |id| id.0);
+        let verb = if begins { "begins" } else { "ends" };
+        let words = describe(&fault.what);
+        let now_ns = self.now_ns();
+        self.watch
+            .lock()
+            .trace
+            .note(now_ns, "****", &format!("{verb}: {words}"));
+        self.recorder
+            .borrow_mut()
+            .nemesis(now_ns, verb, Value::Str(words));
+        match &fault.what {
+            FaultKind::Crash { target, unsynced } if begins => {
+                self.crash(number, &[resolve(*target, leader)], *unsynced);
+            }
+            FaultKind::PowerLoss { unsynced } if begins => {
+                let all: Vec<u64> = (1..=self.scenario.servers).collect();
+                self.crash(number, &all, *unsynced);
+            }
+            FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } => self.restart(number),
+            FaultKind::Noise {
+                drop_permille,
+                duplicate_permille,
+                delay_permille,
+                delay_ms,
+            } => {
+                if begins {
+                    let share = |permille: u32| f64::from(permille) / 1000.0;
+                    let noise = LinkFault {
+                        flow: Flow::Open,
+                        drop: share(*drop_permille),
+                        duplicate: share(*duplicate_permille),
+                        delay: share(*delay_permille),
+                        delay_by: Duration::ZERO..=Duration::from_millis(*delay_ms),
+                    };
+                    self.noise.insert(number, noise);
+                } else {
+                    self.noise.remove(&number);
+                }
+                self.set_links();
+            }
+            // The operator's client keeps the time of these itself.
+            FaultKind::Transfer { .. } | FaultKind::Membership { .. } => {}
+            what => {
+                if begins {
+                    let cut = cut_pairs(what, self.scenario.servers, leader);
+                    self.cuts.insert(number, cut);
+                } else {
+                    self.cuts.remove(&number);
+                }
+                self.set_links();
+            }
+        }
+    }
+
+    /// The network as all faults under way leave it: cuts add up, of two noises the later holds.
+    fn set_links(&mut self) {
+        let noise = self.noise.last_key_value().map(|(_, noise)| noise.clone());
+        let noise = noise.unwrap_or_default();
+        for from in 1..=self.scenario.servers {
+            for to in (1..=self.scenario.servers).filter(|to| *to != from) {
+                let cut = self.cuts.values().any(|pairs| pairs.contains(&(from, to)));
+                let flow = if cut { Flow::Block } else { Flow::Open };
+                let fault = LinkFault {
+                    flow,
+                    ..noise.clone()
+                };
+                self.world.set_link(from, to, fault);
+            }
+        }
+    }
+
+    fn crash(&mut self, number: usize, ids: &[u64], unsynced: Unsynced) {
+        for id in ids {
+            let down = self.down.entry(*id).or_default();
+            *down += 1;
+            if *down == 1 {
+                self.world.crash(*id, unsynced);
+            }
+        }
+        self.crashed.insert(number, ids.to_vec());
+    }
+
+    fn restart(&mut self, number: usize) {
+        for id in self.crashed.remove(&number).unwrap_or_default() {
+            let down = self.down.entry(id).or_default();
+            *down -= 1;
+            if *down == 0 {
+                self.world.restart(id);
+            }
+        }
+    }
+
+    /// A member that has not applied so many entries, and how many it has.
+    fn behind(&self, due: u64) -> Option<(u64, u64)> {
+        let watched = self.watch.lock();
+        let (_, applied) = watched.judge.progress();
+        let members = watched.judge.members();
+        (1..=self.scenario.servers)
+            .filter(|id| members.contains(&NodeId(*id)))
+            .map(|id| (id, applied.get(&NodeId(id)).copied().unwrap_or(0)))
+            .find(|(_, applied)| *applied < due)
+    }
+
+    /// In the end every member has applied what was committed by then.
+    fn converged(&self, due: u64) {
+        if let Some((id, applied)) = self.behind(due) {
+            let what = format!("n{id} has applied {applied} of {due} committed entries at the end");
+            self.rule("Convergence", what);
+        }
+    }
+}

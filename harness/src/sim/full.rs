@@ -1,0 +1,287 @@
+//! The full tier's world: the shipped server, its framing, its runtime and its log on turmoil, with a
+//! network, clocks and disks of ours under it.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plumb_raft::seams::{Seams, Tasks};
+use plumb_raft::server::{self, LogDriver, ServerConfig};
+use plumb_raft::storage::WalOptions;
+use plumb_raft::types::NodeId;
+
+use super::cluster::{core_config, tasks};
+use super::course::World;
+use super::run::Books;
+use super::seams::clock::SimClock;
+use super::seams::disk::{CrashMode, DirectoryOrder, SimDisk};
+use super::seams::network::{Connection, LinkFault, LinkFaults, SimNetwork};
+use super::seams::random::Stream;
+use super::watch::{Watch, now_ns};
+use crate::scenario::{MAX_RUN_MS, Scenario, Settings, Unsynced};
+use crate::workload::{Actor, Book, Operator};
+
+/// Where servers listen, in the simulated network.
+const PORT: u16 = 7000;
+/// Turmoil's ticks must be whole milliseconds.
+const TICK: Duration = Duration::from_millis(1);
+/// How likely a sector that was being written when power failed holds noise afterwards.
+const GARBAGE: f64 = 0.25;
+
+/// A server of the world, from outside.
+struct Server {
+    disk: SimDisk,
+    clock: SimClock,
+    lives: u64,
+}
+
+/// The world.
+pub(super) struct Full<'a> {
+    seed: u64,
+    sim: turmoil::Sim<'a>,
+    servers: BTreeMap<u64, Server>,
+    link_faults: LinkFaults,
+}
+
+fn name(id: u64) -> String {
+    format!("n{id}")
+}
+
+impl<'a> Full<'a> {
+    pub(super) fn new(scenario: &'a Scenario, watch: &Watch, books: &Books) -> Full<'a> {
+        let Settings {
+            latency_ms,
+            sync_us,
+            sector_bytes,
+            ..
+        } = &scenario.settings;
+        let mut sim = turmoil::Builder::new()
+            .epoch(std::time::UNIX_EPOCH)
+            .rng_seed(Stream::derive(scenario.seed, "turmoil", 0).next_u64())
+            .tick_duration(TICK)
+            .min_message_latency(Duration::from_millis(latency_ms.0))
+            .max_message_latency(Duration::from_millis(latency_ms.1))
+            // Listeners that fall behind must not end the simulation: turmoil panics there.
+            .tcp_capacity(1 << 16)
+            .simulation_duration(Duration::from_millis(MAX_RUN_MS + 1_000))
+            .build();
+        let link_faults = LinkFaults::new();
+        let servers: BTreeMap<u64, Server> = (1..=scenario.servers)
+            .map(|id| {
+                let sector = usize::try_from(*sector_bytes).expect("checked: at most 4096");
+                let disk = SimDisk::new(scenario.seed, id, sector);
+                let (least, most) = *sync_us;
+                disk.set_faults(|faults| {
+                    faults.sync_delay = Duration::from_micros(least)..=Duration::from_micros(most);
+                });
+                let rate = scenario.settings.clock_ppm[id as usize - 1];
+                let clock = SimClock::new(epoch_of(scenario.seed, id, 0), rate);
+                (
+                    id,
+                    Server {
+                        disk,
+                        clock,
+                        lives: 1,
+                    },
+                )
+            })
+            .collect();
+        for (id, server) in &servers {
+            add_server(&mut sim, scenario, *id, server, &link_faults, watch);
+        }
+        for number in 0..scenario.workload.clients {
+            let actor = actor(scenario, number, &link_faults, books);
+            sim.client(format!("c{number}"), async move {
+                actor.run().await;
+                Ok(())
+            });
+        }
+        if let Some(operator) = operator(scenario, &link_faults) {
+            sim.client("operator", async move {
+                operator.run().await;
+                Ok(())
+            });
+        }
+        Full {
+            seed: scenario.seed,
+            sim,
+            servers,
+            link_faults,
+        }
+    }
+}
+
+impl World for Full<'_> {
+    fn elapsed(&self) -> Duration {
+        self.sim.elapsed()
+    }
+
+    fn step(&mut self, _: Duration) -> Result<(), String> {
+        let stepped = self.sim.step();
+        stepped.map_or_else(|error| Err(format!("a task failed: {error}")), |_| Ok(()))
+    }
+
+    fn set_link(&mut self, from: u64, to: u64, fault: LinkFault) {
+        self.link_faults.set(&name(from), &name(to), fault);
+    }
+
+    fn crash(&mut self, id: u64, unsynced: Unsynced) {
+        // Drawn by the moment, not by the fault's number: removing another fault changes nothing.
+        let at_ms = u64::try_from(self.sim.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut draw = Stream::derive(self.seed, "crash", at_ms << 8 | id);
+        let server = self
+            .servers
+            .get_mut(&id)
+            .expect("a server of this scenario");
+        server.disk.crash(&mut draw, crash_mode(unsynced));
+        self.link_faults.set_down(&name(id), true);
+        self.sim.crash(name(id));
+    }
+
+    fn restart(&mut self, id: u64) {
+        let server = self
+            .servers
+            .get_mut(&id)
+            .expect("a server of this scenario");
+        let epoch = epoch_of(self.seed, id, server.lives);
+        server.lives += 1;
+        server.clock.restart(self.sim.elapsed(), epoch);
+        self.link_faults.set_down(&name(id), false);
+        self.sim.bounce(name(id));
+    }
+}
+
+/// A clock's reading means nothing outside a life: every life starts from another one.
+fn epoch_of(seed: u64, id: u64, life: u64) -> Duration {
+    let mut draw = Stream::derive(seed, "epoch", id << 32 | life);
+    Duration::from_micros(draw.below(3_600_000_000))
+}
+
+fn crash_mode(unsynced: Unsynced) -> CrashMode {
+    match unsynced {
+        Unsynced::Lost => CrashMode::LoseUnsynced,
+        Unsynced::Torn => CrashMode::Tear {
+            garbage: GARBAGE,
+            directory: DirectoryOrder::Journalled,
+        },
+        Unsynced::Kept => CrashMode::KeepAll,
+    }
+}
+
+fn address(id: u64) -> String {
+    format!("n{id}:{PORT}")
+}
+
+fn is_link_between_servers(connection: Connection<'_>) -> bool {
+    let server = |host: &str| host.starts_with('n');
+    server(connection.local) && server(connection.remote)
+}
+
+fn add_server(
+    sim: &mut turmoil::Sim<'_>,
+    scenario: &Scenario,
+    id: u64,
+    server: &Server,
+    link_faults: &LinkFaults,
+    watch: &Watch,
+) {
+    let addrs: BTreeMap<NodeId, String> = (1..=scenario.servers)
+        .map(|id| (NodeId(id), address(id)))
+        .collect();
+    let settings = &scenario.settings;
+    let (least, most) = settings.election_ms;
+    let mut config = ServerConfig::new(NodeId(id), &addrs);
+    config.election_timeout = (Duration::from_millis(least), Duration::from_millis(most));
+    config.heartbeat = Duration::from_millis(settings.heartbeat_ms);
+    config.wal = WalOptions {
+        segment_bytes: settings.segment_bytes,
+    };
+    config.log_driver = LogDriver::Inline;
+    config.core = core_config(scenario, NodeId(id));
+    config.snapshot_every = settings.snapshot_every;
+
+    let seed = scenario.seed;
+    let (disk, clock, watch) = (server.disk.clone(), server.clock.clone(), watch.clone());
+    let network = SimNetwork::new(
+        seed,
+        &name(id),
+        link_faults.clone(),
+        is_link_between_servers,
+    );
+    let lives = Cell::new(0);
+    sim.host(name(id), move || {
+        let life = lives.replace(lives.get() + 1);
+        let seams = Seams {
+            tasks: Tasks::Local,
+            clock: Arc::new(clock.clone()),
+            disk: Arc::new(disk.mount()),
+            network: Arc::new(network.clone()),
+        };
+        let random = Box::new(Stream::derive(seed, "server", id << 32 | life));
+        let (config, watch) = (config.clone(), watch.clone());
+        async move {
+            let observer = Arc::new(watch.clone());
+            let shutdown = std::future::pending();
+            if let Err(error) = server::run(config, seams, random, observer, shutdown).await {
+                let what = format!("n{id} stopped by itself: {error}");
+                watch.lock().judge.rule(now_ns(), "Availability", what);
+            }
+            Ok(())
+        }
+    });
+}
+
+/// Carries out what the schedule asks an operator to do, if anything.
+fn operator(scenario: &Scenario, link_faults: &LinkFaults) -> Option<Operator> {
+    let tasks = tasks(scenario);
+    let servers = servers_of(scenario);
+    (!tasks.is_empty()).then(|| Operator {
+        tasks,
+        servers,
+        seams: client_seams(scenario, "operator", u64::MAX, link_faults),
+    })
+}
+
+fn servers_of(scenario: &Scenario) -> Vec<(NodeId, String)> {
+    (1..=scenario.servers)
+        .map(|id| (NodeId(id), address(id)))
+        .collect()
+}
+
+fn client_seams(scenario: &Scenario, host: &str, disk: u64, link_faults: &LinkFaults) -> Seams {
+    let network = SimNetwork::new(
+        scenario.seed,
+        host,
+        link_faults.clone(),
+        is_link_between_servers,
+    );
+    Seams {
+        tasks: Tasks::Local,
+        clock: Arc::new(SimClock::new(Duration::ZERO, 0)),
+        // Clients have no disk; a server's would be refused.
+        disk: Arc::new(SimDisk::new(scenario.seed, disk, 512).mount()),
+        network: Arc::new(network),
+    }
+}
+
+fn actor(scenario: &Scenario, number: u64, link_faults: &LinkFaults, books: &Books) -> Actor {
+    let host = format!("c{number}");
+    let seams = client_seams(scenario, &host, u64::MAX - 1 - number, link_faults);
+    let draw = Stream::derive(scenario.seed, "client", number);
+    let workload = scenario.workload.clone();
+    Actor {
+        book: Book::new(
+            number,
+            workload,
+            draw,
+            Rc::clone(&books.recorder),
+            Rc::clone(&books.script),
+        ),
+        servers: servers_of(scenario),
+        seams,
+        draw_server: Stream::derive(scenario.seed, "client.server", number),
+        until: Duration::from_millis(scenario.clients_until_ms),
+    }
+}
