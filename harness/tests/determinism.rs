@@ -8,10 +8,13 @@ use plumb_harness::nemesis::{Length, generate};
 use plumb_harness::scenario::Tier;
 use plumb_harness::sim::{self, RunOptions};
 
-fn run(seed: u64, folder: &Path) -> (Vec<u8>, Vec<u8>) {
+const TIERS: [(Tier, &str); 2] = [(Tier::Full, "full"), (Tier::Bare, "bare")];
+
+fn run(seed: u64, tier: &str, folder: &Path) -> (Vec<u8>, Vec<u8>) {
     let (trace, history) = (folder.join("trace.txt"), folder.join("history.jsonl"));
     let output = Command::new(env!("CARGO_BIN_EXE_plumb"))
-        .args(["sim", "run", "--seed", &seed.to_string(), "--trace"])
+        .args(["sim", "run", "--seed", &seed.to_string()])
+        .args(["--tier", tier, "--trace"])
         .arg(&trace)
         .arg("--history")
         .arg(&history)
@@ -32,9 +35,10 @@ fn run(seed: u64, folder: &Path) -> (Vec<u8>, Vec<u8>) {
 #[test]
 fn a_seed_gives_the_same_trace_and_history_in_two_processes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for seed in [1, 2, 3, 5] {
-        let (trace, history) = run(seed, folder.path());
-        let (again, history_again) = run(seed, folder.path());
+    let seeds = [1, 2, 3, 5].into_iter();
+    for (seed, (_, tier)) in seeds.flat_map(|seed| TIERS.map(|tier| (seed, tier))) {
+        let (trace, history) = run(seed, tier, folder.path());
+        let (again, history_again) = run(seed, tier, folder.path());
         assert!(trace.len() > 100_000, "seed {seed} has a trace to compare");
         assert!(trace == again, "seed {seed}: the traces differ");
         assert!(
@@ -48,9 +52,10 @@ fn a_seed_gives_the_same_trace_and_history_in_two_processes() {
 /// else a sweep finds what no replay finds again.
 #[test]
 fn a_run_does_not_depend_on_the_runs_before_it_and_beside_it() {
-    let trace = |seed| {
+    let trace = |seed: u64| {
+        let (tier, _) = TIERS[seed as usize % 2];
         sim::run(
-            &generate(seed, Length::SHORT, Tier::Full),
+            &generate(seed, Length::SHORT, tier),
             RunOptions { trace: true },
         )
         .trace
@@ -72,8 +77,9 @@ fn a_run_does_not_depend_on_the_runs_before_it_and_beside_it() {
 /// script, give the same bytes.
 #[test]
 fn the_script_of_a_run_is_the_run() {
-    for seed in [3, 6, 9] {
-        let mut scenario = generate(seed, Length::SHORT, Tier::Full);
+    let seeds = [3, 6, 9].into_iter();
+    for (seed, (tier, _)) in seeds.flat_map(|seed| TIERS.map(|tier| (seed, tier))) {
+        let mut scenario = generate(seed, Length::SHORT, tier);
         let drawn = sim::run(&scenario, RunOptions { trace: true });
         scenario.workload.script = Some(drawn.script.clone());
         let scripted = sim::run(&scenario, RunOptions { trace: true });

@@ -22,7 +22,7 @@ pub(super) type Work = fn(&Order, &AtomicBool) -> Result<Vec<Layer>, CliError>;
 const SHRINK_RUNS: u64 = 600;
 
 /// All layers, in the order in which a failure is cheapest to understand.
-pub(super) const ALL: [Work; 3] = [specification, ablations, simulation];
+pub(super) const ALL: [Work; 4] = [specification, ablations, bare_simulation, simulation];
 
 fn specification(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> {
     let scope = scope(order.profile.scope).expect("a profile names a scope that exists");
@@ -204,9 +204,18 @@ fn bounds_error(error: plumb_model::BoundsError) -> CliError {
     )
 }
 
-fn simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> {
+/// What came of a sweep, its failures by who found them.
+struct Swept {
+    summary: Summary,
+    seconds: f64,
+    /// Every seed has run.
+    whole: bool,
+    of_runs: Vec<Finding>,
+    of_histories: Vec<Finding>,
+}
+
+fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swept, CliError> {
     let elapsed = stopwatch();
-    let seeds = order.seeds.unwrap_or(order.profile.seeds);
     let end = order.first_seed.checked_add(seeds).ok_or_else(|| {
         CliError::new(
             "the seeds go beyond the last one",
@@ -216,30 +225,68 @@ fn simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> 
     let plan = Plan {
         seeds: order.first_seed..end,
         length: order.profile.length,
-        tier: Tier::Full,
+        tier,
         jobs: order.jobs,
         stop_at_failure: true,
     };
     let (summary, saved) = sweep_and_save(&plan, stop, &order.out.join("failures"))?;
     let seconds = elapsed().as_secs_f64();
-    let whole = summary.runs == seeds;
-    let mut findings: Vec<Finding> = Vec::new();
+    let (mut of_runs, mut of_histories) = (Vec::new(), Vec::new());
     for (failure, folder) in summary.failures.iter().zip(&saved) {
-        findings.push(finding(failure, folder)?);
+        let by_a_checker = failure.violation.property == LINEARIZABILITY;
+        let of = if by_a_checker {
+            &mut of_histories
+        } else {
+            &mut of_runs
+        };
+        of.push(finding(failure, folder)?);
     }
-    let (of_histories, of_runs): (Vec<_>, Vec<_>) = summary
-        .failures
-        .iter()
-        .zip(findings)
-        .partition(|(failure, _)| failure.violation.property == LINEARIZABILITY);
-    let checked = summary.checking.as_secs_f64() / plan.jobs.max(1) as f64;
+    Ok(Swept {
+        whole: summary.runs == seeds,
+        summary,
+        seconds,
+        of_runs,
+        of_histories,
+    })
+}
+
+/// Bare replicas: invariants and histories in one row.
+fn bare_simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> {
+    let seeds = order.seeds.unwrap_or(order.profile.seeds);
+    let seeds = seeds.saturating_mul(order.profile.bare_per_seed);
+    let mut swept = swept(order, stop, Tier::Bare, seeds)?;
+    swept.of_runs.append(&mut swept.of_histories);
+    Ok(vec![Layer {
+        name: "simulation, bare",
+        covered: covered_by(&swept.summary, swept.seconds),
+        verdict: verdict_of(
+            !swept.of_runs.is_empty(),
+            swept.whole && swept.summary.undecided.is_empty(),
+        ),
+        seconds: swept.seconds,
+        findings: swept.of_runs,
+        figures: simulation_figures(&swept.summary),
+    }])
+}
+
+/// The whole server: what its judges saw, and what the checker says of its clients' histories.
+fn simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> {
+    let seeds = order.seeds.unwrap_or(order.profile.seeds);
+    let Swept {
+        summary,
+        seconds,
+        whole,
+        of_runs,
+        of_histories,
+    } = swept(order, stop, Tier::Full, seeds)?;
+    let checked = summary.checking.as_secs_f64() / order.jobs.max(1) as f64;
     Ok(vec![
         Layer {
             name: "simulation",
             covered: covered_by(&summary, seconds),
             verdict: verdict_of(!of_runs.is_empty(), whole || !of_histories.is_empty()),
             seconds: (seconds - checked).max(0.0),
-            findings: of_runs.into_iter().map(|(_, finding)| finding).collect(),
+            findings: of_runs,
             figures: simulation_figures(&summary),
         },
         Layer {
@@ -255,10 +302,7 @@ fn simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> 
                 whole && summary.undecided.is_empty(),
             ),
             seconds: checked,
-            findings: of_histories
-                .into_iter()
-                .map(|(_, finding)| finding)
-                .collect(),
+            findings: of_histories,
             figures: Vec::new(),
         },
     ])

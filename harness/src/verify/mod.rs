@@ -21,8 +21,10 @@ pub struct Profile {
     pub name: &'static str,
     /// The scope of the specification that is exhausted.
     pub scope: &'static str,
-    /// How many seeds are simulated.
+    /// How many seeds are simulated with the whole server.
     pub seeds: u64,
+    /// How many seeds are simulated with bare replicas, for each seed of the whole server.
+    pub bare_per_seed: u64,
     /// How long each run is.
     #[serde(skip)]
     pub length: Length,
@@ -34,6 +36,7 @@ impl Profile {
         name: "quick",
         scope: "quick",
         seeds: 300,
+        bare_per_seed: 10,
         length: Length::SHORT,
     };
     /// A few minutes: for a gate.
@@ -41,6 +44,7 @@ impl Profile {
         name: "ci",
         scope: "quick",
         seeds: 1_000,
+        bare_per_seed: 20,
         length: Length::SHORT,
     };
     /// As long as it takes.
@@ -48,6 +52,7 @@ impl Profile {
         name: "nightly",
         scope: "quick",
         seeds: 10_000,
+        bare_per_seed: 20,
         length: Length::LONG,
     };
 }

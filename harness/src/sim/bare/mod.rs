@@ -28,6 +28,9 @@ use operator::Operator;
 use queue::{Event, Queue};
 use server::Server;
 
+/// How many events happen before the course asks whether a property broke.
+const EVENTS_PER_STEP: u32 = 32;
+
 /// The world.
 pub(super) struct Bare {
     seed: u64,
@@ -108,13 +111,17 @@ impl World for Bare {
 
     fn step(&mut self, to: Duration) -> Result<(), String> {
         let to_ns = u64::try_from(to.as_nanos()).unwrap_or(u64::MAX);
-        let Some(event) = self.queue.pop(to_ns) else {
-            return Ok(());
-        };
-        self.seen_now.store(self.queue.now_ns(), Ordering::Relaxed);
         // An assertion of the core is a finding. The world is not used after one.
-        catch_unwind(AssertUnwindSafe(|| self.happen(event)))
-            .map_err(|_| "a replica panicked".to_owned())
+        catch_unwind(AssertUnwindSafe(|| {
+            for _ in 0..EVENTS_PER_STEP {
+                let Some(event) = self.queue.pop(to_ns) else {
+                    return;
+                };
+                self.seen_now.store(self.queue.now_ns(), Ordering::Relaxed);
+                self.happen(event);
+            }
+        }))
+        .map_err(|_| "a replica panicked".to_owned())
     }
 
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault) {

@@ -33,37 +33,13 @@ pub(super) enum Event {
     Patience { caller: usize, number: u64 },
 }
 
-/// An event and its place.
-struct Planned {
-    at_ns: u64,
-    number: u64,
-    event: Event,
-}
-
-impl PartialEq for Planned {
-    fn eq(&self, other: &Planned) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Planned {}
-
-impl PartialOrd for Planned {
-    fn partial_cmp(&self, other: &Planned) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Planned {
-    fn cmp(&self, other: &Planned) -> std::cmp::Ordering {
-        (self.at_ns, self.number).cmp(&(other.at_ns, other.number))
-    }
-}
-
-/// The queue, and with it the time.
+/// The queue, and with it the time. The heap holds places only, since it moves what it holds.
 #[derive(Default)]
 pub(super) struct Queue {
-    planned: BinaryHeap<Reverse<Planned>>,
+    /// When, the how-manieth that was planned, and where in `events`.
+    planned: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    events: Vec<Option<Event>>,
+    free: Vec<usize>,
     count: u64,
     now_ns: u64,
 }
@@ -76,11 +52,13 @@ impl Queue {
     /// Plans an event for a moment, or for now if that has passed.
     pub(super) fn at(&mut self, at_ns: u64, event: Event) {
         self.count += 1;
-        self.planned.push(Reverse(Planned {
-            at_ns: at_ns.max(self.now_ns),
-            number: self.count,
-            event,
-        }));
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.events.push(None);
+            self.events.len() - 1
+        });
+        self.events[place] = Some(event);
+        let at_ns = at_ns.max(self.now_ns);
+        self.planned.push(Reverse((at_ns, self.count, place)));
     }
 
     /// Plans an event for a while from now.
@@ -91,10 +69,11 @@ impl Queue {
     /// The next event, and its moment becomes now; or `to_ns` does, if nothing is due before.
     pub(super) fn pop(&mut self, to_ns: u64) -> Option<Event> {
         match self.planned.peek() {
-            Some(Reverse(next)) if next.at_ns < to_ns => {
-                let Reverse(next) = self.planned.pop()?;
-                self.now_ns = next.at_ns;
-                Some(next.event)
+            Some(Reverse((at_ns, ..))) if *at_ns < to_ns => {
+                let Reverse((at_ns, _, place)) = self.planned.pop()?;
+                self.now_ns = at_ns;
+                self.free.push(place);
+                self.events[place].take()
             }
             _ => {
                 self.now_ns = to_ns;
