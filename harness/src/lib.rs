@@ -6,6 +6,7 @@ pub mod bench;
 pub mod browse;
 pub mod cli;
 pub mod invariants;
+pub mod mutants;
 pub mod nemesis;
 pub mod scenario;
 pub mod sim;

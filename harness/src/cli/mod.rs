@@ -6,6 +6,7 @@ mod check;
 mod files;
 mod interrupt;
 mod model;
+mod mutants;
 mod outcome;
 pub(crate) mod progress;
 pub(crate) mod sim;
@@ -38,6 +39,7 @@ enum Command {
     Check(check::CheckArgs),
     Bench(bench::BenchArgs),
     Model(model::ModelArgs),
+    Mutants(mutants::MutantsArgs),
     Sim(sim::SimArgs),
 }
 
@@ -62,6 +64,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Some(Command::Bench(args)) => bench::run(args),
         Some(Command::Check(args)) => check::run(args),
         Some(Command::Model(args)) => model::run(args),
+        Some(Command::Mutants(args)) => mutants::run(args),
         Some(Command::Sim(args)) => sim::run_command(args),
     }
 }

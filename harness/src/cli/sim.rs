@@ -2,7 +2,8 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
@@ -34,7 +35,7 @@ enum SimCommand {
     #[command(
         after_help = "Examples:\n  plumb sim sweep --seeds 1000\n  plumb sim sweep --start \
                             5000 --seeds 200 --keep-going --json sweep.json\n  plumb sim \
-                            sweep --tier bare --seeds 20000"
+                            sweep --tier bare --seeds 1000000 --time 60"
     )]
     Sweep(SweepArgs),
     /// Makes a failing scenario as small as can be, and tells its story.
@@ -170,6 +171,9 @@ struct SweepArgs {
     /// Go on after a failure.
     #[arg(long)]
     keep_going: bool,
+    /// As many of the seeds as fit in this many seconds; all of them if not given.
+    #[arg(long, value_name = "SECONDS")]
+    time: Option<u64>,
     /// Write the summary as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -319,6 +323,7 @@ fn many(args: &SweepArgs) -> Result<Exit, CliError> {
         tier: args.tier.into(),
         jobs: args.jobs.unwrap_or_else(all_cores),
         stop_at_failure: !args.keep_going,
+        for_time: args.time.map(Duration::from_secs),
     };
     let stop = interrupt::flag();
     let (summary, saved) = sweep_and_save(&plan, stop, &args.out)?;
@@ -337,7 +342,9 @@ fn many(args: &SweepArgs) -> Result<Exit, CliError> {
     } else {
         files::print(&words);
     }
-    let whole = summary.runs == args.seeds || !summary.failures.is_empty();
+    // Ctrl-C leaves less than was asked for; the end of the time that was asked for does not.
+    let in_time = plan.for_time.is_some() && summary.runs > 0 && !stop.load(Ordering::Relaxed);
+    let whole = in_time || summary.runs == args.seeds || !summary.failures.is_empty();
     Ok(sweep_exit(&summary, whole))
 }
 
@@ -437,6 +444,11 @@ pub fn summary_json(plan: &Plan, summary: &Summary) -> serde_json::Value {
         "tier": plan.tier,
         "seeds": { "start": plan.seeds.start, "end": plan.seeds.end, "run": summary.runs },
         "failed": summary.failures.iter().map(|failure| failure.seed).collect::<Vec<_>>(),
+        "failures": summary.failures.iter().map(|failure| json!({
+            "seed": failure.seed,
+            "property": failure.violation.property,
+            "what": failure.violation.what,
+        })).collect::<Vec<_>>(),
         "undecided": summary.undecided,
         "operations": { "ok": ok, "fail": fail, "info": info },
         "faults": summary.faults,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::invariants::{Coverage, Violation};
 use crate::nemesis::{Length, generate};
 use crate::scenario::{Scenario, Tier};
+use crate::verify::stopwatch;
 
 use super::run::{Run, RunOptions, run};
 
@@ -85,6 +86,8 @@ pub struct Plan {
     pub jobs: usize,
     /// Start no further seed after a failure.
     pub stop_at_failure: bool,
+    /// Start no further seed after this long, on the wall's clock.
+    pub for_time: Option<Duration>,
 }
 
 /// Runs the plan until it is done or `stop` is set. `each` sees every run, in the order of seeds;
@@ -94,15 +97,18 @@ pub fn sweep(
     stop: &AtomicBool,
     mut each: impl FnMut(u64, &Scenario, &Run, &Summary),
 ) -> Summary {
+    let elapsed = stopwatch();
+    let late = || plan.for_time.is_some_and(|time| elapsed() >= time);
     let next = AtomicU64::new(plan.seeds.start);
     let failed = AtomicBool::new(false);
     let (sender, results) = mpsc::channel();
     let mut summary = Summary::default();
     std::thread::scope(|scope| {
         for _ in 0..plan.jobs.max(1) {
-            let (sender, next, failed) = (sender.clone(), &next, &failed);
+            let (sender, next, failed, late) = (sender.clone(), &next, &failed, &late);
             scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
+                let stopped = || stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
+                while !stopped() && !late() {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= plan.seeds.end {
                         return;

@@ -228,6 +228,7 @@ fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swe
         tier,
         jobs: order.jobs,
         stop_at_failure: true,
+        for_time: None,
     };
     let (summary, saved) = sweep_and_save(&plan, stop, &order.out.join("failures"))?;
     let seconds = elapsed().as_secs_f64();

@@ -1,0 +1,333 @@
+//! `plumb mutants`: the exam that tells what the harness is worth.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{CliError, Exit, files, interrupt, progress};
+use crate::artifacts::replay_command;
+use crate::mutants::{
+    Layer, LayerResult, Matrix, Mutant, Outcome, Row, Sitting, Workshop, read_all, sit,
+    workspace_root,
+};
+
+/// Puts real bugs of consensus systems back into the implementation, one at a time, and counts which
+/// layers kill them.
+#[derive(Debug, Args)]
+pub struct MutantsArgs {
+    #[command(subcommand)]
+    command: MutantsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum MutantsCommand {
+    /// Lists the mutants, and whether each still applies.
+    #[command(after_help = "Examples:\n  plumb mutants list\n  plumb mutants list --json -")]
+    List(ListArgs),
+    /// Builds and examines mutants, all of them if none is named, and the clean code first.
+    #[command(
+        after_help = "Examples:\n  plumb mutants run\n  plumb mutants run commit-older-term --budget \
+                      30\n  plumb mutants run --layers bare --out /tmp/exam --resume\n\nWrites \
+                      OUT/matrix.{txt,md,html,json}, OUT/results.jsonl and what each layer found.\n\n\
+                      Exit codes: 0 every mutant was killed and the clean code survived; 1 one of \
+                      these does not hold; 2 usage; 3 stopped before the end."
+    )]
+    Run(RunArgs),
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// Print as JSON to this file, or `-`.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The checkout; the one around the current folder if not given.
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Which mutants; `clean` is the code as it is.
+    names: Vec<String>,
+    /// How long the simulations have for each mutant, in seconds of all cores.
+    #[arg(long, default_value_t = 120)]
+    budget: u64,
+    /// Which layers sit.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    layers: Vec<LayerArg>,
+    /// The clean code sits for this many budgets.
+    #[arg(long, default_value_t = 1)]
+    clean_budgets: u32,
+    /// Keep the results that are there already.
+    #[arg(long)]
+    resume: bool,
+    /// Do not make what was found as small as can be.
+    #[arg(long)]
+    no_shrink: bool,
+    /// Where the private copy, its builds and the results go.
+    #[arg(long, default_value = "target/plumb/mutants", value_name = "DIR")]
+    out: PathBuf,
+    /// The checkout; the one around the current folder if not given.
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LayerArg {
+    /// A sweep of bare replicas.
+    Bare,
+    /// A sweep of the whole server.
+    Full,
+    /// The log cut, torn and corrupted.
+    Storage,
+    /// Every interleaving of the group commit.
+    Loom,
+    /// The implementation's unit tests: for comparison, they count as no kill.
+    Unit,
+}
+
+impl From<LayerArg> for Layer {
+    fn from(layer: LayerArg) -> Layer {
+        match layer {
+            LayerArg::Bare => Layer::Bare,
+            LayerArg::Full => Layer::Full,
+            LayerArg::Storage => Layer::Storage,
+            LayerArg::Loom => Layer::Loom,
+            LayerArg::Unit => Layer::Unit,
+        }
+    }
+}
+
+/// The name of the code as it is.
+const CLEAN: &str = "clean";
+/// How many runs the shrinking of a finding may take.
+const SHRINK_RUNS: &str = "600";
+
+/// Runs the command.
+///
+/// # Errors
+/// If the checkout, a patch or an output can't be read or written, or a mutant does not build.
+pub fn run(args: &MutantsArgs) -> Result<Exit, CliError> {
+    match &args.command {
+        MutantsCommand::List(args) => list(args),
+        MutantsCommand::Run(args) => examine(args),
+    }
+}
+
+fn root(given: Option<&PathBuf>) -> Result<PathBuf, CliError> {
+    match given {
+        Some(root) => Ok(root.clone()),
+        None => workspace_root(&PathBuf::from(".")),
+    }
+}
+
+fn list(args: &ListArgs) -> Result<Exit, CliError> {
+    let root = root(args.root.as_ref())?;
+    let mutants = read_all(&root)?;
+    let mut stale = 0;
+    let mut words = String::new();
+    let mut values = Vec::new();
+    for mutant in &mutants {
+        let why = mutant.edits.iter().find_map(|edit| {
+            let text = std::fs::read_to_string(root.join(&edit.file)).unwrap_or_default();
+            edit.apply(&text).err().map(|error| error.to_string())
+        });
+        stale += u32::from(why.is_some());
+        let about = &mutant.about;
+        words.push_str(&format!(
+            "{:<36} {:<12} {}\n",
+            mutant.name, about.class, about.title
+        ));
+        if let Some(why) = &why {
+            words.push_str(&format!("    STALE: {why}\n"));
+        }
+        values.push(serde_json::json!({ "name": mutant.name, "about": about, "stale": why }));
+    }
+    words.push_str(&format!("{} mutants, {stale} stale\n", mutants.len()));
+    match &args.json {
+        Some(path) => {
+            let value = serde_json::json!({ "plumb_mutants_list": 1, "mutants": values });
+            let text = serde_json::to_string_pretty(&value).unwrap_or_default();
+            files::write(path, format!("{text}\n"))?;
+        }
+        None => files::print(words),
+    }
+    Ok(if stale == 0 { Exit::Holds } else { Exit::Usage })
+}
+
+fn examine(args: &RunArgs) -> Result<Exit, CliError> {
+    let root = root(args.root.as_ref())?;
+    let all = read_all(&root)?;
+    let chosen = choose(&all, &args.names)?;
+    let layers: Vec<Layer> = if args.layers.is_empty() {
+        Layer::ALL.to_vec()
+    } else {
+        args.layers.iter().map(|layer| (*layer).into()).collect()
+    };
+    let results = args.out.join("results.jsonl");
+    let mut matrix = Matrix::new(args.budget, layers.clone());
+    if args.resume {
+        matrix.rows = earlier(&results)?;
+    }
+    let mut workshop = Workshop::open(&root, &args.out)?;
+    let stop = interrupt::flag();
+    let bar = progress::bar(chosen.len() as u64, "mutants");
+    for mutant in chosen {
+        let name = mutant.map_or(CLEAN, |mutant| mutant.name.as_str());
+        bar.set_message(name.to_owned());
+        if matrix.rows.iter().any(|row| row.name == name) {
+            bar.inc(1);
+            continue;
+        }
+        let budgets = if mutant.is_some() {
+            1
+        } else {
+            args.clean_budgets
+        };
+        let sitting = Sitting {
+            layers: &layers,
+            budget: Duration::from_secs(args.budget) * budgets,
+            out: args.out.join("found").join(name),
+            stop,
+        };
+        let files: Vec<&str> = match mutant {
+            Some(mutant) => {
+                workshop.apply(mutant)?;
+                mutant.edits.iter().map(|edit| edit.file.as_str()).collect()
+            }
+            None => Vec::new(),
+        };
+        let sat = sit(&workshop, &files, &sitting);
+        let sat =
+            sat.map_err(|error| CliError::new(format!("{name}: {}", error.what), error.remedy))?;
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        if !args.no_shrink {
+            shrink(&workshop, &sitting, &sat);
+        }
+        let row = Row {
+            name: name.to_owned(),
+            about: mutant.map(|mutant| mutant.about.clone()),
+            results: sat,
+        };
+        bar.suspend(|| eprintln!("{}", told(&row)));
+        matrix.rows.push(row);
+        save(&args.out, &results, &matrix)?;
+        bar.inc(1);
+    }
+    workshop.restore()?;
+    bar.finish_and_clear();
+    save(&args.out, &results, &matrix)?;
+    files::print(matrix.text());
+    println!(
+        "written to {}",
+        args.out.join("matrix.{txt,md,html,json}").display()
+    );
+    let wrong = matrix.survivors().count() + matrix.false_alarms().count() > 0;
+    Ok(match (stop.load(Ordering::Relaxed), wrong) {
+        (true, _) => Exit::Undecided,
+        (false, true) => Exit::Violation,
+        (false, false) => Exit::Holds,
+    })
+}
+
+/// The clean code first, then the mutants by name.
+fn choose<'a>(all: &'a [Mutant], names: &[String]) -> Result<Vec<Option<&'a Mutant>>, CliError> {
+    if names.is_empty() {
+        return Ok(std::iter::once(None).chain(all.iter().map(Some)).collect());
+    }
+    names
+        .iter()
+        .map(|name| {
+            if name == CLEAN {
+                return Ok(None);
+            }
+            let found = all.iter().find(|mutant| mutant.name == *name);
+            found.map(Some).ok_or_else(|| {
+                CliError::new(
+                    format!("there is no mutant {name}"),
+                    "`plumb mutants list` names them all",
+                )
+            })
+        })
+        .collect()
+}
+
+fn earlier(results: &std::path::Path) -> Result<Vec<Row>, CliError> {
+    let Ok(text) = std::fs::read_to_string(results) else {
+        return Ok(Vec::new());
+    };
+    text.lines()
+        .enumerate()
+        .map(|(number, line)| {
+            serde_json::from_str(line).map_err(|error| {
+                CliError::new(
+                    format!("{}:{}: {error}", results.display(), number + 1),
+                    "leave --resume out, or remove the line",
+                )
+            })
+        })
+        .collect()
+}
+
+fn save(out: &std::path::Path, results: &std::path::Path, matrix: &Matrix) -> Result<(), CliError> {
+    let lines: Vec<String> = matrix
+        .rows
+        .iter()
+        .map(|row| serde_json::to_string(row).unwrap_or_default() + "\n")
+        .collect();
+    files::write(results, lines.concat())?;
+    files::write(&out.join("matrix.txt"), matrix.text())?;
+    files::write(&out.join("matrix.md"), matrix.markdown())?;
+    files::write(&out.join("matrix.html"), matrix.html())?;
+    let json = serde_json::to_string_pretty(matrix).unwrap_or_default();
+    files::write(&out.join("matrix.json"), format!("{json}\n"))
+}
+
+/// Makes the first finding of a simulation as small as can be; it may not succeed, and the finding stands.
+fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) {
+    let first = results.iter().find_map(|result| match &result.outcome {
+        Outcome::Killed {
+            seed: Some(seed), ..
+        } => Some((result.layer, *seed)),
+        _ => None,
+    });
+    let Some((layer, seed)) = first else { return };
+    let folder = match layer {
+        Layer::Bare => format!("bare-seed-{seed}"),
+        _ => format!("seed-{seed}"),
+    };
+    let folder = sitting.out.join(layer.name()).join(folder);
+    let done = std::process::Command::new(workshop.binary())
+        .args(["sim", "shrink", "--runs", SHRINK_RUNS, "--out"])
+        .arg(sitting.out.join("shrunk"))
+        .arg(folder.join("scenario.json"))
+        .output();
+    match done {
+        Ok(output) if output.status.code() == Some(1) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            if let Some(words) = text.lines().find(|line| line.starts_with("from ")) {
+                eprintln!("  shrunk {words}");
+            }
+        }
+        _ => eprintln!("  could not be shrunk: {}", replay_command(&folder)),
+    }
+}
+
+fn told(row: &Row) -> String {
+    match (row.kill(), &row.about) {
+        (Some((layer, seconds)), Some(_)) => {
+            format!(
+                "{:<36} killed by {} in {seconds:.1} s",
+                row.name,
+                layer.name()
+            )
+        }
+        (Some((layer, _)), None) => format!("{:<36} FALSE ALARM of {}", row.name, layer.name()),
+        (None, Some(_)) => format!("{:<36} SURVIVED", row.name),
+        (None, None) => format!("{:<36} survived, as it must", row.name),
+    }
+}
