@@ -5,12 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use plumb_checkers::{Options, Spec, check};
+use plumb_histories::{History, Value};
 
 use super::{CliError, Exit, files, interrupt, progress};
 use crate::artifacts::replay_command;
 use crate::mutants::{
     Layer, LayerResult, Matrix, Mutant, Outcome, Row, Sitting, Workshop, read_all, sit,
-    workspace_root,
+    workspace_root, write_entry,
 };
 
 /// Puts real bugs of consensus systems back into the implementation, one at a time, and counts which
@@ -66,6 +68,9 @@ struct RunArgs {
     /// Do not make what was found as small as can be.
     #[arg(long)]
     no_shrink: bool,
+    /// Keep what was found and made small as an entry of this corpus.
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
     /// Where the private copy, its builds and the results go.
     #[arg(long, default_value = "target/plumb/mutants", value_name = "DIR")]
     out: PathBuf,
@@ -205,8 +210,12 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        if !args.no_shrink {
-            shrink(&workshop, &sitting, &sat);
+        if !args.no_shrink
+            && shrink(&workshop, &sitting, &sat)
+            && let (Some(corpus), Some(mutant)) = (&args.corpus, mutant)
+        {
+            let found = sitting.out.join("shrunk");
+            write_entry(corpus, mutant, &found, judge_alone)?;
         }
         let row = Row {
             name: name.to_owned(),
@@ -287,15 +296,34 @@ fn save(out: &std::path::Path, results: &std::path::Path, matrix: &Matrix) -> Re
     files::write(&out.join("matrix.json"), format!("{json}\n"))
 }
 
+/// What checkers make of a history, by its own header.
+fn judge_alone(history: &History) -> Result<String, CliError> {
+    let header = history.header();
+    let known = header.spec.as_deref().map(Spec::by_name);
+    let Some(Ok(spec)) = known else {
+        return Err(CliError::new(
+            "the history names no specification",
+            "run the mutant again",
+        ));
+    };
+    let options = Options::new(spec).with_init(header.init.clone().unwrap_or(Value::Null));
+    let report = check(history, &options);
+    let report =
+        report.map_err(|error| CliError::new(error.to_string(), "run the mutant again"))?;
+    Ok(report.verdict.name().to_owned())
+}
+
 /// Makes the first finding of a simulation as small as can be; it may not succeed, and the finding stands.
-fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) {
+fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) -> bool {
     let first = results.iter().find_map(|result| match &result.outcome {
         Outcome::Killed {
             seed: Some(seed), ..
         } => Some((result.layer, *seed)),
         _ => None,
     });
-    let Some((layer, seed)) = first else { return };
+    let Some((layer, seed)) = first else {
+        return false;
+    };
     let folder = match layer {
         Layer::Bare => format!("bare-seed-{seed}"),
         _ => format!("seed-{seed}"),
@@ -312,8 +340,12 @@ fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) {
             if let Some(words) = text.lines().find(|line| line.starts_with("from ")) {
                 eprintln!("  shrunk {words}");
             }
+            true
         }
-        _ => eprintln!("  could not be shrunk: {}", replay_command(&folder)),
+        _ => {
+            eprintln!("  could not be shrunk: {}", replay_command(&folder));
+            false
+        }
     }
 }
 

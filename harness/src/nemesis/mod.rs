@@ -209,12 +209,18 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
             let learners = others.filter(|_| draw.chance(0.3)).collect();
             FaultKind::Membership { voters, learners }
         }
-        Kind::Noise => FaultKind::Noise {
-            drop_permille: draw.below(300) as u32,
-            duplicate_permille: draw.below(300) as u32,
-            delay_permille: draw.below(300) as u32,
-            delay_ms: 1 + draw.below(300),
-        },
+        Kind::Noise => noise(draw),
+    }
+}
+
+fn noise(draw: &mut Stream) -> FaultKind {
+    // Some networks keep a message for longer than an election takes.
+    let longest_ms = [300, 300, 3_000][draw.index(3)];
+    FaultKind::Noise {
+        drop_permille: draw.below(300) as u32,
+        duplicate_permille: draw.below(300) as u32,
+        delay_permille: draw.below(300) as u32,
+        delay_ms: 1 + draw.below(longest_ms),
     }
 }
 
