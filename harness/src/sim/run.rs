@@ -12,6 +12,7 @@ use super::bare::Bare;
 use super::course::{Course, World};
 use super::full::Full;
 use super::panics;
+use super::service::lack_of_service;
 use super::watch::Watch;
 use crate::invariants::{Coverage, Violation};
 use crate::scenario::{Scenario, ScriptedOperation, Tier, WorkloadKind};
@@ -143,6 +144,9 @@ fn conclude<W: World>(
             watched.judge.rule(end_ns, "Linearizability", first);
             explanation = Some(why);
         }
+    }
+    if let Some(what) = lack_of_service(scenario, &history) {
+        watched.judge.rule(end_ns, "Availability", what);
     }
     Run {
         lanes: std::mem::take(&mut watched.lanes).finish(&history),

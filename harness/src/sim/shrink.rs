@@ -160,7 +160,8 @@ impl Search<'_> {
         let Some(violation) = &run.violation else {
             return;
         };
-        let of_the_whole = ["Liveness", "Convergence"].contains(&self.signature.as_str());
+        let of_the_whole =
+            ["Liveness", "Availability", "Convergence"].contains(&self.signature.as_str());
         if of_the_whole {
             // Healing may come as soon as the last fault is over.
             let faults_end = scenario

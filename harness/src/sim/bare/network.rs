@@ -8,6 +8,11 @@ use crate::scenario::Scenario;
 use crate::sim::seams::network::{Flow, LinkFault};
 use crate::sim::seams::random::Stream;
 
+/// So many messages on their way from one server to another are no traffic but a flood. A leader has at
+/// most some hundred entries under way, its heartbeats come every few dozen milliseconds, and the longest
+/// delay is some hundred.
+const FLOOD: u64 = 20_000;
+
 /// From one server to another.
 struct Link {
     fault: LinkFault,
@@ -15,6 +20,7 @@ struct Link {
     faults: Stream,
     /// When the last message that was not late is due.
     last_ns: u64,
+    under_way: u64,
 }
 
 /// All links.
@@ -24,6 +30,8 @@ pub(super) struct Network {
     latency_ns: (u64, u64),
     links: Vec<Link>,
     to_callers: Stream,
+    /// A link on which too much was under way.
+    flooded: Option<(u64, u64)>,
 }
 
 impl Network {
@@ -36,6 +44,7 @@ impl Network {
                 latency: Stream::derive(scenario.seed, "link.latency", place as u64),
                 faults: Stream::derive(scenario.seed, "link.faults", place as u64),
                 last_ns: 0,
+                under_way: 0,
             })
             .collect();
         Network {
@@ -43,6 +52,7 @@ impl Network {
             latency_ns: (least * 1_000_000, most * 1_000_000),
             links,
             to_callers: Stream::derive(scenario.seed, "callers.latency", 0),
+            flooded: None,
         }
     }
 
@@ -76,6 +86,7 @@ impl Network {
         if fault.duplicate > 0.0 && link.faults.chance(fault.duplicate) {
             let later_ns = due_ns + nanos(link.faults.range_duration(&fault.delay_by));
             queue.at(later_ns, Event::Deliver(Box::new(envelope.clone())));
+            link.under_way += 1;
         }
         if fault.delay > 0.0 && link.faults.chance(fault.delay) {
             due_ns += nanos(link.faults.range_duration(&fault.delay_by));
@@ -83,11 +94,24 @@ impl Network {
             link.last_ns = due_ns;
         }
         queue.at(due_ns, Event::Deliver(Box::new(envelope)));
+        link.under_way += 1;
+        if link.under_way > FLOOD {
+            self.flooded = Some((from, to));
+        }
+    }
+
+    /// What is wrong, if messages have bred messages until a link was full of them.
+    pub(super) fn flood(&self) -> Option<String> {
+        let (from, to) = self.flooded?;
+        Some(format!(
+            "more than {FLOOD} messages are on their way from n{from} to n{to}"
+        ))
     }
 
     /// A message is due: here it is, unless its link was cut meanwhile.
     pub(super) fn deliver(&mut self, envelope: Envelope) -> Option<Envelope> {
         let link = self.link(envelope.from.0, envelope.to.0);
+        link.under_way -= 1;
         (link.fault.flow != Flow::Block).then_some(envelope)
     }
 
