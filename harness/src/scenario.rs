@@ -141,6 +141,8 @@ pub struct Settings {
     pub segment_bytes: u64,
     /// Entries in one AppendEntries at most.
     pub max_entries_per_append: usize,
+    /// Entries sent to a follower and not yet acknowledged, at most.
+    pub max_in_flight_entries: u64,
     /// A snapshot is taken whenever this many entries were applied; never if zero.
     pub snapshot_every: u64,
     /// Entries that stay in the log behind a snapshot.
@@ -330,7 +332,10 @@ impl Scenario {
                 "election_ms: must exceed heartbeat_ms",
             ),
             (
-                s.heartbeat_ms > 0 && s.max_entries_per_append > 0 && s.snapshot_chunk_bytes > 0,
+                s.heartbeat_ms > 0
+                    && s.max_entries_per_append > 0
+                    && s.max_in_flight_entries > 0
+                    && s.snapshot_chunk_bytes > 0,
                 "settings: a zero",
             ),
             (

@@ -1,11 +1,11 @@
-//! The judge's own account of a server's disk: what it was told to write, and how much of that is
+//! The judge's own account of a server's log and disk: what it was told to write, and how much of that is
 //! said to be durable. After a crash the server must stand at one of the states between.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use plumb_raft::core::{Batch, Node, PersistSeq, Snapshot, Write};
-use plumb_raft::types::{Entry, HardState, LogIndex, Term};
+use plumb_raft::types::{Entry, HardState, LogIndex, Membership, Payload, Term};
 
 /// An entry as the judge remembers it: its term and a digest of its payload.
 pub(super) type Mark = (Term, u64);
@@ -15,6 +15,32 @@ pub(super) fn mark(entry: &Entry) -> Mark {
     let mut hasher = DefaultHasher::new();
     entry.payload.hash(&mut hasher);
     (entry.term, hasher.finish())
+}
+
+/// A write as the judge remembers it.
+#[derive(Clone, Debug)]
+pub(super) enum Noted {
+    HardState(HardState),
+    Truncate(LogIndex),
+    Append(Vec<Mark>),
+    Snapshot {
+        name: (LogIndex, Term, u32),
+        base: (LogIndex, Term),
+    },
+}
+
+impl Noted {
+    pub(super) fn of(write: &Write) -> Noted {
+        match write {
+            Write::HardState(hard_state) => Noted::HardState(*hard_state),
+            Write::Truncate(from) => Noted::Truncate(*from),
+            Write::Append(entries) => Noted::Append(entries.iter().map(mark).collect()),
+            Write::Snapshot { snapshot, base } => Noted::Snapshot {
+                name: name(snapshot),
+                base: *base,
+            },
+        }
+    }
 }
 
 /// Hard state, snapshot and log, as marks.
@@ -43,17 +69,17 @@ impl Image {
         usize::try_from(index.0.checked_sub(self.base.0.0 + 1)?).ok()
     }
 
-    fn apply(&mut self, write: &Write) {
+    pub(super) fn apply(&mut self, write: &Noted) {
         match write {
-            Write::HardState(hard_state) => self.hard_state = *hard_state,
-            Write::Truncate(from) => self.log.truncate(self.position(*from).unwrap_or(0)),
-            Write::Snapshot { snapshot, base } => {
-                self.snapshot = Some(name(snapshot));
+            Noted::HardState(hard_state) => self.hard_state = *hard_state,
+            Noted::Truncate(from) => self.log.truncate(self.position(*from).unwrap_or(0)),
+            Noted::Snapshot { name, base } => {
+                self.snapshot = Some(*name);
                 let dropped = base.0.0.saturating_sub(self.base.0.0) as usize;
                 self.log.drain(..dropped.min(self.log.len()));
                 self.base = *base;
             }
-            Write::Append(entries) => self.log.extend(entries.iter().map(mark)),
+            Noted::Append(marks) => self.log.extend(marks),
         }
     }
 
@@ -62,10 +88,77 @@ impl Image {
         self.position(index)
             .is_none_or(|position| position < self.log.len())
     }
+
+    /// Whether this very entry is there, or was compacted away: only committed ones are.
+    pub(super) fn holds_this(&self, index: LogIndex, entry: Mark) -> bool {
+        self.position(index)
+            .is_none_or(|position| self.log.get(position) == Some(&entry))
+    }
+
+    /// The entries from an index on, each with its index.
+    pub(super) fn from(&self, from: LogIndex) -> impl Iterator<Item = (LogIndex, Mark)> {
+        let skipped = self.position(from).unwrap_or(0);
+        let first = self.base.0.0 + 1;
+        let marks = self.log.iter().copied().enumerate().skip(skipped);
+        marks.map(move |(at, mark)| (LogIndex(first + at as u64), mark))
+    }
+
+    /// The last entry, or what stands for it.
+    pub(super) fn last(&self) -> (Term, LogIndex) {
+        let term = self.log.last().map_or(self.base.1, |(term, _)| *term);
+        (term, LogIndex(self.base.0.0 + self.log.len() as u64))
+    }
 }
 
 fn name(snapshot: &Snapshot) -> (LogIndex, Term, u32) {
     (snapshot.last_index, snapshot.last_term, snapshot.checksum)
+}
+
+/// The memberships that a server's log and snapshot speak of, as the judge reads them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memberships {
+    /// As of the latest snapshot.
+    base: Option<Membership>,
+    later: Vec<(LogIndex, Membership)>,
+}
+
+impl Memberships {
+    pub(super) fn of(node: &Node) -> Memberships {
+        let mut memberships = Memberships {
+            base: node.snapshot().map(|snapshot| snapshot.membership.clone()),
+            later: Vec::new(),
+        };
+        memberships.append(node.log().entries());
+        let covered = node.snapshot_index();
+        memberships.later.retain(|(index, _)| *index > covered);
+        memberships
+    }
+
+    pub(super) fn append(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            if let Payload::Membership(membership) = &entry.payload {
+                self.later.push((entry.index, membership.clone()));
+            }
+        }
+    }
+
+    pub(super) fn apply(&mut self, write: &Write) {
+        match write {
+            Write::HardState(_) => {}
+            Write::Truncate(from) => self.later.retain(|(index, _)| index < from),
+            Write::Append(entries) => self.append(entries),
+            Write::Snapshot { snapshot, .. } => {
+                self.later.retain(|(index, _)| *index > snapshot.last_index);
+                self.base = Some(snapshot.membership.clone());
+            }
+        }
+    }
+
+    /// The one in force, if anything was ever recorded.
+    pub(super) fn in_force(&self) -> Option<&Membership> {
+        let last = self.later.last().map(|(_, membership)| membership);
+        last.or(self.base.as_ref())
+    }
 }
 
 /// A server's disk as it must be.
@@ -73,22 +166,17 @@ fn name(snapshot: &Snapshot) -> (LogIndex, Term, u32) {
 pub(super) struct Disk {
     /// What is said to be durable.
     pub(super) durable: Image,
-    under_way: VecDeque<Batch>,
+    under_way: VecDeque<(PersistSeq, Vec<Noted>)>,
 }
 
 impl Disk {
-    pub(super) fn begin(&mut self, batch: &Batch) {
-        self.under_way.push_back(batch.clone());
+    pub(super) fn begin(&mut self, batch: &Batch, noted: Vec<Noted>) {
+        self.under_way.push_back((batch.seq, noted));
     }
 
-    pub(super) fn complete(&mut self, seq: PersistSeq) {
-        while self.under_way.front().is_some_and(|batch| batch.seq <= seq) {
-            for write in self
-                .under_way
-                .pop_front()
-                .iter()
-                .flat_map(|batch| &batch.writes)
-            {
+    pub(super) fn complete(&mut self, done: PersistSeq) {
+        while let Some((_, writes)) = self.under_way.pop_front_if(|(seq, _)| *seq <= done) {
+            for write in &writes {
                 self.durable.apply(write);
             }
         }
@@ -99,7 +187,7 @@ impl Disk {
     pub(super) fn recover(&mut self, found: Image) -> Result<(), String> {
         let mut expected = self.durable.clone();
         let under_way = std::mem::take(&mut self.under_way);
-        let mut writes = under_way.iter().flat_map(|batch| &batch.writes);
+        let mut writes = under_way.iter().flat_map(|(_, writes)| writes);
         loop {
             if expected == found {
                 self.durable = found;

@@ -1,17 +1,15 @@
-//! The judge: sees every step of every server and rules on it at once.
+//! The judge: sees every step of every server and rules on it at once. What it rules is in the rooms
+//! beside this one; here are its books.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plumb_raft::core::{
-    Answer, AppendOutcome, Effects, Envelope, Input, InstallOutcome, Message, Node, RoleKind,
-    Snapshot, Write,
-};
+use plumb_raft::core::{Effects, Input, Message, Node, RequestId, RoleKind, Round, Write};
 use plumb_raft::storage::RecoveryReport;
-use plumb_raft::types::{Entry, LogIndex, Membership, NodeId, Payload, Term};
+use plumb_raft::types::{LogIndex, Membership, NodeId, Term};
 use serde::Serialize;
 
 use super::coverage::Coverage;
-use super::disk::{Disk, Image, Mark, mark};
+use super::disk::{Disk, Image, Mark, Memberships, Noted};
 
 /// A property that was seen broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,28 +24,94 @@ pub struct Violation {
 
 /// What the judge knows of one server.
 #[derive(Clone, Debug, Default)]
-struct Server {
-    disk: Disk,
+pub(super) struct Server {
+    pub(super) disk: Disk,
+    /// Its log as it should be in its memory.
+    pub(super) image: Image,
+    pub(super) memberships: Memberships,
     /// The server as it was before the step under way.
     before: Option<Before>,
-    applied: LogIndex,
+    pub(super) applied: LogIndex,
+    /// When it last heard the leader of its present term, in simulated nanoseconds.
+    pub(super) heard_leader: Option<(Term, u64)>,
+    /// While it leads: what it last held each follower to have.
+    pub(super) matched: BTreeMap<NodeId, (Round, LogIndex)>,
+    /// Reads that it has not answered, with how many entries were committed when it was asked.
+    pub(super) reads: BTreeMap<RequestId, u64>,
 }
 
+/// A server before a step, and what the step was.
 #[derive(Clone, Copy, Debug)]
-struct Before {
-    term: Term,
-    role: RoleKind,
-    commit: LogIndex,
-    last: (LogIndex, Term),
+pub(super) struct Before {
+    pub(super) term: Term,
+    pub(super) voted_for: Option<NodeId>,
+    pub(super) role: RoleKind,
+    pub(super) leader: Option<NodeId>,
+    pub(super) commit: LogIndex,
+    pub(super) last: (LogIndex, Term),
+    pub(super) cause: Cause,
+}
+
+/// What a step was about, as far as rules on it need to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// No message.
+    Inside,
+    /// A question that must change nothing.
+    PreVote,
+    /// A request for a vote, with the candidate's last entry.
+    VoteAsked {
+        from: NodeId,
+        term: Term,
+        last: (Term, LogIndex),
+        transfer: bool,
+    },
+    /// From whoever leads the term.
+    FromLeader { term: Term },
+    /// Another message.
+    Message { from: NodeId, term: Term },
+}
+
+impl Cause {
+    fn of(input: &Input) -> Cause {
+        let Input::Receive(envelope) = input else {
+            return Cause::Inside;
+        };
+        let from = envelope.from;
+        match &envelope.message {
+            Message::PreVote { .. } => Cause::PreVote,
+            Message::RequestVote {
+                term,
+                last_log_index,
+                last_log_term,
+                transfer,
+            } => Cause::VoteAsked {
+                from,
+                term: *term,
+                last: (*last_log_term, *last_log_index),
+                transfer: *transfer,
+            },
+            Message::AppendEntries { term, .. } | Message::InstallSnapshot { term, .. } => {
+                Cause::FromLeader { term: *term }
+            }
+            message => Cause::Message {
+                from,
+                term: message.term(),
+            },
+        }
+    }
 }
 
 impl Before {
-    fn of(node: &Node) -> Before {
+    fn of(node: &Node, cause: Cause) -> Before {
         Before {
             term: node.current_term(),
+            voted_for: node.hard_state().voted_for,
             role: node.role_kind(),
+            leader: node.leader(),
             commit: node.commit_index(),
             last: (node.log().last_index(), node.log().last_term()),
+            cause,
         }
     }
 }
@@ -55,18 +119,21 @@ impl Before {
 /// All that is known of a run.
 #[derive(Debug, Default)]
 pub struct Judge {
-    servers: BTreeMap<NodeId, Server>,
-    leaders: BTreeMap<Term, NodeId>,
+    pub(super) servers: BTreeMap<NodeId, Server>,
+    pub(super) leaders: BTreeMap<Term, NodeId>,
     /// Every entry that ever stood in a log: what came before it, and what it was.
-    seen: BTreeMap<(LogIndex, Term), (Option<Term>, Mark)>,
+    pub(super) seen: BTreeMap<(LogIndex, Term), (Option<Term>, Mark)>,
     /// Committed entries from index one, as marks.
-    committed: Vec<Mark>,
+    pub(super) committed: Vec<Mark>,
     /// The checksums of snapshots, by their last entry.
-    snapshots: BTreeMap<LogIndex, u32>,
-    /// The latest that is committed.
-    membership: Membership,
-    last_commit_ns: u64,
-    coverage: Coverage,
+    pub(super) snapshots: BTreeMap<LogIndex, u32>,
+    /// Those that were committed, by their entries.
+    pub(super) memberships: BTreeMap<LogIndex, Membership>,
+    /// Within this many nanoseconds of hearing its leader no server may be talked out of it; `None` if
+    /// the servers are not set so.
+    pub(super) sticks_for_ns: Option<u64>,
+    pub(super) last_commit_ns: u64,
+    pub(super) coverage: Coverage,
     violation: Option<Violation>,
 }
 
@@ -98,7 +165,8 @@ impl Judge {
     /// Who takes part by what is committed: voters, old ones too in a joint phase, and learners.
     #[must_use]
     pub fn members(&self) -> BTreeSet<NodeId> {
-        self.membership.members()
+        let latest = self.memberships.last_key_value();
+        latest.map_or(BTreeSet::new(), |(_, membership)| membership.members())
     }
 
     /// How many entries are committed, and how many each server has applied.
@@ -112,6 +180,12 @@ impl Judge {
         (self.committed.len() as u64, applied)
     }
 
+    /// Servers that hear their leader must not be talked out of it for this long (nanoseconds, by the
+    /// fastest clock among them).
+    pub fn expect_stickiness(&mut self, sticks_for_ns: u64) {
+        self.sticks_for_ns = Some(sticks_for_ns);
+    }
+
     /// Rules that a property is broken; the first ruling stands.
     pub fn rule(&mut self, at_ns: u64, property: &str, what: impl Into<String>) {
         self.violation.get_or_insert_with(|| Violation {
@@ -121,15 +195,25 @@ impl Judge {
         });
     }
 
+    pub(super) fn server(&mut self, id: NodeId) -> &mut Server {
+        self.servers.entry(id).or_default()
+    }
+
     /// A server has restarted.
     pub fn recovered(&mut self, at_ns: u64, node: &Node, report: &RecoveryReport) {
         let found = Image::of(node);
         self.coverage.recoveries += u64::from(found != Image::default());
         self.coverage.torn_tails += u64::from(report.torn_bytes() > 0);
         let server = self.servers.entry(node.id()).or_default();
-        server.before = None;
-        server.applied = node.snapshot_index();
-        if let Err(what) = server.disk.recover(found) {
+        let recovered = server.disk.recover(found.clone());
+        *server = Server {
+            disk: std::mem::take(&mut server.disk),
+            image: found,
+            memberships: Memberships::of(node),
+            applied: node.snapshot_index(),
+            ..Server::default()
+        };
+        if let Err(what) = recovered {
             self.rule(at_ns, "Durability", format!("{} {what}", node.id()));
         }
     }
@@ -137,55 +221,47 @@ impl Judge {
     /// A server is about to take an input.
     pub fn before_step(&mut self, node: &Node, input: &Input) {
         self.coverage.steps += 1;
-        let server = self.servers.entry(node.id()).or_default();
-        server.before = Some(Before::of(node));
-        if let Input::Persisted(seq) = input {
-            server.disk.complete(*seq);
+        let committed = self.committed.len() as u64;
+        let server = self.server(node.id());
+        server.before = Some(Before::of(node, Cause::of(input)));
+        match input {
+            Input::Persisted(seq) => server.disk.complete(*seq),
+            Input::Read(id) => {
+                server.reads.insert(*id, committed);
+            }
+            _ => {}
         }
     }
 
     /// A server has taken an input.
     pub fn after_step(&mut self, at_ns: u64, node: &Node, effects: &Effects) {
         let id = node.id();
-        let now = Before::of(node);
-        let Some(before) = self.servers.entry(id).or_default().before else {
+        let Some(before) = self.server(id).before else {
             return;
         };
-        if now.term < before.term {
-            self.rule(
-                at_ns,
-                "Term Monotonicity",
-                format!("{id} went back to term {}", now.term),
-            );
-        }
+        let now = Before::of(node, before.cause);
         if now.commit < before.commit {
-            self.rule(
-                at_ns,
-                "Commit Monotonicity",
-                format!("{id} went back to {}", now.commit),
-            );
+            let what = format!("{id} went back to {}", now.commit);
+            self.rule(at_ns, "Commit Monotonicity", what);
         }
-        if now.role == RoleKind::PreCandidate && before.role != RoleKind::PreCandidate {
-            self.coverage.pre_votes += 1;
-        }
-        if now.role == RoleKind::Candidate && now.term > before.term {
-            self.coverage.elections += 1;
-        }
-        self.leadership(at_ns, node, before, now);
         if let Some(batch) = &effects.persist {
-            for write in &batch.writes {
-                match write {
-                    Write::Append(entries) => self.log_matching(at_ns, node, entries),
-                    Write::Snapshot { snapshot, .. } => {
-                        self.coverage.snapshots += 1;
-                        self.snapshot_safety(at_ns, node, snapshot);
-                    }
-                    Write::Truncate(_) => self.coverage.truncations += 1,
-                    Write::HardState(_) => {}
-                }
+            let noted: Vec<Noted> = batch.writes.iter().map(Noted::of).collect();
+            let cut = batch.writes.iter().find_map(|write| match write {
+                Write::Truncate(from) => Some(*from),
+                _ => None,
+            });
+            if let Some(from) = cut {
+                self.committed_entries_stay(at_ns, node, from, &batch.writes);
             }
-            self.servers.entry(id).or_default().disk.begin(batch);
+            for (write, noted) in batch.writes.iter().zip(&noted) {
+                self.written(at_ns, node, write, noted);
+            }
+            self.server(id).disk.begin(batch, noted);
         }
+        self.term_and_vote(at_ns, node, before, now);
+        self.leadership(at_ns, node, before, now);
+        self.commitment(at_ns, node, before, now);
+        self.progress_of_followers(at_ns, node, before, now);
         for envelope in &effects.send {
             self.coverage.messages += 1;
             self.promise(at_ns, envelope);
@@ -197,195 +273,25 @@ impl Judge {
         for entry in &effects.apply {
             self.state_machine_safety(at_ns, node, entry);
         }
-        for (_, answer) in &effects.answers {
-            match answer {
-                Answer::ReadAt(index) => {
-                    self.coverage.reads += 1;
-                    if index.0 > self.committed.len() as u64 {
-                        self.rule(at_ns, "Read Index", format!("{id} reads at {index}"));
-                    }
-                }
-                Answer::HandedOver => self.coverage.transfers += 1,
-                Answer::Refused(_) => self.coverage.refusals += 1,
-                Answer::Appended { .. } => {}
-            }
+        for (request, answer) in &effects.answers {
+            self.answered(at_ns, id, *request, *answer);
         }
     }
 
-    /// Election Safety, Leader Completeness at an election; Leader Append-Only during a reign.
-    fn leadership(&mut self, at_ns: u64, node: &Node, before: Before, now: Before) {
-        let id = node.id();
-        let led = before.role == RoleKind::Leader;
-        if led && now.role != RoleKind::Leader {
-            self.coverage.step_downs += 1;
-            // Deposed by nobody: it has missed its quorum.
-            self.coverage.quorums_missed += u64::from(before.term == now.term);
-        }
-        if now.role != RoleKind::Leader {
-            return;
-        }
-        let reigning = led && before.term == now.term;
-        if reigning {
-            self.one_change_at_a_time(at_ns, node, before.last.0);
-            let (index, term) = before.last;
-            if now.last.0 < index || node.log().term_at(index) != Some(term) {
-                let what = format!("{id}, leading term {}, lost its entry {index}", now.term);
-                self.rule(at_ns, "Leader Append-Only", what);
+    fn written(&mut self, at_ns: u64, node: &Node, write: &Write, noted: &Noted) {
+        match (write, noted) {
+            (Write::Append(entries), Noted::Append(marks)) => {
+                self.log_matching(at_ns, node, entries, marks);
             }
-            return;
-        }
-        self.coverage.leaders += 1;
-        if let Some(other) = self.leaders.insert(now.term, id) {
-            let what = format!("{other} and {id} both lead term {}", now.term);
-            self.rule(at_ns, "Election Safety", what);
-        }
-        let log = node.log();
-        let base = log.base().0.0;
-        let missing = (1..).zip(&self.committed).find(|(index, committed)| {
-            *index > base
-                && log
-                    .get(LogIndex(*index))
-                    .is_none_or(|entry| mark(entry) != **committed)
-        });
-        if let Some((index, _)) = missing {
-            let what = format!(
-                "{id}, elected in term {}, lacks committed entry {index}",
-                now.term
-            );
-            self.rule(at_ns, "Leader Completeness", what);
-        }
-    }
-
-    /// §6: a leader appends a membership only once the one before is committed.
-    fn one_change_at_a_time(&mut self, at_ns: u64, node: &Node, last: LogIndex) {
-        let log = node.log();
-        let says = |entry: &&Entry| matches!(entry.payload, Payload::Membership(_));
-        let new = log.range(last.next(), log.last_index()).iter().find(says);
-        let uncommitted = log.range(node.commit_index().next(), log.last_index());
-        if let Some(new) = new
-            && uncommitted.iter().filter(says).count() > 1
-        {
-            let what = format!(
-                "{} changes the membership at {} twice",
-                node.id(),
-                new.index
-            );
-            self.rule(at_ns, "One Change At A Time", what);
-        }
-    }
-
-    /// Two entries with the same index and term are the same and follow entries of the same term;
-    /// by induction, so does all before them.
-    fn log_matching(&mut self, at_ns: u64, node: &Node, entries: &[Entry]) {
-        for entry in entries {
-            let prev = node.log().term_at(entry.index.prev());
-            let is = (prev, mark(entry));
-            let was = *self.seen.entry((entry.index, entry.term)).or_insert(is);
-            if was != is {
-                let what = format!(
-                    "{} has another entry {} of term {} than a server had before",
-                    node.id(),
-                    entry.index,
-                    entry.term
-                );
-                self.rule(at_ns, "Log Matching", what);
+            (Write::Snapshot { snapshot, .. }, _) => {
+                self.coverage.snapshots += 1;
+                self.snapshot_safety(at_ns, node, snapshot);
             }
+            (Write::Truncate(_), _) => self.coverage.truncations += 1,
+            _ => {}
         }
-    }
-
-    /// What a message promises must be durable (Figure 2) when it leaves.
-    fn promise(&mut self, at_ns: u64, envelope: &Envelope) {
-        let Envelope { from, to, message } = envelope;
-        let Some(server) = self.servers.get(from) else {
-            return;
-        };
-        let disk = &server.disk.durable;
-        let durable = disk.hard_state;
-        let term = message.term();
-        let current = term == durable.current_term;
-        let kept = match message {
-            Message::RequestVote { .. } => !current || durable.voted_for == Some(*from),
-            Message::RequestVoteReply { granted: true, .. } => {
-                !current || durable.voted_for == Some(*to)
-            }
-            Message::AppendEntriesReply {
-                outcome: AppendOutcome::Matched(index),
-                ..
-            }
-            | Message::InstallSnapshotReply {
-                outcome: InstallOutcome::Installed,
-                last_index: index,
-                ..
-            } => !current || disk.holds(*index),
-            _ => true,
-        };
-        if !kept || term > durable.current_term {
-            let what = format!("{from} promises {to} what its disk does not hold: {message:?}");
-            self.rule(at_ns, "Promises Are Durable", what);
-        }
-    }
-
-    /// A snapshot stands for committed entries only, and is the same on every server that takes it
-    /// at that place.
-    fn snapshot_safety(&mut self, at_ns: u64, node: &Node, snapshot: &Snapshot) {
-        let (id, index) = (node.id(), snapshot.last_index);
-        let committed = self.committed.get(index.prev().0 as usize);
-        if committed.is_none_or(|(term, _)| *term != snapshot.last_term) {
-            let what = format!("{id} has a snapshot at {index} of what is not committed");
-            self.rule(at_ns, "Snapshot Safety", what);
-        }
-        let first = *self.snapshots.entry(index).or_insert(snapshot.checksum);
-        if first != snapshot.checksum {
-            let what = format!("{id} has another snapshot at {index} than a server had before");
-            self.rule(at_ns, "Snapshot Safety", what);
-        }
-    }
-
-    /// A server's state machine was replaced by a snapshot.
-    fn restored(&mut self, at_ns: u64, node: &Node, snapshot: &Snapshot) {
-        let server = self.servers.entry(node.id()).or_default();
-        let back = snapshot.last_index < server.applied;
-        server.applied = snapshot.last_index;
-        if back {
-            let what = format!("{} goes back to {}", node.id(), snapshot.last_index);
-            self.rule(at_ns, "State Machine Safety", what);
-        }
-    }
-
-    /// No two servers apply different entries at the same index.
-    fn state_machine_safety(&mut self, at_ns: u64, node: &Node, entry: &Entry) {
-        let server = self.servers.entry(node.id()).or_default();
-        let in_order = entry.index == server.applied.next();
-        server.applied = entry.index;
-        if !in_order {
-            let what = format!("{} applies entry {} out of order", node.id(), entry.index);
-            self.rule(at_ns, "State Machine Safety", what);
-            return;
-        }
-        match self.committed.get(entry.index.prev().0 as usize) {
-            None => {
-                self.committed.push(mark(entry));
-                self.last_commit_ns = at_ns;
-                self.coverage.commits += 1;
-                if let Payload::Membership(membership) = &entry.payload {
-                    self.coverage.joint_phases += u64::from(membership.is_joint());
-                    self.coverage.memberships += 1;
-                    self.membership = membership.clone();
-                }
-                let inherited = entry.term < node.current_term();
-                self.coverage.inherited_commits += u64::from(inherited);
-            }
-            Some(committed) if *committed != mark(entry) => {
-                let what = format!(
-                    "{} applies another entry {} (term {}) than a server did before (term {})",
-                    node.id(),
-                    entry.index,
-                    entry.term,
-                    committed.0
-                );
-                self.rule(at_ns, "State Machine Safety", what);
-            }
-            Some(_) => {}
-        }
+        let server = self.server(node.id());
+        server.image.apply(noted);
+        server.memberships.apply(write);
     }
 }

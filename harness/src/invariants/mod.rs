@@ -4,7 +4,11 @@
 
 mod coverage;
 mod disk;
+mod elections;
 mod judge;
+mod promises;
+mod replication;
+mod snapshots;
 
 pub use coverage::Coverage;
 pub use judge::{Judge, Violation};

@@ -95,6 +95,7 @@ fn settings(draw: &mut Stream, servers: u64) -> Settings {
         snapshot_every: [0, 10, 50, 300][draw.index(4)],
         retained_entries: [0, 5, 100][draw.index(3)],
         snapshot_chunk_bytes: [40, 500, 100_000][draw.index(3)],
+        max_in_flight_entries: [1, 4, 4096][draw.index(3)],
         pre_vote: draw.chance(0.7),
         check_quorum: draw.chance(0.7),
         stickiness: draw.chance(0.7),

@@ -19,6 +19,7 @@ pub(super) fn core_config(scenario: &Scenario, id: NodeId) -> CoreConfig {
     };
     let mut core = CoreConfig::new(id, voters);
     core.max_entries_per_append = settings.max_entries_per_append;
+    core.max_in_flight_entries = settings.max_in_flight_entries;
     core.retained_entries = settings.retained_entries;
     core.snapshot_chunk_bytes = settings.snapshot_chunk_bytes;
     core.pre_vote = settings.pre_vote;

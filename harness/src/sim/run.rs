@@ -105,10 +105,22 @@ pub fn run(scenario: &Scenario, options: RunOptions) -> Run {
 
 fn follow<W: World>(scenario: &Scenario, world: W, watch: &Watch, books: &Books) -> Run {
     let panics = panics::Caught::here();
+    if scenario.settings.stickiness {
+        let sticks_for_ns = sticks_for_ns(scenario);
+        watch.lock().judge.expect_stickiness(sticks_for_ns);
+    }
     let recorder = Rc::clone(&books.recorder);
     let mut course = Course::new(scenario, world, watch.clone(), recorder);
     let live_after_ms = course.pass_time(&panics);
     conclude(scenario, course.into_world(), watch, books, live_after_ms)
+}
+
+/// The least election timeout by the fastest clock, less a tick of the world's.
+fn sticks_for_ns(scenario: &Scenario) -> u64 {
+    let fastest = scenario.settings.clock_ppm.iter().max();
+    let fastest = fastest.map_or(0, |ppm| u64::try_from(*ppm).unwrap_or(0));
+    let least_ns = scenario.settings.election_ms.0 * 1_000_000;
+    (least_ns * 1_000_000 / (1_000_000 + fastest)).saturating_sub(1_000_000)
 }
 
 fn conclude<W: World>(
