@@ -78,6 +78,8 @@ struct RunArgs {
 enum LayerArg {
     /// A sweep of bare replicas.
     Bare,
+    /// A sweep of bare replicas that is judged by what clients saw, and nothing else.
+    Clients,
     /// A sweep of the whole server.
     Full,
     /// The log cut, torn and corrupted.
@@ -92,6 +94,7 @@ impl From<LayerArg> for Layer {
     fn from(layer: LayerArg) -> Layer {
         match layer {
             LayerArg::Bare => Layer::Bare,
+            LayerArg::Clients => Layer::Clients,
             LayerArg::Full => Layer::Full,
             LayerArg::Storage => Layer::Storage,
             LayerArg::Loom => Layer::Loom,
@@ -297,7 +300,7 @@ fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) {
     });
     let Some((layer, seed)) = first else { return };
     let folder = match layer {
-        Layer::Bare => format!("bare-seed-{seed}"),
+        Layer::Bare | Layer::Clients => format!("bare-seed-{seed}"),
         _ => format!("seed-{seed}"),
     };
     let folder = sitting.out.join(layer.name()).join(folder);

@@ -2,8 +2,8 @@
 //! at all (swarm testing, Groce et al. 2012) and when they strike.
 
 use crate::scenario::{
-    Fault, FaultKind, SCENARIO_VERSION, Scenario, Settings, Target, Tier, Unsynced, Workload,
-    WorkloadKind,
+    Fault, FaultKind, Judges, SCENARIO_VERSION, Scenario, Settings, Target, Tier, Unsynced,
+    Workload, WorkloadKind,
 };
 use crate::sim::seams::random::Stream;
 
@@ -64,6 +64,7 @@ pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
     Scenario {
         plumb_scenario: SCENARIO_VERSION,
         tier,
+        judges: Judges::All,
         seed,
         servers,
         workload,
@@ -112,6 +113,7 @@ struct Swarm {
 enum Kind {
     Partition,
     OneWay,
+    Stall,
     Isolate,
     Crash,
     PowerLoss,
@@ -120,9 +122,10 @@ enum Kind {
     Membership,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind::Partition,
     Kind::OneWay,
+    Kind::Stall,
     Kind::Isolate,
     Kind::Crash,
     Kind::PowerLoss,
@@ -185,6 +188,7 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
     match kind {
         Kind::Partition => FaultKind::Partition { side: side(draw) },
         Kind::OneWay => FaultKind::OneWay { from: side(draw) },
+        Kind::Stall => FaultKind::Stall { from: side(draw) },
         Kind::Isolate => FaultKind::Isolate {
             target: target(draw),
         },
@@ -207,12 +211,15 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
             let learners = others.filter(|_| draw.chance(0.3)).collect();
             FaultKind::Membership { voters, learners }
         }
-        Kind::Noise => FaultKind::Noise {
-            drop_permille: draw.below(300) as u32,
-            duplicate_permille: draw.below(300) as u32,
-            delay_permille: draw.below(300) as u32,
-            delay_ms: 1 + draw.below(300),
-        },
+        Kind::Noise => {
+            let latest = [30, 300, 2_000][draw.index(3)];
+            FaultKind::Noise {
+                drop_permille: draw.below(300) as u32,
+                duplicate_permille: draw.below(300) as u32,
+                delay_permille: draw.below(300) as u32,
+                delay_ms: 1 + draw.below(latest),
+            }
+        }
     }
 }
 
@@ -243,6 +250,7 @@ mod tests {
                 .any(|fault| test(&fault.what))
         };
         assert!(any(|f| matches!(f, FaultKind::OneWay { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Stall { .. })));
         assert!(any(|f| matches!(
             f,
             FaultKind::PowerLoss {

@@ -63,6 +63,8 @@ pub(super) struct Course<'a, W> {
     recorder: SharedRecorder,
     /// The pairs that each fault under way cuts, by the fault's number.
     cuts: BTreeMap<usize, BTreeSet<(u64, u64)>>,
+    /// The pairs that each fault under way stalls.
+    stalls: BTreeMap<usize, BTreeSet<(u64, u64)>>,
     /// The servers that each fault under way holds down.
     crashed: BTreeMap<usize, Vec<u64>>,
     /// How many faults hold a server down at the moment.
@@ -84,6 +86,7 @@ impl<'a, W: World> Course<'a, W> {
             watch,
             recorder,
             cuts: BTreeMap::new(),
+            stalls: BTreeMap::new(),
             crashed: BTreeMap::new(),
             down: BTreeMap::new(),
             noise: BTreeMap::new(),
@@ -216,11 +219,17 @@ impl<'a, W: World> Course<'a, W> {
             // The operator's client keeps the time of these itself.
             FaultKind::Transfer { .. } | FaultKind::Membership { .. } => {}
             what => {
-                if begins {
-                    let cut = cut_pairs(what, self.scenario.servers, leader);
-                    self.cuts.insert(number, cut);
+                let stalls = matches!(what, FaultKind::Stall { .. });
+                let table = if stalls {
+                    &mut self.stalls
                 } else {
-                    self.cuts.remove(&number);
+                    &mut self.cuts
+                };
+                if begins {
+                    let pairs = cut_pairs(what, self.scenario.servers, leader);
+                    table.insert(number, pairs);
+                } else {
+                    table.remove(&number);
                 }
                 self.set_links();
             }
@@ -233,8 +242,16 @@ impl<'a, W: World> Course<'a, W> {
         let noise = noise.unwrap_or_default();
         for from in 1..=self.scenario.servers {
             for to in (1..=self.scenario.servers).filter(|to| *to != from) {
-                let cut = self.cuts.values().any(|pairs| pairs.contains(&(from, to)));
-                let flow = if cut { Flow::Block } else { Flow::Open };
+                let strikes = |table: &BTreeMap<usize, BTreeSet<(u64, u64)>>| {
+                    table.values().any(|pairs| pairs.contains(&(from, to)))
+                };
+                let flow = if strikes(&self.cuts) {
+                    Flow::Block
+                } else if strikes(&self.stalls) {
+                    Flow::Hold
+                } else {
+                    Flow::Open
+                };
                 let fault = LinkFault {
                     flow,
                     ..noise.clone()

@@ -15,7 +15,7 @@ use super::panics;
 use super::service::lack_of_service;
 use super::watch::Watch;
 use crate::invariants::{Coverage, Violation};
-use crate::scenario::{Scenario, ScriptedOperation, Tier, WorkloadKind};
+use crate::scenario::{Judges, Scenario, ScriptedOperation, Tier, WorkloadKind};
 use crate::verify::stopwatch;
 use crate::workload::{SharedRecorder, SharedScript};
 
@@ -108,6 +108,9 @@ fn follow<W: World>(scenario: &Scenario, world: W, watch: &Watch, books: &Books)
     if scenario.settings.stickiness {
         let sticks_for_ns = sticks_for_ns(scenario);
         watch.lock().judge.expect_stickiness(sticks_for_ns);
+    }
+    if scenario.judges == Judges::Clients {
+        watch.lock().judge.look_from_outside();
     }
     let recorder = Rc::clone(&books.recorder);
     let mut course = Course::new(scenario, world, watch.clone(), recorder);

@@ -132,7 +132,7 @@ impl World for Bare {
     }
 
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault) {
-        self.network.set(from, to, fault);
+        self.network.set(from, to, fault, &mut self.queue);
     }
 
     fn crash(&mut self, id: u64, unsynced: Unsynced) {

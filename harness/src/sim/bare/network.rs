@@ -21,6 +21,8 @@ struct Link {
     /// When the last message that was not late is due.
     last_ns: u64,
     under_way: u64,
+    /// What was due while the link was stalled.
+    held: Vec<Envelope>,
 }
 
 /// All links.
@@ -45,6 +47,7 @@ impl Network {
                 faults: Stream::derive(scenario.seed, "link.faults", place as u64),
                 last_ns: 0,
                 under_way: 0,
+                held: Vec::new(),
             })
             .collect();
         Network {
@@ -60,8 +63,17 @@ impl Network {
         &mut self.links[(from as usize - 1) * self.servers + to as usize - 1]
     }
 
-    pub(super) fn set(&mut self, from: u64, to: u64, fault: LinkFault) {
-        self.link(from, to).fault = fault;
+    /// How a link fares from now on. What waited on it arrives if it opens, and is lost if it is cut.
+    pub(super) fn set(&mut self, from: u64, to: u64, fault: LinkFault, queue: &mut Queue) {
+        let link = self.link(from, to);
+        link.fault = fault;
+        if link.fault.flow == Flow::Hold {
+            return;
+        }
+        for envelope in std::mem::take(&mut link.held) {
+            link.under_way += 1;
+            queue.after(0, Event::Deliver(Box::new(envelope)));
+        }
     }
 
     /// A message leaves.
@@ -108,11 +120,18 @@ impl Network {
         ))
     }
 
-    /// A message is due: here it is, unless its link was cut meanwhile.
+    /// A message is due: here it is, unless its link was cut or stalled meanwhile.
     pub(super) fn deliver(&mut self, envelope: Envelope) -> Option<Envelope> {
         let link = self.link(envelope.from.0, envelope.to.0);
         link.under_way -= 1;
-        (link.fault.flow != Flow::Block).then_some(envelope)
+        match link.fault.flow {
+            Flow::Open => Some(envelope),
+            Flow::Hold => {
+                link.held.push(envelope);
+                None
+            }
+            Flow::Block => None,
+        }
     }
 
     /// How long a call or an answer takes: callers are not struck by faults.
