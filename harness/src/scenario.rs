@@ -97,6 +97,8 @@ pub struct Workload {
     pub clients: u64,
     /// Over how many keys.
     pub keys: u64,
+    /// How reads come by their certainty.
+    pub reads: Reads,
     /// The pause between a client's operations, at most (milliseconds).
     pub think_ms: u64,
     /// The operations one by one, instead of what the clients would draw: what shrinking works on.
@@ -132,6 +134,18 @@ pub enum Action {
     Cas,
     /// Adds to a string.
     Append,
+}
+
+/// How a workload's reads come by their certainty; all of them must be linearizable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reads {
+    /// By a round of the leader's.
+    Leader,
+    /// By the leader's lease, where it has one.
+    Lease,
+    /// By an index that whichever server is asked gets from the leader.
+    Anywhere,
 }
 
 /// The operations of a workload.
@@ -180,6 +194,8 @@ pub struct Settings {
     pub check_quorum: bool,
     /// Votes are refused while a leader is alive.
     pub stickiness: bool,
+    /// Leaders have leases; needs `stickiness`.
+    pub leases: bool,
 }
 
 /// One fault, from its beginning to its end.

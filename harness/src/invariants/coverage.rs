@@ -29,6 +29,10 @@ pub struct Coverage {
     pub torn_tails: u64,
     /// Linearizable reads confirmed.
     pub reads: u64,
+    /// Of these, served by a lease without a round.
+    pub lease_reads: u64,
+    /// Of these, served by a server that did not lead.
+    pub follower_reads: u64,
     /// Proposals and reads refused.
     pub refusals: u64,
     /// Snapshots taken or received, and logs compacted.
@@ -60,7 +64,7 @@ impl Coverage {
     /// The counts with their names, in a fixed order.
     #[must_use]
     pub fn named(&self) -> Vec<(&'static str, u64)> {
-        const NAMES: [&str; 19] = [
+        const NAMES: [&str; 21] = [
             "steps",
             "messages",
             "pre-votes asked for",
@@ -73,6 +77,8 @@ impl Coverage {
             "recoveries from disk",
             "torn tails found",
             "reads confirmed",
+            "reads served by a lease",
+            "reads served by a follower",
             "requests refused",
             "snapshots saved",
             "snapshots installed",
@@ -87,7 +93,7 @@ impl Coverage {
             .collect()
     }
 
-    fn fields_mut(&mut self) -> [&mut u64; 19] {
+    fn fields_mut(&mut self) -> [&mut u64; 21] {
         [
             &mut self.steps,
             &mut self.messages,
@@ -101,6 +107,8 @@ impl Coverage {
             &mut self.recoveries,
             &mut self.torn_tails,
             &mut self.reads,
+            &mut self.lease_reads,
+            &mut self.follower_reads,
             &mut self.refusals,
             &mut self.snapshots,
             &mut self.installs,

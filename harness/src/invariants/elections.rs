@@ -135,13 +135,17 @@ impl Judge {
         }
         let log = node.log();
         let base = log.base().0.0;
-        let missing = (1..).zip(&self.committed).find(|(index, committed)| {
-            *index > base
+        // Of higher-numbered terms only: one whose votes come late may be elected after the next.
+        let earlier = self.committed_in.iter().map(|term| *term < now.term);
+        let mut committed = (1..).zip(&self.committed).zip(earlier);
+        let missing = committed.find(|((index, committed), earlier)| {
+            *earlier
+                && *index > base
                 && log
                     .get(LogIndex(*index))
                     .is_none_or(|entry| mark(entry) != **committed)
         });
-        if let Some((index, _)) = missing {
+        if let Some(((index, _), _)) = missing {
             let what = format!(
                 "{id}, elected in term {}, lacks committed entry {index}",
                 now.term

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plumb_raft::core::{Effects, Input, Message, Node, RequestId, RoleKind, Round, Write};
+use plumb_raft::core::{
+    Effects, Input, Message, Node, ReadMode, RequestId, RoleKind, Round, Write,
+};
 use plumb_raft::storage::RecoveryReport;
 use plumb_raft::types::{LogIndex, Membership, NodeId, Term};
 use serde::Serialize;
@@ -36,8 +38,18 @@ pub(super) struct Server {
     pub(super) heard_leader: Option<(Term, u64)>,
     /// While it leads: what it last held each follower to have.
     pub(super) matched: BTreeMap<NodeId, (Round, LogIndex)>,
-    /// Reads that it has not answered, with how many entries were committed when it was asked.
-    pub(super) reads: BTreeMap<RequestId, u64>,
+    /// Reads that it has not answered.
+    pub(super) reads: BTreeMap<RequestId, Asked>,
+}
+
+/// A read, when it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// How many entries were committed.
+    pub(super) committed: u64,
+    pub(super) mode: ReadMode,
+    /// Which step of the run it was.
+    pub(super) step: u64,
 }
 
 /// A server before a step, and what the step was.
@@ -125,6 +137,8 @@ pub struct Judge {
     pub(super) seen: BTreeMap<(LogIndex, Term), (Option<Term>, Mark)>,
     /// Committed entries from index one, as marks.
     pub(super) committed: Vec<Mark>,
+    /// The term of whoever first applied each: it was committed in that one or an earlier.
+    pub(super) committed_in: Vec<Term>,
     /// The checksums of snapshots, by their last entry.
     pub(super) snapshots: BTreeMap<LogIndex, u32>,
     /// Those that were committed, by their entries.
@@ -234,13 +248,19 @@ impl Judge {
     /// A server is about to take an input.
     pub fn before_step(&mut self, node: &Node, input: &Input) {
         self.coverage.steps += 1;
+        let step = self.coverage.steps;
         let committed = self.committed.len() as u64;
         let server = self.server(node.id());
         server.before = Some(Before::of(node, Cause::of(input)));
         match input {
             Input::Persisted(seq) => server.disk.complete(*seq),
-            Input::Read(id) => {
-                server.reads.insert(*id, committed);
+            Input::Read(id, mode) => {
+                let asked = Asked {
+                    committed,
+                    mode: *mode,
+                    step,
+                };
+                server.reads.insert(*id, asked);
             }
             _ => {}
         }
@@ -287,7 +307,7 @@ impl Judge {
             self.state_machine_safety(at_ns, node, entry);
         }
         for (request, answer) in &effects.answers {
-            self.answered(at_ns, id, *request, *answer);
+            self.answered(at_ns, node, *request, *answer);
         }
     }
 

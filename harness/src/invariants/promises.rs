@@ -1,8 +1,9 @@
 //! Rules on what leaves a server: what a message promises is on the disk (Figure 2), and an answer to a
 //! read sees all that was committed when it was asked for (§8).
 
-use plumb_raft::core::{Answer, AppendOutcome, Envelope, InstallOutcome, Message, RequestId};
-use plumb_raft::types::NodeId;
+use plumb_raft::core::{
+    Answer, AppendOutcome, Envelope, InstallOutcome, Message, Node, ReadMode, RequestId, RoleKind,
+};
 
 use super::judge::Judge;
 
@@ -40,19 +41,28 @@ impl Judge {
     }
 
     /// A request was answered.
-    pub(super) fn answered(&mut self, at_ns: u64, id: NodeId, request: RequestId, answer: Answer) {
-        let asked_at = self.server(id).reads.remove(&request);
+    pub(super) fn answered(&mut self, at_ns: u64, node: &Node, request: RequestId, answer: Answer) {
+        let id = node.id();
+        let asked = self.server(id).reads.remove(&request);
         match answer {
             Answer::ReadAt(index) => {
                 self.coverage.reads += 1;
+                if let Some(asked) = asked {
+                    let at_once = asked.step == self.coverage.steps;
+                    let by_lease = asked.mode == ReadMode::Lease && at_once;
+                    let leads = node.role_kind() == RoleKind::Leader;
+                    self.coverage.lease_reads += u64::from(by_lease);
+                    self.coverage.follower_reads += u64::from(!leads);
+                }
                 let committed = self.committed.len() as u64;
                 if index.0 > committed {
                     let what = format!("{id} reads at {index}, and only {committed} are committed");
                     self.rule(at_ns, "Read Index", what);
                 }
-                if let Some(then) = asked_at.filter(|then| index.0 < *then) {
+                if let Some(asked) = asked.filter(|asked| index.0 < asked.committed) {
                     let what = format!(
-                        "{id} serves a read as of entry {index}; {then} were committed when it was asked"
+                        "{id} serves a read as of entry {index}; {} were committed when it was asked",
+                        asked.committed
                     );
                     self.rule(at_ns, "Reads See What Was Committed", what);
                 }

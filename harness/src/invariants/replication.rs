@@ -174,6 +174,7 @@ impl Judge {
         match self.committed.get(entry.index.prev().0 as usize) {
             None => {
                 self.committed.push(applied);
+                self.committed_in.push(node.current_term());
                 self.last_commit_ns = at_ns;
                 self.coverage.commits += 1;
                 if let Payload::Membership(membership) = &entry.payload {

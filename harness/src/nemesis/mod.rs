@@ -2,7 +2,7 @@
 //! at all (swarm testing, Groce et al. 2012) and when they strike.
 
 use crate::scenario::{
-    Fault, FaultKind, Judges, SCENARIO_VERSION, Scenario, Settings, Target, Tier, Unsynced,
+    Fault, FaultKind, Judges, Reads, SCENARIO_VERSION, Scenario, Settings, Target, Tier, Unsynced,
     Workload, WorkloadKind,
 };
 use crate::sim::seams::random::Stream;
@@ -48,6 +48,7 @@ pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
         clients: 2 + draw.below(4),
         keys: 1 + draw.below(5),
         think_ms: 5 + draw.below(60),
+        reads: [Reads::Leader, Reads::Lease, Reads::Anywhere][draw.index(3)],
         script: None,
     };
     let mut settings = settings(&mut draw, servers);
@@ -80,7 +81,7 @@ pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
 fn settings(draw: &mut Stream, servers: u64) -> Settings {
     let slowest_latency = [2, 5, 15][draw.index(3)];
     let slowest_sync = [500, 3_000, 20_000][draw.index(3)];
-    let drift = [0, 500, 20_000][draw.index(3)];
+    let drift = [0, 500, 20_000, 100_000][draw.index(4)];
     Settings {
         latency_ms: (1, slowest_latency),
         sync_us: (100, slowest_sync),
@@ -100,6 +101,7 @@ fn settings(draw: &mut Stream, servers: u64) -> Settings {
         pre_vote: draw.chance(0.7),
         check_quorum: draw.chance(0.7),
         stickiness: draw.chance(0.7),
+        leases: draw.chance(0.5),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use plumb_raft::core::CoreConfig;
+use plumb_raft::core::{CoreConfig, ReadMode, lease_duration};
 use plumb_raft::types::NodeId;
 
-use crate::scenario::{FaultKind, Scenario};
+use crate::scenario::{FaultKind, Reads, Scenario};
 use crate::workload::Task;
 
 /// A server's core settings.
@@ -25,7 +25,30 @@ pub(super) fn core_config(scenario: &Scenario, id: NodeId) -> CoreConfig {
     core.pre_vote = settings.pre_vote;
     core.check_quorum = settings.check_quorum;
     core.stickiness = settings.stickiness;
+    if settings.leases {
+        let least = Duration::from_millis(settings.election_ms.0);
+        core.lease = lease_duration(least, max_drift_ppm(scenario));
+    }
     core
+}
+
+/// How far a clock of this scenario runs from the truth at most.
+fn max_drift_ppm(scenario: &Scenario) -> u32 {
+    let drifts = scenario
+        .settings
+        .clock_ppm
+        .iter()
+        .map(|ppm| ppm.unsigned_abs());
+    drifts.max().unwrap_or(0)
+}
+
+/// How this scenario's clients read.
+pub(super) fn read_mode(scenario: &Scenario) -> ReadMode {
+    match scenario.workload.reads {
+        Reads::Leader => ReadMode::Leader,
+        Reads::Lease => ReadMode::Lease,
+        Reads::Anywhere => ReadMode::Anywhere,
+    }
 }
 
 /// What the schedule asks an operator to do and when, in order.

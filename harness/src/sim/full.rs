@@ -12,7 +12,7 @@ use plumb_raft::server::{self, LogDriver, ServerConfig};
 use plumb_raft::storage::WalOptions;
 use plumb_raft::types::NodeId;
 
-use super::cluster::{core_config, tasks};
+use super::cluster::{core_config, read_mode, tasks};
 use super::course::{Broken, World};
 use super::run::Books;
 use super::seams::clock::SimClock;
@@ -285,6 +285,7 @@ fn actor(scenario: &Scenario, number: u64, link_faults: &LinkFaults, books: &Boo
         servers: servers_of(scenario),
         seams,
         draw_server: Stream::derive(scenario.seed, "client.server", number),
+        read_mode: read_mode(scenario),
         until: Duration::from_millis(scenario.clients_until_ms),
     }
 }

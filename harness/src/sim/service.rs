@@ -4,7 +4,7 @@
 
 use plumb_histories::{History, Operation, Outcome};
 
-use crate::scenario::Scenario;
+use crate::scenario::{Fault, FaultKind, Scenario};
 use crate::workload::MISMATCH;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -15,7 +15,9 @@ const NS_PER_MS: u64 = 1_000_000;
 /// None, and not each: one may meet a leader that is handing over, or the last of the changes that an
 /// operator asked for.
 pub(super) fn lack_of_service(scenario: &Scenario, history: &History) -> Option<String> {
-    if scenario.live_within_ms == 0 {
+    // Who changes the membership may have to wait for new voters that catch up.
+    let changes = |fault: &Fault| matches!(fault.what, FaultKind::Membership { .. });
+    if scenario.live_within_ms == 0 || scenario.faults.iter().any(changes) {
         return None;
     }
     let alive_ns = (scenario.heal_at_ms + scenario.live_within_ms) * NS_PER_MS;

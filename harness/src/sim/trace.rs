@@ -147,7 +147,7 @@ fn describe_input(input: &Input) -> String {
                 .collect();
             format!("is proposed {}", ids.join(" "))
         }
-        Input::Read(id) => format!("is asked to read #{}", id.0),
+        Input::Read(id, mode) => format!("is asked to read #{} ({mode:?})", id.0),
         Input::Transfer(id, to) => format!("is asked to hand over to {to} #{}", id.0),
         Input::SnapshotTaken { index, data } => {
             format!(
@@ -229,6 +229,15 @@ pub fn describe_message(message: &Message) -> String {
             )
         }
         Message::TimeoutNow { term } => format!("TimeoutNow term {term}"),
+        Message::ReadIndex { term, request } => format!("ReadIndex term {term} #{}", request.0),
+        Message::ReadIndexReply {
+            term,
+            request,
+            index,
+        } => match index {
+            Some(index) => format!("ReadIndexReply term {term} #{} at {index}", request.0),
+            None => format!("ReadIndexReply term {term} #{}: I do not lead", request.0),
+        },
         Message::RequestVote {
             term,
             last_log_index,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plumb_raft::client::{Client, ClientConfig, Outcome};
+use plumb_raft::core::ReadMode;
 use plumb_raft::seams::Seams;
 use plumb_raft::types::NodeId;
 
@@ -37,6 +38,8 @@ pub struct Actor {
     pub seams: Seams,
     /// Which server it turns to first; a stream of its own, so that a script disturbs nothing.
     pub draw_server: Stream,
+    /// How it reads.
+    pub read_mode: ReadMode,
     /// It starts nothing from here on (simulated).
     pub until: Duration,
 }
@@ -53,7 +56,7 @@ impl Actor {
             }
             let node = client.current_server().to_string();
             let outcome = match self.book.begin(now_ns(), operation, &node) {
-                Ask::Read(key) => got(client.read(&key).await, Got::Value),
+                Ask::Read(key) => got(client.read_by(&key, self.read_mode).await, Got::Value),
                 Ask::Execute(operation) => got(client.execute(operation).await, Got::Reply),
             };
             if self.book.end(now_ns(), outcome) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::core::ReadMode;
 use crate::kv::{Operation, Reply, SessionId};
 use crate::net::protocol::{RequestBody, ResponseBody};
 use crate::seams::{Clock, Network};
@@ -113,13 +114,30 @@ impl Client {
         self.servers[self.next].0
     }
 
-    /// Reads a key, linearizably.
+    /// Reads a key, linearizably, by the leader's word.
     pub async fn read(&mut self, key: &str) -> Outcome<Option<Bytes>> {
+        self.read_by(key, ReadMode::Leader).await
+    }
+
+    /// Reads a key, linearizably, in the way that is asked for. With [`ReadMode::Anywhere`] each read goes
+    /// to the next server.
+    pub async fn read_by(&mut self, key: &str, mode: ReadMode) -> Outcome<Option<Bytes>> {
+        if mode == ReadMode::Anywhere {
+            self.next = (self.next + 1) % self.servers.len();
+        }
+        let key = key.to_owned();
+        self.ask_for_value(&RequestBody::Read { key, mode }).await
+    }
+
+    /// Reads a key as it is on some server: it may be long out of date.
+    pub async fn read_stale(&mut self, key: &str) -> Outcome<Option<Bytes>> {
+        let key = key.to_owned();
+        self.ask_for_value(&RequestBody::ReadStale { key }).await
+    }
+
+    async fn ask_for_value(&mut self, body: &RequestBody) -> Outcome<Option<Bytes>> {
         let mut attempts = self.attempts();
-        let body = RequestBody::Read {
-            key: key.to_owned(),
-        };
-        match self.call(&body, &mut attempts).await {
+        match self.call(body, &mut attempts).await {
             Some(ResponseBody::Value(value)) => Outcome::Ok(value),
             Some(_) => Outcome::Unknown("the server answered something else"),
             None => Outcome::Unknown("no answer in time"),

@@ -1,6 +1,7 @@
 //! What a core is told once, at its start.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::types::NodeId;
 
@@ -29,6 +30,10 @@ pub struct CoreConfig {
     /// A leader steps down if an election timeout passes without contact to a quorum (§6.2 there):
     /// its clients turn to one that can commit.
     pub check_quorum: bool,
+    /// How long a leader may serve reads on the word of a round that it sent: see
+    /// [`lease_duration`](super::lease_duration). Zero: never. Needs `stickiness`, without which it is
+    /// not used.
+    pub lease: Duration,
     /// Votes are refused, and their terms not adopted, while a leader is alive (§6 of the paper,
     /// §4.2.3 of the dissertation): a server that does not hear the leader can't depose it.
     pub stickiness: bool,
@@ -48,6 +53,7 @@ impl CoreConfig {
             snapshot_chunk_bytes: 256 << 10,
             pre_vote: true,
             check_quorum: true,
+            lease: Duration::ZERO,
             stickiness: true,
         }
     }

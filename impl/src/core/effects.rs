@@ -57,7 +57,8 @@ pub enum Timer {
     Heartbeat,
 }
 
-/// Names a proposal from its submission to the core's answer; chosen by the runtime.
+/// Names a request from its submission to the core's answer; chosen by the runtime, and never used twice
+/// by a server, in another life neither: an answer to a read may come that late.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::effects::{Timer, Write};
+use super::lease::Lease;
 use super::message::Message;
 use super::node::{Leadership, Node, Outbox, Role};
 use super::progress::Progress;
@@ -235,6 +236,7 @@ impl Node {
         self.role = Role::Leader(Box::new(Leadership {
             progress: peers.map(|peer| (peer, progress.clone())).collect(),
             reads: Reads::default(),
+            lease: Lease::default(),
             transfer: None,
         }));
         // §8: an entry of its own term, so that it can find out what is committed.

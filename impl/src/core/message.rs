@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::effects::RequestId;
 use super::snapshot::Chunk;
 use crate::types::{Entry, LogIndex, NodeId, Term};
 
@@ -96,6 +97,22 @@ pub enum Message {
         /// The round of the request this answers.
         round: Round,
     },
+    /// A server that serves a read itself asks its leader for the index (dissertation §6.4).
+    ReadIndex {
+        /// The asker's term.
+        term: Term,
+        /// The asker's name for the read; never used twice, in another life neither.
+        request: RequestId,
+    },
+    /// The answer to `ReadIndex`.
+    ReadIndexReply {
+        /// The answerer's term.
+        term: Term,
+        /// Which read.
+        request: RequestId,
+        /// It may be served once so much is applied; `None` if the answerer does not lead.
+        index: Option<LogIndex>,
+    },
     /// The leader hands over: stand for election at once (dissertation §3.10).
     TimeoutNow {
         /// The leader's term.
@@ -140,6 +157,8 @@ impl Message {
             Message::PreVote { term, .. }
             | Message::PreVoteReply { term, .. }
             | Message::TimeoutNow { term }
+            | Message::ReadIndex { term, .. }
+            | Message::ReadIndexReply { term, .. }
             | Message::RequestVote { term, .. }
             | Message::RequestVoteReply { term, .. }
             | Message::InstallSnapshot { term, .. }

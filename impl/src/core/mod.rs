@@ -3,7 +3,7 @@
 //! model checker can explore it and a simulator can replay it.
 //!
 //! One room a concern: [`quorum`] counts, [`log`] holds entries, [`progress`] tracks a follower,
-//! [`reads`] confirms leadership, [`durability`] withholds promises, and [`node`] joins them by the
+//! [`reads`] confirms leadership, [`lease`] spares it that, [`durability`] withholds promises, and [`node`] joins them by the
 //! rules of Figure 2 (elections in `election`, the log in `replication`, handing over in
 //! [`transfer`]).
 
@@ -13,13 +13,14 @@ pub mod effects;
 mod election;
 pub mod input;
 mod install;
+pub mod lease;
 pub mod log;
 pub mod membership;
 pub mod message;
 pub mod node;
 pub mod progress;
 pub mod quorum;
-
+mod read_index;
 pub mod reads;
 mod replication;
 pub mod snapshot;
@@ -29,7 +30,8 @@ pub mod transfer;
 
 pub use config::CoreConfig;
 pub use effects::{Answer, Batch, Effects, PersistSeq, Refusal, RequestId, Timer, Write};
-pub use input::Input;
+pub use input::{Input, ReadMode};
+pub use lease::lease_duration;
 pub use membership::Change;
 pub use message::{AppendOutcome, Envelope, InstallOutcome, Message, Round};
 pub use node::{Node, Role, RoleKind};

@@ -1,15 +1,18 @@
 //! The server of Figure 2: its state, and the dispatch of inputs to rules.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::config::CoreConfig;
 use super::durability::Durability;
-use super::effects::{Answer, Effects, Refusal, RequestId, Timer, Write};
+use super::effects::{Answer, Effects, RequestId, Timer, Write};
 use super::input::Input;
+use super::lease::Lease;
 use super::log::Log;
 use super::membership::Memberships;
 use super::message::{Envelope, Message};
 use super::progress::Progress;
+use super::read_index::Forwarded;
 use super::reads::Reads;
 use super::snapshot::{Receiving, Remembered, Snapshot};
 use super::transfer::Transfer;
@@ -44,6 +47,8 @@ pub struct Leadership {
     pub progress: BTreeMap<NodeId, Progress>,
     /// Reads on their way.
     pub reads: Reads,
+    /// What it may count on without asking.
+    pub lease: Lease,
     /// The server that is to take over, while it is.
     pub transfer: Option<Transfer>,
 }
@@ -79,6 +84,10 @@ pub struct Node {
     /// A leader was heard within the least election timeout, or may have been before a restart.
     pub(super) leader_is_fresh: bool,
     pub(super) durability: Durability,
+    /// Reads that the leader was asked about.
+    pub(super) forwarded: Forwarded,
+    /// The time, for leases only: zero where there are none.
+    pub(super) now: Duration,
 }
 
 /// What a step gathers before it becomes [`Effects`].
@@ -180,6 +189,8 @@ impl Node {
             // A restart forgets when a leader was last heard, and a promise not to depose it must
             // outlive the restart.
             leader_is_fresh: true,
+            forwarded: Forwarded::default(),
+            now: Duration::ZERO,
         };
         (
             node,
@@ -191,6 +202,14 @@ impl Node {
         )
     }
 
+    /// Lets one thing happen at this time by the server's own clock, which leases rest on.
+    pub fn step_at(&mut self, now: Duration, input: Input) -> Effects {
+        if !self.config.lease.is_zero() {
+            self.now = now;
+        }
+        self.step(input)
+    }
+
     /// Lets one thing happen and says what follows from it.
     pub fn step(&mut self, input: Input) -> Effects {
         let mut out = Outbox::default();
@@ -200,7 +219,7 @@ impl Node {
             Input::TimerFired(Timer::Stickiness) => self.leader_is_fresh = false,
             Input::TimerFired(Timer::Heartbeat) => self.heartbeat_timeout(&mut out),
             Input::Propose(requests) => self.propose(requests, &mut out),
-            Input::Read(id) => self.read(id, &mut out),
+            Input::Read(id, mode) => self.read(id, mode, &mut out),
             Input::Transfer(id, target) => self.transfer(id, target, &mut out),
             Input::SnapshotTaken { index, data } => self.snapshot_taken(index, data, &mut out),
             Input::ChangeMembership(id, change) => self.change_membership(id, change, &mut out),
@@ -215,6 +234,7 @@ impl Node {
 
     /// Seals a step: writes become a batch, promises wait for it, committed entries are handed out.
     fn finish(&mut self, mut out: Outbox) -> Effects {
+        self.settle_forwarded(&mut out);
         if !out.writes.is_empty() {
             let batch = self
                 .durability
@@ -264,6 +284,10 @@ impl Node {
                 asked_in, granted, ..
             } => self.pre_vote_reply(from, asked_in, granted, out),
             Message::TimeoutNow { term } => self.timeout_now(from, term, out),
+            Message::ReadIndex { term, request } => self.read_index(from, term, request, out),
+            Message::ReadIndexReply { request, index, .. } => {
+                self.read_index_reply(request, index, out);
+            }
             Message::RequestVote {
                 term,
                 last_log_index,
@@ -349,9 +373,7 @@ impl Node {
                 if let Some(transfer) = leadership.transfer {
                     out.answer(transfer.request, Answer::HandedOver);
                 }
-                for id in leadership.reads.abandon() {
-                    out.answer(id, Answer::Refused(Refusal::LostLeadership));
-                }
+                self.abandon_reads(leadership.reads.abandon(), out);
                 out.set_timer(Timer::Election);
             }
         }

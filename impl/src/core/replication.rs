@@ -1,4 +1,4 @@
-//! Log replication (§5.3), commitment (§5.4.2) and the reads that rest on it (§8).
+//! Log replication (§5.3) and commitment (§5.4.2).
 
 use bytes::Bytes;
 
@@ -57,45 +57,14 @@ impl Node {
         }
     }
 
-    /// A client asks for a linearizable read (§8).
-    pub(super) fn read(&mut self, id: RequestId, out: &mut Outbox) {
-        let committed_own_term = self.has_committed_in_term();
-        let leader = self.leader();
-        let Role::Leader(leadership) = &mut self.role else {
-            out.answer(id, Answer::Refused(Refusal::NotLeader(leader)));
-            return;
-        };
-        if !committed_own_term {
-            leadership.reads.wait_for_first_commit(id);
-            return;
-        }
-        leadership.reads.wait_for_round(id, self.commit_index);
-        if !leadership.reads.round_in_flight() {
-            self.start_round(out);
-        }
-    }
-
-    /// Whether an entry of this term is committed: then everything before it is known to be.
-    pub(super) fn has_committed_in_term(&self) -> bool {
-        self.log.term_at(self.commit_index) == Some(self.current_term())
-    }
-
-    /// Asks every follower to confirm this leader; the reads waiting share the round.
-    fn start_round(&mut self, out: &mut Outbox) {
-        if let Role::Leader(leadership) = &mut self.role {
-            leadership.reads.start_round();
-            self.broadcast(out);
-            self.confirm_reads(out);
-        }
-    }
-
     /// Idle leaders keep their followers (§5.2); lost messages are sent again.
     pub(super) fn heartbeat_timeout(&mut self, out: &mut Outbox) {
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
         out.set_timer(Timer::Heartbeat);
-        if leadership.reads.wants_round() {
+        // A lease lives by rounds.
+        if leadership.reads.wants_round() || !self.config.lease.is_zero() {
             self.start_round(out);
         } else {
             self.broadcast(out);
@@ -354,41 +323,6 @@ impl Node {
                 self.serve_reads_that_waited_for_the_first_commit(out);
             }
             self.complete_change(out);
-        }
-    }
-
-    fn serve_reads_that_waited_for_the_first_commit(&mut self, out: &mut Outbox) {
-        let Role::Leader(leadership) = &mut self.role else {
-            return;
-        };
-        for id in leadership.reads.take_uncommitted() {
-            leadership.reads.wait_for_round(id, self.commit_index);
-        }
-        if leadership.reads.wants_round() && !leadership.reads.round_in_flight() {
-            self.start_round(out);
-        }
-    }
-
-    /// Serves the reads whose round a quorum has answered; starts the next round if one is wanted.
-    pub(super) fn confirm_reads(&mut self, out: &mut Outbox) {
-        let Role::Leader(leadership) = &mut self.role else {
-            return;
-        };
-        let own = leadership.reads.round();
-        let confirmed = reached(&self.memberships.in_force().1, |id| {
-            leadership
-                .progress
-                .get(&id)
-                .map_or(own, |progress| progress.acked_round)
-        });
-        for (id, index) in confirmed
-            .into_iter()
-            .flat_map(|round| leadership.reads.confirm(round))
-        {
-            out.answer(id, Answer::ReadAt(index));
-        }
-        if leadership.reads.wants_round() && !leadership.reads.round_in_flight() {
-            self.start_round(out);
         }
     }
 

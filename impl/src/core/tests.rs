@@ -206,7 +206,7 @@ impl World {
     fn read(&mut self, id: u64) -> RequestId {
         self.next_request += 1;
         let request = RequestId(self.next_request);
-        self.step(id, Input::Read(request));
+        self.step(id, Input::Read(request, ReadMode::Leader));
         request
     }
 

@@ -69,6 +69,8 @@ impl Node {
             && !transfer.told
         {
             transfer.told = true;
+            // §4.2.3 there: its election will not be refused, so nothing may rest on that any more.
+            leadership.lease.give_up();
             out.send_now(me, follower, Message::TimeoutNow { term });
         }
     }

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::core::Envelope;
+use crate::core::{Envelope, ReadMode};
 use crate::kv::{Operation, Reply, SessionId};
 use crate::types::NodeId;
 
 /// The version that this code speaks.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// The most bytes of an encoded command: an entry must fit into a frame with all that goes with it,
 /// else it could never reach a follower, nor anything behind it.
@@ -97,6 +97,13 @@ pub enum RequestBody {
     },
     /// Read a key, linearizably.
     Read {
+        /// The key.
+        key: String,
+        /// How it comes by its certainty.
+        mode: ReadMode,
+    },
+    /// Read a key as it is on the server that is asked, which may be long out of date.
+    ReadStale {
         /// The key.
         key: String,
     },

@@ -104,7 +104,7 @@ pub enum ServerError {
 pub async fn run(
     config: ServerConfig,
     seams: Seams,
-    random: Box<dyn Random>,
+    mut random: Box<dyn Random>,
     observer: Arc<dyn Observer>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
@@ -150,14 +150,23 @@ pub async fn run(
         })
         .collect();
 
+    // Half of all numbers are never reached from the other half.
+    let first_request = random.next_u64() >> 1;
     let timers = timers::Timers::new(
         Arc::clone(&seams.clock),
         random,
         config.election_timeout,
         config.heartbeat,
     );
-    let replica = Replica::new(node, effects, observer, config.snapshot_every);
-    let runtime = runtime::Runtime::new(replica, writer, links, timers);
+    let replica = Replica::new(
+        node,
+        effects,
+        observer,
+        config.snapshot_every,
+        first_request,
+    );
+    let clock = Arc::clone(&seams.clock);
+    let runtime = runtime::Runtime::new(replica, writer, links, timers, clock);
     let running = runtime.run(from_peers, from_clients, shutdown);
     tokio::select! {
         biased;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::observer::Observer;
 use crate::core::{
@@ -67,6 +68,8 @@ pub struct Replica<W> {
     observer: Arc<dyn Observer>,
     snapshot_every: u64,
     last_request: u64,
+    /// The time by the server's own clock.
+    now: Duration,
     asked: BTreeMap<RequestId, Asked<W>>,
     /// Commands in the log, by place; the term tells whether it is still the same entry.
     appended: BTreeMap<LogIndex, (Term, W)>,
@@ -75,26 +78,35 @@ pub struct Replica<W> {
 
 impl<W> Replica<W> {
     /// A replica around a core that has recovered; `started` is what its start asks for. It writes its
-    /// state machine down whenever `snapshot_every` entries were applied, never if that is zero.
+    /// state machine down whenever `snapshot_every` entries were applied, never if that is zero. Requests
+    /// are numbered from `first_request` on: some number that no earlier life has come near, so that no
+    /// answer to one of those is taken for an answer to one of these.
     #[must_use]
     pub fn new(
         node: Node,
         started: Effects,
         observer: Arc<dyn Observer>,
         snapshot_every: u64,
+        first_request: u64,
     ) -> Replica<W> {
         let mut replica = Replica {
             node,
             store: KvStore::default(),
             observer,
             snapshot_every,
-            last_request: 0,
+            last_request: first_request,
+            now: Duration::ZERO,
             asked: BTreeMap::new(),
             appended: BTreeMap::new(),
             work: Work::default(),
         };
         replica.carry_out(started);
         replica
+    }
+
+    /// The time by the server's own clock, as of whatever happens next: only leases rest on it.
+    pub fn set_now(&mut self, now: Duration) {
+        self.now = now;
     }
 
     /// The core.
@@ -111,7 +123,7 @@ impl<W> Replica<W> {
     /// Takes an input: a message, a timer, a batch that is durable.
     pub fn step(&mut self, input: Input) {
         self.observer.before_step(&self.node, &input);
-        let effects = self.node.step(input);
+        let effects = self.node.step_at(self.now, input);
         self.observer.after_step(&self.node, &effects);
         self.carry_out(effects);
     }
@@ -244,6 +256,12 @@ impl<W> Replica<W> {
                 self.respond(responder, ResponseBody::Busy);
                 continue;
             }
+            if let RequestBody::ReadStale { key } = body {
+                // Asked for by name: whatever is applied here.
+                let value = self.store.get(&key).cloned();
+                self.respond(responder, ResponseBody::Value(value));
+                continue;
+            }
             self.last_request += 1;
             let id = RequestId(self.last_request);
             let command = match body {
@@ -267,9 +285,10 @@ impl<W> Replica<W> {
                     changes.push((id, Change { voters, learners }));
                     continue;
                 }
-                RequestBody::Read { key } => {
+                RequestBody::ReadStale { .. } => unreachable!("answered above"),
+                RequestBody::Read { key, mode } => {
                     self.asked.insert(id, Asked::Read(responder, key));
-                    reads.push(id);
+                    reads.push((id, mode));
                     continue;
                 }
             };
@@ -284,8 +303,8 @@ impl<W> Replica<W> {
         if !proposals.is_empty() {
             self.step(Input::Propose(proposals));
         }
-        for id in reads {
-            self.step(Input::Read(id));
+        for (id, mode) in reads {
+            self.step(Input::Read(id, mode));
         }
         for (id, to) in transfers {
             self.step(Input::Transfer(id, to));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -12,6 +13,7 @@ use super::timers::Timers;
 use super::{ServerError, StorageError};
 use crate::core::{Envelope, Input, PersistSeq};
 use crate::net::PeerLink;
+use crate::seams::Clock;
 use crate::storage::LogWriter;
 use crate::types::NodeId;
 
@@ -23,6 +25,7 @@ pub(super) struct Runtime {
     writer: LogWriter,
     links: BTreeMap<NodeId, PeerLink>,
     timers: Timers,
+    clock: Arc<dyn Clock>,
     persisted: PersistSeq,
 }
 
@@ -40,12 +43,14 @@ impl Runtime {
         writer: LogWriter,
         links: BTreeMap<NodeId, PeerLink>,
         timers: Timers,
+        clock: Arc<dyn Clock>,
     ) -> Runtime {
         Runtime {
             replica,
             writer,
             links,
             timers,
+            clock,
             persisted: PersistSeq(0),
         }
     }
@@ -61,6 +66,7 @@ impl Runtime {
         loop {
             // First, so that no flood of messages can starve the timers.
             while let Some(timer) = self.timers.take_due() {
+                self.replica.set_now(self.clock.now());
                 self.replica.step(Input::TimerFired(timer));
                 self.carry_out();
             }
@@ -72,6 +78,7 @@ impl Runtime {
                 Some(call) = from_clients.recv() => Event::Client(call),
                 () = self.timers.sleep() => Event::Timer,
             };
+            self.replica.set_now(self.clock.now());
             match event {
                 Event::Shutdown => {
                     self.writer.close();

@@ -79,6 +79,11 @@ impl Caller {
         self.sweep = self.next;
     }
 
+    /// Turns to the next server, as a client does that reads anywhere.
+    pub(super) fn go_on(&mut self) {
+        self.next = (self.next + 1) % self.servers;
+    }
+
     pub(super) fn current_server(&self) -> NodeId {
         NodeId(self.next as u64 + 1)
     }

@@ -3,13 +3,15 @@
 use std::rc::Rc;
 
 use plumb_raft::client::Outcome;
+use plumb_raft::core::ReadMode;
 use plumb_raft::kv::{Reply, SessionId};
 use plumb_raft::net::protocol::{RequestBody, ResponseBody};
 
 use super::caller::{Caller, Heard, Ticket};
 use super::network::Network;
 use super::queue::{Event, Queue};
-use crate::scenario::{Scenario, ScriptedOperation};
+use crate::scenario::{Action, Scenario, ScriptedOperation};
+use crate::sim::cluster::read_mode;
 use crate::sim::run::Books;
 use crate::sim::seams::random::Stream;
 use crate::workload::{Ask, Book, Got, patience};
@@ -36,6 +38,7 @@ pub(super) struct Client {
     sequence: u64,
     doing: Doing,
     draw_server: Stream,
+    read_mode: ReadMode,
     until_ns: u64,
 }
 
@@ -61,6 +64,7 @@ impl Client {
             sequence: 0,
             doing: Doing::Nothing,
             draw_server,
+            read_mode: read_mode(scenario),
             until_ns: scenario.clients_until_ms * 1_000_000,
         }
     }
@@ -98,6 +102,9 @@ impl Client {
             self.doing = Doing::Nothing;
             return;
         }
+        if operation.action == Action::Read && self.read_mode == ReadMode::Anywhere {
+            self.caller.go_on();
+        }
         let node = self.caller.current_server().to_string();
         let ask = self.book.begin(queue.now_ns(), operation, &node);
         self.caller.begin(queue);
@@ -123,7 +130,10 @@ impl Client {
     fn ask(&mut self, ask: Ask, queue: &mut Queue, network: &mut Network) {
         self.doing = Doing::Asking;
         let body = match (ask, self.session) {
-            (Ask::Read(key), _) => RequestBody::Read { key },
+            (Ask::Read(key), _) => RequestBody::Read {
+                key,
+                mode: self.read_mode,
+            },
             (Ask::Execute(operation), Some(session)) => {
                 self.sequence += 1;
                 RequestBody::Execute {

@@ -43,6 +43,8 @@ pub(super) struct Server {
     timeouts: Stream,
     /// Parts per million by which its clock is fast.
     ppm: i64,
+    /// Where its clock started.
+    epoch_ns: u64,
     election_us: (u64, u64),
     heartbeat_us: u64,
     watch: Watch,
@@ -64,6 +66,7 @@ impl Server {
             life: 0,
             timeouts: Stream::derive(scenario.seed, "server", id << 32),
             ppm: i64::from(settings.clock_ppm[place]),
+            epoch_ns: 0,
             election_us: (settings.election_ms.0 * 1000, settings.election_ms.1 * 1000),
             heartbeat_us: settings.heartbeat_ms * 1000,
             watch: watch.clone(),
@@ -78,7 +81,15 @@ impl Server {
         let (node, started) = Node::recover(self.config.clone(), self.disk.remembered());
         self.watch.recovered(&node, &RecoveryReport::default());
         let observer = Arc::new(self.watch.clone());
-        self.replica = Some(Replica::new(node, started, observer, self.snapshot_every));
+        let first_request = self.timeouts.next_u64() >> 1;
+        self.replica = Some(Replica::new(
+            node,
+            started,
+            observer,
+            self.snapshot_every,
+            first_request,
+        ));
+        self.epoch_ns = self.timeouts.below(3_600_000_000_000);
         self.carry_out(queue, network);
     }
 
@@ -120,8 +131,10 @@ impl Server {
         queue: &mut Queue,
         network: &mut Network,
     ) {
+        let now = self.now(queue);
         match &mut self.replica {
             Some(replica) => {
+                replica.set_now(now);
                 replica.call([(body, ticket)]);
                 replica.take_snapshot();
                 self.carry_out(queue, network);
@@ -134,9 +147,11 @@ impl Server {
     }
 
     fn step(&mut self, input: Input, queue: &mut Queue, network: &mut Network) {
+        let now = self.now(queue);
         let Some(replica) = &mut self.replica else {
             return;
         };
+        replica.set_now(now);
         replica.step(input);
         replica.take_snapshot();
         self.carry_out(queue, network);
@@ -167,6 +182,12 @@ impl Server {
             queue.after(way_ns, Event::Answer { ticket, body });
         }
         self.plan_to_wake(queue);
+    }
+
+    /// The time by its own clock, whose reading means nothing outside of a life.
+    fn now(&self, queue: &Queue) -> Duration {
+        let elapsed_ns = i128::from(queue.now_ns()) * i128::from(1_000_000 + self.ppm) / 1_000_000;
+        Duration::from_nanos(self.epoch_ns + elapsed_ns as u64)
     }
 
     fn set(&mut self, timer: Timer, now_ns: u64) {
