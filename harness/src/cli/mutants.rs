@@ -10,7 +10,7 @@ use super::{CliError, Exit, files, interrupt, progress};
 use crate::artifacts::replay_command;
 use crate::mutants::{
     Layer, LayerResult, Matrix, Mutant, Outcome, Row, Sitting, Workshop, read_all, sit,
-    workspace_root,
+    workspace_root, write_entry,
 };
 
 /// Puts real bugs of consensus systems back into the implementation, one at a time, and counts which
@@ -66,6 +66,10 @@ struct RunArgs {
     /// Do not make what was found as small as can be.
     #[arg(long)]
     no_shrink: bool,
+    /// Write the shrunk finding of each mutant, with its story, as an entry of this corpus; needs a kill by a
+    /// simulation. What clients saw goes before what was seen within the servers.
+    #[arg(long, value_name = "DIR", conflicts_with = "no_shrink")]
+    corpus: Option<PathBuf>,
     /// Where the private copy, its builds and the results go.
     #[arg(long, default_value = "target/plumb/mutants", value_name = "DIR")]
     out: PathBuf,
@@ -208,8 +212,13 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        if !args.no_shrink {
-            shrink(&workshop, &sitting, &sat);
+        let shrunk = if args.no_shrink {
+            None
+        } else {
+            shrink(&workshop, &sitting, &sat)
+        };
+        if let (Some(corpus), Some(mutant), Some(run)) = (&args.corpus, mutant, &shrunk) {
+            write_entry(corpus, mutant, run)?;
         }
         let row = Row {
             name: name.to_owned(),
@@ -290,23 +299,25 @@ fn save(out: &std::path::Path, results: &std::path::Path, matrix: &Matrix) -> Re
     files::write(&out.join("matrix.json"), format!("{json}\n"))
 }
 
-/// Makes the first finding of a simulation as small as can be; it may not succeed, and the finding stands.
-fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) {
-    let first = results.iter().find_map(|result| match &result.outcome {
+/// Makes a finding of a simulation as small as can be, one that clients saw if there is one, and returns
+/// where it is; it may not succeed, and the finding stands.
+fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) -> Option<PathBuf> {
+    let found = results.iter().filter_map(|result| match &result.outcome {
         Outcome::Killed {
             seed: Some(seed), ..
         } => Some((result.layer, *seed)),
         _ => None,
     });
-    let Some((layer, seed)) = first else { return };
+    let (layer, seed) = found.min_by_key(|(layer, _)| (*layer != Layer::Clients, *layer))?;
     let folder = match layer {
         Layer::Bare | Layer::Clients => format!("bare-seed-{seed}"),
         _ => format!("seed-{seed}"),
     };
     let folder = sitting.out.join(layer.name()).join(folder);
+    let shrunk = sitting.out.join("shrunk");
     let done = std::process::Command::new(workshop.binary())
         .args(["sim", "shrink", "--runs", SHRINK_RUNS, "--out"])
-        .arg(sitting.out.join("shrunk"))
+        .arg(&shrunk)
         .arg(folder.join("scenario.json"))
         .output();
     match done {
@@ -315,8 +326,12 @@ fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) {
             if let Some(words) = text.lines().find(|line| line.starts_with("from ")) {
                 eprintln!("  shrunk {words}");
             }
+            Some(shrunk)
         }
-        _ => eprintln!("  could not be shrunk: {}", replay_command(&folder)),
+        _ => {
+            eprintln!("  could not be shrunk: {}", replay_command(&folder));
+            None
+        }
     }
 }
 

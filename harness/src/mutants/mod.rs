@@ -2,6 +2,7 @@
 //! which layers of the harness kill them. The correct code carries no trace of them: each is a patch file
 //! in `harness/mutants`.
 
+mod corpus;
 mod exam;
 mod matrix;
 mod patch;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use corpus::write_entry;
 pub use exam::{Layer, LayerResult, Outcome, Sitting, sit};
 pub use matrix::{Matrix, Row};
 pub use patch::{Edit, PatchError};
