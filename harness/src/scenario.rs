@@ -29,6 +29,9 @@ pub struct Scenario {
     /// In which world it happens.
     #[serde(default)]
     pub tier: Tier,
+    /// Who judges it.
+    #[serde(default, skip_serializing_if = "Judges::are_all")]
+    pub judges: Judges,
     /// Seeds what is left to chance within the run: latencies, timeouts, client choices.
     pub seed: u64,
     /// How many servers, named n1, n2, ….
@@ -49,6 +52,26 @@ pub struct Scenario {
     /// The run's end: by now all members must agree; one that is behind gets a minute more, since the
     /// smallest snapshot pieces over the slowest links take their time.
     pub end_at_ms: u64,
+}
+
+/// Whose rulings count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judges {
+    /// Those that see every server's every step, and those that see what clients saw.
+    #[default]
+    All,
+    /// Those only that see what clients saw: what is found without looking into a server. An assertion
+    /// that ends a server is seen from outside, too.
+    Clients,
+}
+
+impl Judges {
+    /// Whether nobody is left out.
+    #[must_use]
+    pub fn are_all(&self) -> bool {
+        *self == Judges::All
+    }
 }
 
 /// A world for a scenario.
@@ -199,6 +222,12 @@ pub enum FaultKind {
     /// No byte passes from the one side to the rest; the other direction works.
     OneWay {
         /// The silenced side.
+        from: Vec<u64>,
+    },
+    /// What the one side sends to the rest waits until the fault ends, and then arrives: a stalled switch, or
+    /// a partition that TCP survives.
+    Stall {
+        /// The side whose messages wait.
         from: Vec<u64>,
     },
     /// One server is cut off from the other servers.
@@ -395,7 +424,9 @@ impl Scenario {
         }
         for (i, fault) in self.faults.iter().enumerate() {
             let servers_known = match &fault.what {
-                FaultKind::Partition { side } | FaultKind::OneWay { from: side } => known(side),
+                FaultKind::Partition { side }
+                | FaultKind::OneWay { from: side }
+                | FaultKind::Stall { from: side } => known(side),
                 FaultKind::Isolate { target } | FaultKind::Crash { target, .. } => match target {
                     Target::Server(id) => known(&[*id]),
                     Target::Leader => true,

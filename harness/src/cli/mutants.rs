@@ -5,8 +5,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use plumb_checkers::{Options, Spec, check};
-use plumb_histories::{History, Value};
 
 use super::{CliError, Exit, files, interrupt, progress};
 use crate::artifacts::replay_command;
@@ -68,8 +66,9 @@ struct RunArgs {
     /// Do not make what was found as small as can be.
     #[arg(long)]
     no_shrink: bool,
-    /// Keep what was found and made small as an entry of this corpus.
-    #[arg(long, value_name = "DIR")]
+    /// Write the shrunk finding of each mutant, with its story, as an entry of this corpus; needs a kill by a
+    /// simulation. What clients saw goes before what was seen within the servers.
+    #[arg(long, value_name = "DIR", conflicts_with = "no_shrink")]
     corpus: Option<PathBuf>,
     /// Where the private copy, its builds and the results go.
     #[arg(long, default_value = "target/plumb/mutants", value_name = "DIR")]
@@ -83,6 +82,8 @@ struct RunArgs {
 enum LayerArg {
     /// A sweep of bare replicas.
     Bare,
+    /// A sweep of bare replicas that is judged by what clients saw, and nothing else.
+    Clients,
     /// A sweep of the whole server.
     Full,
     /// The log cut, torn and corrupted.
@@ -97,6 +98,7 @@ impl From<LayerArg> for Layer {
     fn from(layer: LayerArg) -> Layer {
         match layer {
             LayerArg::Bare => Layer::Bare,
+            LayerArg::Clients => Layer::Clients,
             LayerArg::Full => Layer::Full,
             LayerArg::Storage => Layer::Storage,
             LayerArg::Loom => Layer::Loom,
@@ -210,12 +212,13 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        if !args.no_shrink
-            && shrink(&workshop, &sitting, &sat)
-            && let (Some(corpus), Some(mutant)) = (&args.corpus, mutant)
-        {
-            let found = sitting.out.join("shrunk");
-            write_entry(corpus, mutant, &found, judge_alone)?;
+        let shrunk = if args.no_shrink {
+            None
+        } else {
+            shrink(&workshop, &sitting, &sat)
+        };
+        if let (Some(corpus), Some(mutant), Some(run)) = (&args.corpus, mutant, &shrunk) {
+            write_entry(corpus, mutant, run)?;
         }
         let row = Row {
             name: name.to_owned(),
@@ -296,42 +299,25 @@ fn save(out: &std::path::Path, results: &std::path::Path, matrix: &Matrix) -> Re
     files::write(&out.join("matrix.json"), format!("{json}\n"))
 }
 
-/// What checkers make of a history, by its own header.
-fn judge_alone(history: &History) -> Result<String, CliError> {
-    let header = history.header();
-    let known = header.spec.as_deref().map(Spec::by_name);
-    let Some(Ok(spec)) = known else {
-        return Err(CliError::new(
-            "the history names no specification",
-            "run the mutant again",
-        ));
-    };
-    let options = Options::new(spec).with_init(header.init.clone().unwrap_or(Value::Null));
-    let report = check(history, &options);
-    let report =
-        report.map_err(|error| CliError::new(error.to_string(), "run the mutant again"))?;
-    Ok(report.verdict.name().to_owned())
-}
-
-/// Makes the first finding of a simulation as small as can be; it may not succeed, and the finding stands.
-fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) -> bool {
-    let first = results.iter().find_map(|result| match &result.outcome {
+/// Makes a finding of a simulation as small as can be, one that clients saw if there is one, and returns
+/// where it is; it may not succeed, and the finding stands.
+fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) -> Option<PathBuf> {
+    let found = results.iter().filter_map(|result| match &result.outcome {
         Outcome::Killed {
             seed: Some(seed), ..
         } => Some((result.layer, *seed)),
         _ => None,
     });
-    let Some((layer, seed)) = first else {
-        return false;
-    };
+    let (layer, seed) = found.min_by_key(|(layer, _)| (*layer != Layer::Clients, *layer))?;
     let folder = match layer {
-        Layer::Bare => format!("bare-seed-{seed}"),
+        Layer::Bare | Layer::Clients => format!("bare-seed-{seed}"),
         _ => format!("seed-{seed}"),
     };
     let folder = sitting.out.join(layer.name()).join(folder);
+    let shrunk = sitting.out.join("shrunk");
     let done = std::process::Command::new(workshop.binary())
         .args(["sim", "shrink", "--runs", SHRINK_RUNS, "--out"])
-        .arg(sitting.out.join("shrunk"))
+        .arg(&shrunk)
         .arg(folder.join("scenario.json"))
         .output();
     match done {
@@ -340,11 +326,11 @@ fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) -
             if let Some(words) = text.lines().find(|line| line.starts_with("from ")) {
                 eprintln!("  shrunk {words}");
             }
-            true
+            Some(shrunk)
         }
         _ => {
             eprintln!("  could not be shrunk: {}", replay_command(&folder));
-            false
+            None
         }
     }
 }

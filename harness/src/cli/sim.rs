@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{CliError, Exit, files, interrupt, progress};
 use crate::artifacts::{create_folder, replay_command, save_failure, save_run};
 use crate::nemesis::{Length, generate};
-use crate::scenario::{Scenario, Tier};
+use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::shrink::{Shrunk, shrink};
 use crate::sim::sweep::{Plan, Summary, sweep};
 use crate::sim::{Run, RunOptions, run};
@@ -87,6 +87,23 @@ impl From<TierArg> for Tier {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum JudgesArg {
+    /// All: those that see every step of every server, too.
+    All,
+    /// Those that see what clients saw, and no more.
+    Clients,
+}
+
+impl From<JudgesArg> for Judges {
+    fn from(judges: JudgesArg) -> Judges {
+        match judges {
+            JudgesArg::All => Judges::All,
+            JudgesArg::Clients => Judges::Clients,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 struct ScenarioArgs {
     /// The seed.
@@ -98,11 +115,17 @@ struct ScenarioArgs {
     /// In which world.
     #[arg(long, value_enum, default_value = "full")]
     tier: TierArg,
+    /// Whose rulings count.
+    #[arg(long, value_enum, default_value = "all")]
+    judges: JudgesArg,
 }
 
 impl ScenarioArgs {
     fn generate(&self) -> Scenario {
-        generate(self.seed, self.length.into(), self.tier.into())
+        Scenario {
+            judges: self.judges.into(),
+            ..generate(self.seed, self.length.into(), self.tier.into())
+        }
     }
 }
 
@@ -168,6 +191,9 @@ struct SweepArgs {
     /// In which world.
     #[arg(long, value_enum, default_value = "full")]
     tier: TierArg,
+    /// Whose rulings count.
+    #[arg(long, value_enum, default_value = "all")]
+    judges: JudgesArg,
     /// Go on after a failure.
     #[arg(long)]
     keep_going: bool,
@@ -321,6 +347,7 @@ fn many(args: &SweepArgs) -> Result<Exit, CliError> {
         seeds: args.start..end,
         length: args.length.into(),
         tier: args.tier.into(),
+        judges: args.judges.into(),
         jobs: args.jobs.unwrap_or_else(all_cores),
         stop_at_failure: !args.keep_going,
         for_time: args.time.map(Duration::from_secs),
@@ -427,9 +454,13 @@ fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
         Tier::Full => "",
         Tier::Bare => " --tier bare",
     };
+    let judges = match plan.judges {
+        Judges::All => "",
+        Judges::Clients => " --judges clients",
+    };
     for seed in &summary.undecided {
         words.push_str(&format!(
-            "undecided  plumb sim run --seed {seed}{length}{tier}\n"
+            "undecided  plumb sim run --seed {seed}{length}{tier}{judges}\n"
         ));
     }
     words
@@ -442,6 +473,7 @@ pub fn summary_json(plan: &Plan, summary: &Summary) -> serde_json::Value {
     json!({
         "plumb_sweep": 1,
         "tier": plan.tier,
+        "judges": plan.judges,
         "seeds": { "start": plan.seeds.start, "end": plan.seeds.end, "run": summary.runs },
         "failed": summary.failures.iter().map(|failure| failure.seed).collect::<Vec<_>>(),
         "failures": summary.failures.iter().map(|failure| json!({

@@ -159,6 +159,13 @@ impl Memberships {
         let last = self.later.last().map(|(_, membership)| membership);
         last.or(self.base.as_ref())
     }
+
+    /// The entry that put it in force; zero if a snapshot speaks of it, or the configuration.
+    pub(super) fn in_force_since(&self) -> LogIndex {
+        self.later
+            .last()
+            .map_or(LogIndex::ZERO, |(index, _)| *index)
+    }
 }
 
 /// A server's disk as it must be.

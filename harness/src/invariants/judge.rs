@@ -148,8 +148,13 @@ pub struct Judge {
     pub(super) sticks_for_ns: Option<u64>,
     pub(super) last_commit_ns: u64,
     pub(super) coverage: Coverage,
+    /// Rulings on what clients can't see don't count.
+    outside: bool,
     violation: Option<Violation>,
 }
+
+/// What is seen without looking into a server.
+const SEEN_FROM_OUTSIDE: [&str; 3] = ["Linearizability", "Availability", "Assertion"];
 
 impl Judge {
     /// The first violation, if there was one.
@@ -200,8 +205,16 @@ impl Judge {
         self.sticks_for_ns = Some(sticks_for_ns);
     }
 
+    /// From now on only what can be seen from outside of the servers is ruled on.
+    pub fn look_from_outside(&mut self) {
+        self.outside = true;
+    }
+
     /// Rules that a property is broken; the first ruling stands.
     pub fn rule(&mut self, at_ns: u64, property: &str, what: impl Into<String>) {
+        if self.outside && !SEEN_FROM_OUTSIDE.contains(&property) {
+            return;
+        }
         self.violation.get_or_insert_with(|| Violation {
             property: property.to_owned(),
             what: what.into(),
@@ -302,6 +315,7 @@ impl Judge {
         match (write, noted) {
             (Write::Append(entries), Noted::Append(marks)) => {
                 self.log_matching(at_ns, node, entries, marks);
+                self.membership_changes(at_ns, node, entries);
             }
             (Write::Snapshot { snapshot, .. }, _) => {
                 self.coverage.snapshots += 1;

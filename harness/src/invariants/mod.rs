@@ -6,6 +6,7 @@ mod coverage;
 mod disk;
 mod elections;
 mod judge;
+mod memberships;
 mod promises;
 mod replication;
 mod snapshots;

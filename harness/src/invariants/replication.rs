@@ -103,7 +103,8 @@ impl Judge {
         }
     }
 
-    /// What a leader knows of a follower only grows (Figure 2), and what it sends next lies behind it.
+    /// What a leader knows of a follower only grows (Figure 2), is on the follower's disk, and what it sends
+    /// next lies behind it.
     pub(super) fn progress_of_followers(
         &mut self,
         at_ns: u64,
@@ -121,6 +122,23 @@ impl Judge {
             return;
         };
         let (since, matched) = (progress.since, progress.match_index);
+        let member = progress.leaving.is_none();
+        if let Some(entry) = node.log().get(matched).filter(|_| member) {
+            let durable = self
+                .servers
+                .get(&from)
+                .map(|server| &server.disk.durable)
+                // Who knows of a later leader may have cut what this one replicated.
+                .filter(|durable| durable.hard_state.current_term <= now.term);
+            if durable.is_some_and(|durable| !durable.holds_this(matched, mark(entry))) {
+                let what = format!(
+                    "{} takes entry {matched} of term {} to be on {from}'s disk, which it is not",
+                    node.id(),
+                    entry.term
+                );
+                self.rule(at_ns, "Matches Are Durable", what);
+            }
+        }
         let last = self
             .server(node.id())
             .matched

@@ -21,6 +21,8 @@ use crate::verify::stopwatch;
 pub enum Layer {
     /// A sweep of bare replicas.
     Bare,
+    /// A sweep of bare replicas that is judged by what clients saw, and nothing else.
+    Clients,
     /// A sweep of the whole server.
     Full,
     /// The log cut, torn and corrupted.
@@ -33,8 +35,9 @@ pub enum Layer {
 
 impl Layer {
     /// All of them, in the order in which they sit.
-    pub const ALL: [Layer; 5] = [
+    pub const ALL: [Layer; 6] = [
         Layer::Bare,
+        Layer::Clients,
         Layer::Full,
         Layer::Storage,
         Layer::Loom,
@@ -46,6 +49,7 @@ impl Layer {
     pub fn name(self) -> &'static str {
         match self {
             Layer::Bare => "bare",
+            Layer::Clients => "clients",
             Layer::Full => "full",
             Layer::Storage => "storage",
             Layer::Loom => "loom",
@@ -62,7 +66,7 @@ impl Layer {
     /// Whether it runs any of the code of these files: else it would see what it sees of clean code.
     fn reaches<'a>(self, mut files: impl Iterator<Item = &'a str>) -> bool {
         match self {
-            Layer::Bare => files.any(|file| {
+            Layer::Bare | Layer::Clients => files.any(|file| {
                 let in_the_log = file.starts_with("impl/src/storage");
                 let around = ["impl/src/net", "impl/src/client", "impl/src/server/runtime"];
                 !in_the_log && !around.iter().any(|outside| file.starts_with(outside))
@@ -126,8 +130,12 @@ pub struct Sitting<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// The share of the budget that bare replicas may use.
-const BARE_SHARE: f64 = 0.3;
+/// How the budget of the simulations is shared out.
+const SHARES: [(Layer, f64); 3] = [
+    (Layer::Bare, 0.3),
+    (Layer::Clients, 0.2),
+    (Layer::Full, 0.5),
+];
 /// How long tests may take that have no budget of their own.
 const TESTS_MAY_TAKE: Duration = Duration::from_secs(300);
 /// How long a build may take.
@@ -146,8 +154,8 @@ pub fn sit(
 ) -> Result<Vec<LayerResult>, CliError> {
     create_folder(&sitting.out)?;
     let mut results = Vec::new();
-    let simulates = |layer: &Layer| matches!(layer, Layer::Bare | Layer::Full);
-    if sitting.layers.iter().any(simulates) {
+    let share = |layer: Layer| SHARES.iter().find(|(simulation, _)| *simulation == layer);
+    if sitting.layers.iter().any(|layer| share(*layer).is_some()) {
         build(
             workshop,
             &["build", "-p", "plumb-harness", "--bin", "plumb"],
@@ -166,8 +174,10 @@ pub fn sit(
             continue;
         }
         results.push(match layer {
-            Layer::Bare => sweep(workshop, sitting, Layer::Bare, BARE_SHARE)?,
-            Layer::Full => sweep(workshop, sitting, Layer::Full, 1.0 - BARE_SHARE)?,
+            Layer::Bare | Layer::Clients | Layer::Full => {
+                let share = share(*layer).map_or(0.0, |(_, share)| *share);
+                sweep(workshop, sitting, *layer, share)?
+            }
             Layer::Storage => {
                 let tests = ["--test", "storage_*"];
                 test(workshop, Layer::Storage, &tests)?
@@ -220,7 +230,13 @@ fn sweep(
             "--seeds",
             "100000000",
             "--tier",
-            layer.name(),
+            if layer == Layer::Full { "full" } else { "bare" },
+            "--judges",
+            if layer == Layer::Clients {
+                "clients"
+            } else {
+                "all"
+            },
         ])
         .args(["--time", &time.as_secs().max(1).to_string()])
         .arg("--json")

@@ -2,7 +2,7 @@
 //! at all (swarm testing, Groce et al. 2012) and when they strike.
 
 use crate::scenario::{
-    Fault, FaultKind, Reads, SCENARIO_VERSION, Scenario, Settings, Target, Tier, Unsynced,
+    Fault, FaultKind, Judges, Reads, SCENARIO_VERSION, Scenario, Settings, Target, Tier, Unsynced,
     Workload, WorkloadKind,
 };
 use crate::sim::seams::random::Stream;
@@ -65,6 +65,7 @@ pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
     Scenario {
         plumb_scenario: SCENARIO_VERSION,
         tier,
+        judges: Judges::All,
         seed,
         servers,
         workload,
@@ -114,6 +115,7 @@ struct Swarm {
 enum Kind {
     Partition,
     OneWay,
+    Stall,
     Isolate,
     Crash,
     PowerLoss,
@@ -122,9 +124,10 @@ enum Kind {
     Membership,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind::Partition,
     Kind::OneWay,
+    Kind::Stall,
     Kind::Isolate,
     Kind::Crash,
     Kind::PowerLoss,
@@ -187,6 +190,7 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
     match kind {
         Kind::Partition => FaultKind::Partition { side: side(draw) },
         Kind::OneWay => FaultKind::OneWay { from: side(draw) },
+        Kind::Stall => FaultKind::Stall { from: side(draw) },
         Kind::Isolate => FaultKind::Isolate {
             target: target(draw),
         },
@@ -209,18 +213,15 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
             let learners = others.filter(|_| draw.chance(0.3)).collect();
             FaultKind::Membership { voters, learners }
         }
-        Kind::Noise => noise(draw),
-    }
-}
-
-fn noise(draw: &mut Stream) -> FaultKind {
-    // Some networks keep a message for longer than an election takes.
-    let longest_ms = [300, 300, 3_000][draw.index(3)];
-    FaultKind::Noise {
-        drop_permille: draw.below(300) as u32,
-        duplicate_permille: draw.below(300) as u32,
-        delay_permille: draw.below(300) as u32,
-        delay_ms: 1 + draw.below(longest_ms),
+        Kind::Noise => {
+            let latest = [30, 300, 2_000][draw.index(3)];
+            FaultKind::Noise {
+                drop_permille: draw.below(300) as u32,
+                duplicate_permille: draw.below(300) as u32,
+                delay_permille: draw.below(300) as u32,
+                delay_ms: 1 + draw.below(latest),
+            }
+        }
     }
 }
 
@@ -251,6 +252,7 @@ mod tests {
                 .any(|fault| test(&fault.what))
         };
         assert!(any(|f| matches!(f, FaultKind::OneWay { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Stall { .. })));
         assert!(any(|f| matches!(
             f,
             FaultKind::PowerLoss {

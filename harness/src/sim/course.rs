@@ -22,6 +22,22 @@ const SETTLE_MS: u64 = 500;
 /// of 40 bytes, one after the other, over links of 15 ms.
 const CATCH_UP_MS: u64 = 60_000;
 
+/// What is wrong with a part of the world that failed by itself.
+pub(super) struct Broken {
+    pub(super) property: &'static str,
+    pub(super) what: String,
+}
+
+impl Broken {
+    /// It held something to be impossible that happened.
+    pub(super) fn assertion(what: impl Into<String>) -> Broken {
+        Broken {
+            property: "Assertion",
+            what: what.into(),
+        }
+    }
+}
+
 /// What a course needs of its world.
 pub(super) trait World {
     /// Simulated time since the beginning.
@@ -30,7 +46,7 @@ pub(super) trait World {
     ///
     /// # Errors
     /// What went wrong, if a part of the world itself failed.
-    fn step(&mut self, to: Duration) -> Result<(), String>;
+    fn step(&mut self, to: Duration) -> Result<(), Broken>;
     /// How messages from one server to another fare from now on.
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault);
     /// A server loses its memory, and of its disk what `unsynced` says.
@@ -47,6 +63,8 @@ pub(super) struct Course<'a, W> {
     recorder: SharedRecorder,
     /// The pairs that each fault under way cuts, by the fault's number.
     cuts: BTreeMap<usize, BTreeSet<(u64, u64)>>,
+    /// The pairs that each fault under way stalls.
+    stalls: BTreeMap<usize, BTreeSet<(u64, u64)>>,
     /// The servers that each fault under way holds down.
     crashed: BTreeMap<usize, Vec<u64>>,
     /// How many faults hold a server down at the moment.
@@ -68,6 +86,7 @@ impl<'a, W: World> Course<'a, W> {
             watch,
             recorder,
             cuts: BTreeMap::new(),
+            stalls: BTreeMap::new(),
             crashed: BTreeMap::new(),
             down: BTreeMap::new(),
             noise: BTreeMap::new(),
@@ -147,8 +166,8 @@ impl<'a, W: World> Course<'a, W> {
             for message in panics.take() {
                 self.rule("Assertion", message);
             }
-            if let Err(error) = stepped {
-                self.rule("Assertion", error);
+            if let Err(Broken { property, what }) = stepped {
+                self.rule(property, what);
             }
         }
     }
@@ -200,11 +219,17 @@ impl<'a, W: World> Course<'a, W> {
             // The operator's client keeps the time of these itself.
             FaultKind::Transfer { .. } | FaultKind::Membership { .. } => {}
             what => {
-                if begins {
-                    let cut = cut_pairs(what, self.scenario.servers, leader);
-                    self.cuts.insert(number, cut);
+                let stalls = matches!(what, FaultKind::Stall { .. });
+                let table = if stalls {
+                    &mut self.stalls
                 } else {
-                    self.cuts.remove(&number);
+                    &mut self.cuts
+                };
+                if begins {
+                    let pairs = cut_pairs(what, self.scenario.servers, leader);
+                    table.insert(number, pairs);
+                } else {
+                    table.remove(&number);
                 }
                 self.set_links();
             }
@@ -217,8 +242,16 @@ impl<'a, W: World> Course<'a, W> {
         let noise = noise.unwrap_or_default();
         for from in 1..=self.scenario.servers {
             for to in (1..=self.scenario.servers).filter(|to| *to != from) {
-                let cut = self.cuts.values().any(|pairs| pairs.contains(&(from, to)));
-                let flow = if cut { Flow::Block } else { Flow::Open };
+                let strikes = |table: &BTreeMap<usize, BTreeSet<(u64, u64)>>| {
+                    table.values().any(|pairs| pairs.contains(&(from, to)))
+                };
+                let flow = if strikes(&self.cuts) {
+                    Flow::Block
+                } else if strikes(&self.stalls) {
+                    Flow::Hold
+                } else {
+                    Flow::Open
+                };
                 let fault = LinkFault {
                     flow,
                     ..noise.clone()

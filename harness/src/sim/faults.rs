@@ -39,7 +39,7 @@ pub(super) fn moments(faults: &[Fault]) -> Vec<Moment> {
     moments
 }
 
-/// The ordered pairs of servers that a fault cuts, if it is one of the network.
+/// The ordered pairs of servers that a fault cuts or stalls, if it is one of the network.
 pub(super) fn cut_pairs(what: &FaultKind, servers: u64, leader: u64) -> BTreeSet<(u64, u64)> {
     let pairs = |cut: &dyn Fn(u64, u64) -> bool| {
         (1..=servers)
@@ -51,7 +51,7 @@ pub(super) fn cut_pairs(what: &FaultKind, servers: u64, leader: u64) -> BTreeSet
         FaultKind::Partition { side } => {
             pairs(&|from, to| side.contains(&from) != side.contains(&to))
         }
-        FaultKind::OneWay { from: side } => {
+        FaultKind::OneWay { from: side } | FaultKind::Stall { from: side } => {
             pairs(&|from, to| side.contains(&from) && !side.contains(&to))
         }
         FaultKind::Isolate { target } => {
@@ -89,6 +89,7 @@ pub(super) fn describe(what: &FaultKind) -> String {
     match what {
         FaultKind::Partition { side } => format!("partition: {} | the rest", list(side)),
         FaultKind::OneWay { from } => format!("one-way partition: {} can't send", list(from)),
+        FaultKind::Stall { from } => format!("stall: what {} send arrives later", list(from)),
         FaultKind::Isolate { target } => format!("isolate {}", whom(target)),
         FaultKind::Crash { target, unsynced } => {
             format!("crash {}, unsynced writes {unsynced:?}", whom(target)).to_lowercase()

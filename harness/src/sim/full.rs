@@ -13,7 +13,7 @@ use plumb_raft::storage::WalOptions;
 use plumb_raft::types::NodeId;
 
 use super::cluster::{core_config, read_mode, tasks};
-use super::course::World;
+use super::course::{Broken, World};
 use super::run::Books;
 use super::seams::clock::SimClock;
 use super::seams::disk::{CrashMode, DirectoryOrder, SimDisk};
@@ -118,9 +118,12 @@ impl World for Full<'_> {
         self.sim.elapsed()
     }
 
-    fn step(&mut self, _: Duration) -> Result<(), String> {
+    fn step(&mut self, _: Duration) -> Result<(), Broken> {
         let stepped = self.sim.step();
-        stepped.map_or_else(|error| Err(format!("a task failed: {error}")), |_| Ok(()))
+        match stepped {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Broken::assertion(format!("a task failed: {error}"))),
+        }
     }
 
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault) {

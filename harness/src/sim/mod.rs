@@ -11,6 +11,7 @@ pub mod lanes;
 mod panics;
 pub mod run;
 pub mod seams;
+mod service;
 pub mod shrink;
 pub mod story;
 pub mod sweep;

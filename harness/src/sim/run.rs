@@ -12,9 +12,10 @@ use super::bare::Bare;
 use super::course::{Course, World};
 use super::full::Full;
 use super::panics;
+use super::service::lack_of_service;
 use super::watch::Watch;
 use crate::invariants::{Coverage, Violation};
-use crate::scenario::{Scenario, ScriptedOperation, Tier, WorkloadKind};
+use crate::scenario::{Judges, Scenario, ScriptedOperation, Tier, WorkloadKind};
 use crate::verify::stopwatch;
 use crate::workload::{SharedRecorder, SharedScript};
 
@@ -108,6 +109,9 @@ fn follow<W: World>(scenario: &Scenario, world: W, watch: &Watch, books: &Books)
         let sticks_for_ns = sticks_for_ns(scenario);
         watch.lock().judge.expect_stickiness(sticks_for_ns);
     }
+    if scenario.judges == Judges::Clients {
+        watch.lock().judge.look_from_outside();
+    }
     let recorder = Rc::clone(&books.recorder);
     let mut course = Course::new(scenario, world, watch.clone(), recorder);
     let live_after_ms = course.pass_time(&panics);
@@ -155,6 +159,9 @@ fn conclude<W: World>(
             watched.judge.rule(end_ns, "Linearizability", first);
             explanation = Some(why);
         }
+    }
+    if let Some(what) = lack_of_service(scenario, &history) {
+        watched.judge.rule(end_ns, "Availability", what);
     }
     Run {
         lanes: std::mem::take(&mut watched.lanes).finish(&history),

@@ -160,7 +160,8 @@ impl Search<'_> {
         let Some(violation) = &run.violation else {
             return;
         };
-        let of_the_whole = ["Liveness", "Convergence"].contains(&self.signature.as_str());
+        let of_the_whole =
+            ["Liveness", "Availability", "Convergence"].contains(&self.signature.as_str());
         if of_the_whole {
             // Healing may come as soon as the last fault is over.
             let faults_end = scenario
@@ -432,7 +433,9 @@ fn earlier(scenario: &mut Scenario, from_ms: u64, by_ms: u64) {
 /// Takes servers that are gone out of a fault; whether anything is left of it.
 fn keep_within(fault: &mut Fault, servers: u64) -> bool {
     match &mut fault.what {
-        FaultKind::Partition { side } | FaultKind::OneWay { from: side } => {
+        FaultKind::Partition { side }
+        | FaultKind::OneWay { from: side }
+        | FaultKind::Stall { from: side } => {
             side.retain(|id| *id <= servers);
             !side.is_empty() && (side.len() as u64) < servers
         }

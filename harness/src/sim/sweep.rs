@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::invariants::{Coverage, Violation};
 use crate::nemesis::{Length, generate};
-use crate::scenario::{Scenario, Tier};
+use crate::scenario::{Judges, Scenario, Tier};
 use crate::verify::stopwatch;
 
 use super::run::{Run, RunOptions, run};
@@ -82,6 +82,8 @@ pub struct Plan {
     pub length: Length,
     /// In which world.
     pub tier: Tier,
+    /// Who judges.
+    pub judges: Judges,
     /// How many at a time.
     pub jobs: usize,
     /// Start no further seed after a failure.
@@ -113,7 +115,8 @@ pub fn sweep(
                     if seed >= plan.seeds.end {
                         return;
                     }
-                    let scenario = generate(seed, plan.length, plan.tier);
+                    let mut scenario = generate(seed, plan.length, plan.tier);
+                    scenario.judges = plan.judges;
                     let run = run(&scenario, RunOptions::default());
                     if plan.stop_at_failure && run.violation.is_some() {
                         failed.store(true, Ordering::Relaxed);

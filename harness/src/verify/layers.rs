@@ -12,7 +12,7 @@ use super::{Finding, Layer, Order, Verdict, stopwatch};
 use crate::artifacts::replay_command;
 use crate::cli::sim::{shrink_and_save, sweep_and_save, words_of};
 use crate::cli::{CliError, progress};
-use crate::scenario::{Scenario, Tier};
+use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::sweep::{Failure, Plan, Summary};
 
 /// A layer's work; one command may fill several rows of the table.
@@ -226,6 +226,7 @@ fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swe
         seeds: order.first_seed..end,
         length: order.profile.length,
         tier,
+        judges: Judges::All,
         jobs: order.jobs,
         stop_at_failure: true,
         for_time: None,

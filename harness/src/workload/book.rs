@@ -19,6 +19,9 @@ pub type SharedRecorder = Rc<RefCell<Recorder>>;
 /// The operations that all clients started, in the order in which they did.
 pub type SharedScript = Rc<RefCell<Vec<ScriptedOperation>>>;
 
+/// Why a compare-and-set failed that was carried out, and found another value than it expected.
+pub const MISMATCH: &str = "another value";
+
 /// What a client asks of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
@@ -217,7 +220,7 @@ impl Book {
             }
             (Action::Cas, Got::Reply(Reply::Mismatch(found))) => {
                 *seen = found;
-                End::Fail("another value")
+                End::Fail(MISMATCH)
             }
             (Action::Append, Got::Reply(Reply::Done)) => End::Ok(asked.clone()),
             _ => End::Info("the server answered something else"),

@@ -15,7 +15,7 @@ use plumb_raft::types::NodeId;
 use crate::sim::seams::random::Stream;
 use crate::sim::watch::now_ns;
 
-pub use book::{Ask, Book, Got, SharedRecorder, SharedScript};
+pub use book::{Ask, Book, Got, MISMATCH, SharedRecorder, SharedScript};
 pub use operator::{Operator, Task};
 
 /// A client's patience, in simulation.

@@ -129,7 +129,8 @@ impl Node {
         round: Round,
         out: &mut Outbox,
     ) {
-        if term != self.current_term() {
+        // As with AppendEntries: what we sent in an earlier term is no round of this one.
+        if term != self.current_term() || outcome == InstallOutcome::Stale {
             return;
         }
         let Some(progress) = self.heard_from(follower, round) else {

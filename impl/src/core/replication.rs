@@ -255,7 +255,9 @@ impl Node {
         round: Round,
         out: &mut Outbox,
     ) {
-        if term != self.current_term() {
+        // Rounds are counted anew in each term: a refusal of what we sent when we led an earlier one comes
+        // in today's term, and must not pass for an answer to one of today's rounds.
+        if term != self.current_term() || outcome == AppendOutcome::Stale {
             return;
         }
         let Some(progress) = heard_from(&mut self.role, follower, round) else {

@@ -494,6 +494,33 @@ fn a_deposed_leader_serves_no_read() {
     }
 }
 
+/// Found in simulation by messages that stalled for two elections.
+#[test]
+fn an_answer_to_what_a_leader_sent_in_an_earlier_term_confirms_no_read() {
+    let mut w = World::with(3, ALL_OFF);
+    w.elect(1, &[1, 2, 3]);
+    for _ in 0..3 {
+        w.read(1);
+        w.settle(&[1, 2, 3]);
+    }
+    w.read(1);
+    let stalled = std::mem::take(&mut w.pile);
+    w.elect(2, &[1, 2, 3]);
+    w.elect(1, &[1, 2, 3]);
+    let read = w.read(1);
+    w.pile.clear();
+    for envelope in stalled.into_iter().filter(|e| e.to == NodeId(2)) {
+        w.step(2, Input::Receive(envelope));
+    }
+    w.persist(2);
+    let answers = std::mem::take(&mut w.pile);
+    assert!(!answers.is_empty(), "it refuses what is stale");
+    for envelope in answers {
+        w.step(1, Input::Receive(envelope));
+    }
+    assert_eq!(w.answers.get(&read), None);
+}
+
 #[test]
 fn reads_that_arrive_together_share_a_round() {
     let mut w = World::new(3);

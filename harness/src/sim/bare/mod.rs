@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::course::World;
+use super::course::{Broken, World};
 use super::run::Books;
 use super::seams::network::LinkFault;
 use super::seams::random::Stream;
@@ -109,7 +109,7 @@ impl World for Bare {
         Duration::from_nanos(self.queue.now_ns())
     }
 
-    fn step(&mut self, to: Duration) -> Result<(), String> {
+    fn step(&mut self, to: Duration) -> Result<(), Broken> {
         let to_ns = u64::try_from(to.as_nanos()).unwrap_or(u64::MAX);
         // An assertion of the core is a finding. The world is not used after one.
         catch_unwind(AssertUnwindSafe(|| {
@@ -121,11 +121,18 @@ impl World for Bare {
                 self.happen(event);
             }
         }))
-        .map_err(|_| "a replica panicked".to_owned())
+        .map_err(|_| Broken::assertion("a replica panicked"))?;
+        match self.network.flood() {
+            Some(what) => Err(Broken {
+                property: "Bounded Traffic",
+                what,
+            }),
+            None => Ok(()),
+        }
     }
 
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault) {
-        self.network.set(from, to, fault);
+        self.network.set(from, to, fault, &mut self.queue);
     }
 
     fn crash(&mut self, id: u64, unsynced: Unsynced) {
