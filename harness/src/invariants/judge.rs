@@ -143,6 +143,8 @@ pub struct Judge {
     pub(super) snapshots: BTreeMap<LogIndex, u32>,
     /// Those that were committed, by their entries.
     pub(super) memberships: BTreeMap<LogIndex, Membership>,
+    /// Whom any log ever named a voter.
+    pub(super) voters_ever: BTreeSet<NodeId>,
     /// Within this many nanoseconds of hearing its leader no server may be talked out of it; `None` if
     /// the servers are not set so.
     pub(super) sticks_for_ns: Option<u64>,
@@ -186,6 +188,31 @@ impl Judge {
     pub fn members(&self) -> BTreeSet<NodeId> {
         let latest = self.memberships.last_key_value();
         latest.map_or(BTreeSet::new(), |(_, membership)| membership.members())
+    }
+
+    /// Whether this server may lose its disk and come back under its name: it is no member by what is
+    /// committed, nor by what is in force on any other, nor would it be one again if others crashed now; and
+    /// no log has ever named it a voter. One that had voted would, while it reads the log again, stand for
+    /// election by a membership of long ago, and Raft promises nothing of voters that forget.
+    #[must_use]
+    pub fn takes_no_part(&self, outsider: NodeId) -> bool {
+        let members = self.members();
+        let unaware = |id: &NodeId, server: &Server| {
+            let without = |membership: &Membership| !membership.members().contains(&outsider);
+            let in_force = server.memberships.in_force();
+            server.disk.is_idle() && in_force.map_or(!members.contains(id), without)
+        };
+        let others = self.servers.iter().filter(|(id, _)| **id != outsider);
+        !members.is_empty()
+            && !self.voters_ever.contains(&outsider)
+            && !members.contains(&outsider)
+            && others.into_iter().all(|(id, server)| unaware(id, server))
+    }
+
+    /// A server has lost its disk and is another one under the same name.
+    pub fn emptied(&mut self, id: NodeId) {
+        self.coverage.replacements += 1;
+        self.servers.remove(&id);
     }
 
     /// How many entries are committed, and how many each server has applied.
@@ -316,6 +343,7 @@ impl Judge {
             (Write::Append(entries), Noted::Append(marks)) => {
                 self.log_matching(at_ns, node, entries, marks);
                 self.membership_changes(at_ns, node, entries);
+                self.note_voters(entries);
             }
             (Write::Snapshot { snapshot, .. }, _) => {
                 self.coverage.snapshots += 1;

@@ -51,6 +51,9 @@ pub(super) trait World {
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault);
     /// A server loses its memory, and of its disk what `unsynced` says.
     fn crash(&mut self, id: u64, unsynced: Unsynced);
+    /// The disk of a server that is down is emptied, and whoever the first voters were is none of its
+    /// business any more.
+    fn empty(&mut self, id: u64);
     /// A server that crashed starts again.
     fn restart(&mut self, id: u64);
 }
@@ -194,7 +197,23 @@ impl<'a, W: World> Course<'a, W> {
                 let all: Vec<u64> = (1..=self.scenario.servers).collect();
                 self.crash(number, &all, *unsynced);
             }
-            FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } => self.restart(number),
+            FaultKind::Replace if begins => {
+                let servers = 1..=self.scenario.servers;
+                let outsider = {
+                    let watched = self.watch.lock();
+                    servers
+                        .into_iter()
+                        .find(|id| watched.judge.takes_no_part(NodeId(*id)))
+                };
+                if let Some(id) = outsider {
+                    self.crash(number, &[id], Unsynced::Lost);
+                    self.world.empty(id);
+                    self.watch.lock().judge.emptied(NodeId(id));
+                }
+            }
+            FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } | FaultKind::Replace => {
+                self.restart(number);
+            }
             FaultKind::Noise {
                 drop_permille,
                 duplicate_permille,

@@ -35,6 +35,8 @@ struct Server {
     disk: SimDisk,
     clock: SimClock,
     lives: u64,
+    /// It has lost its disk once, and knows of no first voters.
+    emptied: Rc<Cell<bool>>,
 }
 
 /// The world.
@@ -84,6 +86,7 @@ impl<'a> Full<'a> {
                         disk,
                         clock,
                         lives: 1,
+                        emptied: Rc::default(),
                     },
                 )
             })
@@ -141,6 +144,13 @@ impl World for Full<'_> {
         server.disk.crash(&mut draw, crash_mode(unsynced));
         self.link_faults.set_down(&name(id), true);
         self.sim.crash(name(id));
+    }
+
+    fn empty(&mut self, id: u64) {
+        if let Some(server) = self.servers.get(&id) {
+            server.disk.empty();
+            server.emptied.set(true);
+        }
     }
 
     fn restart(&mut self, id: u64) {
@@ -214,6 +224,7 @@ fn add_server(
         is_link_between_servers,
     );
     let lives = Cell::new(0);
+    let emptied = Rc::clone(&server.emptied);
     sim.host(name(id), move || {
         let life = lives.replace(lives.get() + 1);
         let seams = Seams {
@@ -223,7 +234,10 @@ fn add_server(
             network: Arc::new(network.clone()),
         };
         let random = Box::new(Stream::derive(seed, "server", id << 32 | life));
-        let (config, watch) = (config.clone(), watch.clone());
+        let (mut config, watch) = (config.clone(), watch.clone());
+        if emptied.get() {
+            config.core.voters.clear();
+        }
         async move {
             let observer = Arc::new(watch.clone());
             let shutdown = std::future::pending();

@@ -142,6 +142,10 @@ impl World for Bare {
         self.servers[id as usize - 1].crash(unsynced, &mut draw);
     }
 
+    fn empty(&mut self, id: u64) {
+        self.servers[id as usize - 1].empty();
+    }
+
     fn restart(&mut self, id: u64) {
         self.seen_now.store(self.queue.now_ns(), Ordering::Relaxed);
         self.servers[id as usize - 1].start(&mut self.queue, &mut self.network);
