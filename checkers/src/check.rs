@@ -154,6 +154,11 @@ fn check_parts(taken: &Taken, options: &Options, stop: Option<&AtomicBool>) -> R
     }
 }
 
+/// A history of fewer operations is small.
+const SMALL: usize = 2_000;
+/// What has taken fewer steps so far is easy.
+const EASY_STEPS: u64 = 100_000;
+
 fn judge_all(
     taken: &Taken,
     rules: Rules<'_>,
@@ -181,11 +186,21 @@ fn judge_all(
         }
     };
     let jobs = options.jobs.min(taken.parts.len());
-    if jobs <= 1 {
-        return (0..taken.parts.len()).map(judge).collect();
+    // To start a thread costs as much as to judge a hundred operations: the few of a small history are
+    // judged here, until they turn out to be hard.
+    let small = taken.parts.iter().map(|part| part.ops.len()).sum::<usize>() < SMALL;
+    let mut done = Vec::with_capacity(taken.parts.len());
+    let mut steps = 0;
+    while done.len() < taken.parts.len() && (jobs <= 1 || (small && steps < EASY_STEPS)) {
+        let judged = judge(done.len());
+        steps += judged.steps;
+        done.push((done.len(), judged));
     }
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(taken.parts.len()));
+    let next = AtomicUsize::new(done.len());
+    if done.len() == taken.parts.len() {
+        return done.into_iter().map(|(_, judged)| judged).collect();
+    }
+    let done = Mutex::new(done);
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {

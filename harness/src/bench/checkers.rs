@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use plumb_checkers::families::{Family, Lie, Object};
 use plumb_checkers::{Budget, CheckError, Consistency, Intake, Options, Report, Spec};
-use plumb_histories::{Event, Value, read};
+use plumb_histories::{Builder, Event, Header, Line, Value, read};
 use serde::Serialize;
 
+use super::porcupine::{Peer, Porcupine};
+use crate::cli::CliError;
 use crate::verify::stopwatch;
 
 /// One case, measured.
@@ -23,13 +25,22 @@ pub struct Row {
     pub intake: Duration,
     /// From there to the verdict and its explanation.
     pub check: Duration,
+    /// Intake and check again without explanation and witness, where that is repeated: what the verdict
+    /// alone takes.
+    pub decide: Option<Duration>,
     /// The most memory of the process while it was judged, in bytes; 0 where the system does not say.
     pub peak: usize,
     /// `valid`, `violation` or `unknown`.
     pub verdict: &'static str,
     /// What decided.
     pub algorithms: Vec<String>,
+    /// What Porcupine took for the same, where it was asked and has a model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Peer>,
 }
+
+/// Larger histories would take Porcupine many gigabytes.
+const PEER_OPERATIONS: u64 = 20_000;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,16 +272,26 @@ impl Case {
                     return Ok(None);
                 };
                 // Files are small: the best of several runs says what the code costs.
-                let mut best: Option<Row> = None;
-                for _ in 0..5 {
-                    let row =
-                        self.run(&options, |emit| history.events().iter().try_for_each(emit))?;
-                    let total = |row: &Row| row.intake + row.check;
-                    if best.as_ref().is_none_or(|best| total(&row) < total(best)) {
-                        best = Some(row);
+                let total = |row: &Row| row.intake + row.check;
+                let best = |options: &Options| -> Result<Option<Row>, CheckError> {
+                    let mut best: Option<Row> = None;
+                    for _ in 0..5 {
+                        let row =
+                            self.run(options, |emit| history.events().iter().try_for_each(emit))?;
+                        if best.as_ref().is_none_or(|best| total(&row) < total(best)) {
+                            best = Some(row);
+                        }
                     }
+                    Ok(best)
+                };
+                let mut row = best(&options)?;
+                let mut bare = options.clone();
+                (bare.explain, bare.witness) = (false, false);
+                let decided = best(&bare)?.as_ref().map(total);
+                if let Some(row) = &mut row {
+                    row.decide = decided;
                 }
-                Ok(best)
+                Ok(row)
             }
             Source::Family(family) => {
                 let row = self.run(&options, |emit| {
@@ -303,6 +324,7 @@ impl Case {
             operations: report.operations,
             intake: taken,
             check: elapsed().saturating_sub(taken),
+            decide: None,
             peak: peak(),
             verdict: report.verdict.name(),
             algorithms: report
@@ -310,7 +332,31 @@ impl Case {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            peer: None,
         })
+    }
+
+    /// Asks Porcupine about the same; `None` where it has no model, or the history is too large for it.
+    ///
+    /// # Errors
+    /// If its driver fails.
+    pub fn against(&self, porcupine: &Porcupine) -> Result<Option<Peer>, CliError> {
+        let history = match &self.source {
+            Source::File(path) => match read(path) {
+                Ok(history) => history,
+                Err(_) => return Ok(None),
+            },
+            Source::Family(family) if family.operations > PEER_OPERATIONS => return Ok(None),
+            Source::Family(family) => {
+                let mut builder = Builder::new(Header::default());
+                family.events(|event| {
+                    let pushed = builder.push(Line::Client(event));
+                    pushed.expect("families emit whole histories");
+                });
+                builder.finish()
+            }
+        };
+        porcupine.check(&history, &self.options)
     }
 }
 

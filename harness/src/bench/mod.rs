@@ -1,3 +1,4 @@
 //! Measurements, with their figures as data: what `plumb bench` prints.
 
 pub mod checkers;
+pub mod porcupine;

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::sim::all_cores;
 use super::{CliError, Exit, files, interrupt, progress};
 use crate::bench::checkers::{Case, Row, Scale, families, shared};
+use crate::bench::porcupine::Porcupine;
 
 /// Measures what things cost.
 #[derive(Debug, Args)]
@@ -23,7 +24,8 @@ enum BenchCommand {
     /// Times verdicts on shared histories and on generated families.
     #[command(
         after_help = "Examples:\n  plumb bench checkers\n  plumb bench checkers --full --json \
-                            bench.json\n  plumb bench checkers --only 'five values'"
+                            bench.json\n  plumb bench checkers --only 'five values'\n  plumb bench \
+                            checkers --against porcupine --porcupine ~/src/porcupine"
     )]
     Checkers(CheckersArgs),
 }
@@ -39,12 +41,27 @@ struct CheckersArgs {
     /// A folder of histories with an expected.tsv; if not given, shared/data/histories above here.
     #[arg(long, value_name = "DIR")]
     histories: Option<PathBuf>,
+    /// Ask this peer about the same histories in the same run.
+    #[arg(long, value_enum, requires = "porcupine")]
+    against: Option<PeerArg>,
+    /// A checkout of github.com/anishathalye/porcupine; needs a Go toolchain.
+    #[arg(long, value_name = "DIR")]
+    porcupine: Option<PathBuf>,
+    /// How long the peer may take for one history, in seconds.
+    #[arg(long, default_value_t = 8, value_name = "SECONDS")]
+    peer_timeout: u64,
     /// How many threads; all cores if not given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
     /// Write the figures as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PeerArg {
+    /// Porcupine, by a driver that is built with Go.
+    Porcupine,
 }
 
 /// Runs `plumb bench`.
@@ -61,6 +78,15 @@ fn checkers(args: &CheckersArgs) -> Result<Exit, CliError> {
     files::probe(args.json.as_deref())?;
     let cases = cases(args)?;
     let jobs = args.jobs.map_or_else(all_cores, usize::from);
+    let peer = match (&args.against, &args.porcupine) {
+        (Some(PeerArg::Porcupine), Some(source)) => {
+            let folder =
+                std::env::temp_dir().join(format!("plumb-porcupine-{}", std::process::id()));
+            let timeout = Duration::from_secs(args.peer_timeout);
+            Some(Porcupine::build(source, &folder, timeout)?)
+        }
+        _ => None,
+    };
     let quiet = files::is_stdout(args.json.as_deref());
     let bar = progress::bar(cases.len() as u64, "cases");
     let mut rows = Vec::new();
@@ -73,7 +99,10 @@ fn checkers(args: &CheckersArgs) -> Result<Exit, CliError> {
                 "does its expected.tsv name the right model?",
             )
         })?;
-        if let Some(row) = row {
+        if let Some(mut row) = row {
+            if let Some(peer) = &peer {
+                row.peer = case.against(peer)?;
+            }
             if !quiet {
                 bar.suspend(|| files::print(line(&row)));
             }
@@ -132,8 +161,21 @@ fn named(folder: &Path) -> Result<Vec<Case>, CliError> {
 
 /// A row of the table.
 fn line(row: &Row) -> String {
+    let against = row.peer.as_ref().map_or(String::new(), |peer| {
+        let ours = row.decide.unwrap_or(row.intake + row.check).as_secs_f64();
+        format!(
+            "  porcupine {:>9} {:>6} MB  {:8} ratio {:.3}",
+            time(Duration::from_secs_f64(peer.seconds)),
+            peer.allocated >> 20,
+            peer.verdict,
+            ours / peer.seconds.max(1e-9)
+        )
+    });
+    let decide = row.decide.map_or(String::new(), |decide| {
+        format!("  verdict alone {:>9}", time(decide))
+    });
     format!(
-        "{:58} {:>9} ops  intake {:>9}  check {:>9}  {:>5} MB  {:9} {}\n",
+        "{:58} {:>9} ops  intake {:>9}  check {:>9}{decide}  {:>5} MB  {:9}{against}  {}\n",
         row.name,
         row.operations,
         time(row.intake),

@@ -8,13 +8,13 @@ use plumb_raft::core::{
 };
 use plumb_raft::storage::RecoveryReport;
 use plumb_raft::types::{LogIndex, Membership, NodeId, Term};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::coverage::Coverage;
 use super::disk::{Disk, Image, Mark, Memberships, Noted};
 
 /// A property that was seen broken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     /// The property's name: the failure's signature.
     pub property: String,
