@@ -14,7 +14,7 @@ use crate::cli::CliError;
 pub const SCENARIO_VERSION: u32 = 1;
 
 /// The most servers a scenario may have.
-pub const MAX_SERVERS: u64 = 9;
+pub const MAX_SERVERS: u64 = 11;
 /// The most clients a scenario may have.
 pub const MAX_CLIENTS: u64 = 64;
 /// The longest run, in simulated milliseconds.
@@ -352,7 +352,7 @@ impl Scenario {
             ),
             (
                 (1..=MAX_SERVERS).contains(&self.servers),
-                "servers: from 1 to 9",
+                "servers: from 1 to 11",
             ),
             (
                 (1..=MAX_CLIENTS).contains(&self.workload.clients),

@@ -215,3 +215,18 @@ fn bad_input_is_a_usage_error_that_names_the_file_and_the_remedy() {
         assert!(!said.contains("panicked"), "{args:?}: {said}");
     }
 }
+
+#[test]
+fn determinism_compares_processes_and_says_how_much() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = plumb(
+        folder.path(),
+        &["sim", "determinism", "--seeds", "3", "--tier", "bare"],
+    );
+    let words = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{words}");
+    assert!(
+        words.contains("3 of 3 seeds") && words.contains("0 differ"),
+        "{words}"
+    );
+}

@@ -3,6 +3,7 @@
 mod bench;
 mod browse;
 mod check;
+mod determinism;
 mod files;
 mod interrupt;
 mod model;
@@ -11,6 +12,7 @@ mod outcome;
 pub(crate) mod progress;
 pub(crate) mod sim;
 mod verify;
+mod wal;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,7 @@ enum Command {
     Model(model::ModelArgs),
     Mutants(mutants::MutantsArgs),
     Sim(sim::SimArgs),
+    Wal(wal::WalArgs),
 }
 
 /// Parses the arguments, runs the command, reports errors; the body of `main`.
@@ -66,5 +69,6 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Some(Command::Model(args)) => model::run(args),
         Some(Command::Mutants(args)) => mutants::run(args),
         Some(Command::Sim(args)) => sim::run_command(args),
+        Some(Command::Wal(args)) => wal::run(args),
     }
 }

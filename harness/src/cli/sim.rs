@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::{CliError, Exit, files, interrupt, progress};
+use super::{CliError, Exit, determinism, files, interrupt, progress};
 use crate::artifacts::{create_folder, replay_command, save_failure, save_run};
 use crate::nemesis::{Length, generate};
 use crate::scenario::{Judges, Scenario, Tier};
@@ -49,6 +49,12 @@ enum SimCommand {
                             target/plumb/failures/seed-7/scenario.json\n  plumb sim replay s.json \
                             --trace trace.txt")]
     Replay(ReplayArgs),
+    /// Runs each seed in two processes and compares their traces byte by byte.
+    #[command(
+        after_help = "Examples:\n  plumb sim determinism\n  plumb sim determinism --seeds 1000 --tier \
+                            bare\n\nExit codes: 0 all are the same; 1 some differ; 3 stopped before the end."
+    )]
+    Determinism(determinism::DeterminismArgs),
     /// Prints the scenario of a seed as JSON, to be edited and replayed.
     Scenario(ScenarioArgs),
 }
@@ -71,11 +77,21 @@ impl From<LengthArg> for Length {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum TierArg {
+pub(super) enum TierArg {
     /// The shipped server with its log and framing, on turmoil.
     Full,
     /// Bare replicas on a queue of events: some fifty times the seeds.
     Bare,
+}
+
+impl TierArg {
+    /// As on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            TierArg::Full => "full",
+            TierArg::Bare => "bare",
+        }
+    }
 }
 
 impl From<TierArg> for Tier {
@@ -218,6 +234,7 @@ pub fn run_command(args: &SimArgs) -> Result<Exit, CliError> {
         SimCommand::Sweep(args) => many(args),
         SimCommand::Replay(args) => replay(args),
         SimCommand::Shrink(args) => shrink_one(args),
+        SimCommand::Determinism(args) => determinism::run(args),
         SimCommand::Scenario(args) => {
             print!("{}", args.generate().to_json());
             Ok(Exit::Holds)

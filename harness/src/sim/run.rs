@@ -1,6 +1,7 @@
 //! One run of one scenario, from its world to what was seen and judged.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub struct Run {
     pub script: Vec<ScriptedOperation>,
     /// How long after healing the first entry committed, in simulated milliseconds.
     pub live_after_ms: Option<u64>,
+    /// Who took part in the end, by what was committed.
+    pub members: BTreeSet<u64>,
     /// How much was simulated.
     pub simulated: Duration,
     /// How long the checker took: for people, and never the same twice.
@@ -171,6 +174,7 @@ fn conclude<W: World>(
         explanation,
         coverage: watched.judge.coverage().clone(),
         operations,
+        members: watched.judge.members().iter().map(|id| id.0).collect(),
         script: books.script.take(),
         live_after_ms,
         simulated,
