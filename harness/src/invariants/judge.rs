@@ -150,10 +150,16 @@ pub struct Judge {
     pub(super) sticks_for_ns: Option<u64>,
     pub(super) last_commit_ns: u64,
     pub(super) coverage: Coverage,
+    /// The present millisecond, and how many messages were sent in it.
+    burst: (u64, u64),
     /// Rulings on what clients can't see don't count.
     outside: bool,
     violation: Option<Violation>,
 }
+
+/// So many messages in a millisecond are no traffic, but messages that breed messages. After the longest of
+/// stalls some hundred arrive at once.
+const FLOOD: u64 = 5_000;
 
 /// What is seen without looking into a server.
 const SEEN_FROM_OUTSIDE: [&str; 3] = ["Linearizability", "Availability", "Assertion"];
@@ -322,6 +328,7 @@ impl Judge {
         self.leadership(at_ns, node, before, now);
         self.commitment(at_ns, node, before, now);
         self.progress_of_followers(at_ns, node, before, now);
+        self.floods(at_ns, effects.send.len() as u64);
         for envelope in &effects.send {
             self.coverage.messages += 1;
             self.promise(at_ns, envelope);
@@ -335,6 +342,17 @@ impl Judge {
         }
         for (request, answer) in &effects.answers {
             self.answered(at_ns, node, *request, *answer);
+        }
+    }
+
+    /// Servers that answer answers never come to rest; a run would not either.
+    fn floods(&mut self, at_ns: u64, sent: u64) {
+        let ms = at_ns / 1_000_000;
+        let before = if self.burst.0 == ms { self.burst.1 } else { 0 };
+        self.burst = (ms, before + sent);
+        if self.burst.1 > FLOOD {
+            let what = format!("more than {FLOOD} messages are sent within a millisecond");
+            self.rule(at_ns, "Bounded Traffic", what);
         }
     }
 

@@ -22,22 +22,6 @@ const SETTLE_MS: u64 = 500;
 /// of 40 bytes, one after the other, over links of 15 ms.
 const CATCH_UP_MS: u64 = 60_000;
 
-/// What is wrong with a part of the world that failed by itself.
-pub(super) struct Broken {
-    pub(super) property: &'static str,
-    pub(super) what: String,
-}
-
-impl Broken {
-    /// It held something to be impossible that happened.
-    pub(super) fn assertion(what: impl Into<String>) -> Broken {
-        Broken {
-            property: "Assertion",
-            what: what.into(),
-        }
-    }
-}
-
 /// What a course needs of its world.
 pub(super) trait World {
     /// Simulated time since the beginning.
@@ -46,7 +30,7 @@ pub(super) trait World {
     ///
     /// # Errors
     /// What went wrong, if a part of the world itself failed.
-    fn step(&mut self, to: Duration) -> Result<(), Broken>;
+    fn step(&mut self, to: Duration) -> Result<(), String>;
     /// How messages from one server to another fare from now on.
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault);
     /// A server loses its memory, and of its disk what `unsynced` says.
@@ -169,8 +153,8 @@ impl<'a, W: World> Course<'a, W> {
             for message in panics.take() {
                 self.rule("Assertion", message);
             }
-            if let Err(Broken { property, what }) = stepped {
-                self.rule(property, what);
+            if let Err(error) = stepped {
+                self.rule("Assertion", error);
             }
         }
     }

@@ -13,7 +13,7 @@ use plumb_raft::storage::WalOptions;
 use plumb_raft::types::NodeId;
 
 use super::cluster::{core_config, read_mode, tasks};
-use super::course::{Broken, World};
+use super::course::World;
 use super::run::Books;
 use super::seams::clock::SimClock;
 use super::seams::disk::{CrashMode, DirectoryOrder, SimDisk};
@@ -121,12 +121,9 @@ impl World for Full<'_> {
         self.sim.elapsed()
     }
 
-    fn step(&mut self, _: Duration) -> Result<(), Broken> {
+    fn step(&mut self, _: Duration) -> Result<(), String> {
         let stepped = self.sim.step();
-        match stepped {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Broken::assertion(format!("a task failed: {error}"))),
-        }
+        stepped.map_or_else(|error| Err(format!("a task failed: {error}")), |_| Ok(()))
     }
 
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault) {
