@@ -150,6 +150,8 @@ pub struct Judge {
     pub(super) sticks_for_ns: Option<u64>,
     pub(super) last_commit_ns: u64,
     pub(super) coverage: Coverage,
+    /// At which step of the run a server last took something from the leader of a term, being in that term.
+    pub(super) followed: BTreeMap<(Term, NodeId), u64>,
     /// The present millisecond, and how many messages were sent in it.
     burst: (u64, u64),
     /// Rulings on what clients can't see don't count.
@@ -323,6 +325,9 @@ impl Judge {
                 self.written(at_ns, node, write, noted);
             }
             self.server(id).disk.begin(batch, noted);
+        }
+        if before.cause == (Cause::FromLeader { term: now.term }) {
+            self.note_follower(id, now.term);
         }
         self.term_and_vote(at_ns, node, before, now);
         self.leadership(at_ns, node, before, now);
