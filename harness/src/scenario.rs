@@ -230,6 +230,9 @@ pub enum FaultKind {
         /// The side whose messages wait.
         from: Vec<u64>,
     },
+    /// A server that takes no part and never voted goes, and comes back with nothing on its disk: a machine
+    /// that is replaced under its old name. Nothing happens if there is none.
+    Replace,
     /// One server is cut off from the other servers.
     Isolate {
         /// Which.
@@ -435,7 +438,7 @@ impl Scenario {
                 FaultKind::Membership { voters, learners } => {
                     !voters.is_empty() && known(voters) && known(learners)
                 }
-                FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } => true,
+                FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } | FaultKind::Replace => true,
             };
             if !servers_known {
                 return Err(format!("faults[{i}] names a server that does not exist"));

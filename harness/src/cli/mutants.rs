@@ -207,8 +207,24 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
             None => Vec::new(),
         };
         let sat = sit(&workshop, &files, &sitting);
-        let sat =
-            sat.map_err(|error| CliError::new(format!("{name}: {}", error.what), error.remedy))?;
+        let sat = match (sat, mutant) {
+            (Ok(sat), _) => sat,
+            // One that does not build is no reason to leave the others out, and no kill.
+            (Err(error), Some(_)) => {
+                bar.suspend(|| eprintln!("{name}: {}\n{}", error.what, error.remedy));
+                layers
+                    .iter()
+                    .map(|layer| LayerResult {
+                        layer: *layer,
+                        outcome: Outcome::Undecided {
+                            why: error.what.clone(),
+                        },
+                        seconds: 0.0,
+                    })
+                    .collect()
+            }
+            (Err(error), None) => return Err(error),
+        };
         if stop.load(Ordering::Relaxed) {
             break;
         }

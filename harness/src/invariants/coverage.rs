@@ -47,6 +47,8 @@ pub struct Coverage {
     pub quorums_missed: u64,
     /// Leaderships handed over.
     pub transfers: u64,
+    /// Servers that took no part and lost their disks.
+    pub replacements: u64,
 }
 
 impl Coverage {
@@ -64,7 +66,7 @@ impl Coverage {
     /// The counts with their names, in a fixed order.
     #[must_use]
     pub fn named(&self) -> Vec<(&'static str, u64)> {
-        const NAMES: [&str; 21] = [
+        const NAMES: [&str; 22] = [
             "steps",
             "messages",
             "pre-votes asked for",
@@ -86,6 +88,7 @@ impl Coverage {
             "joint phases committed",
             "leaders that missed a quorum",
             "leaderships handed over",
+            "servers replaced by empty ones",
         ];
         NAMES
             .into_iter()
@@ -93,7 +96,7 @@ impl Coverage {
             .collect()
     }
 
-    fn fields_mut(&mut self) -> [&mut u64; 21] {
+    fn fields_mut(&mut self) -> [&mut u64; 22] {
         [
             &mut self.steps,
             &mut self.messages,
@@ -116,6 +119,7 @@ impl Coverage {
             &mut self.joint_phases,
             &mut self.quorums_missed,
             &mut self.transfers,
+            &mut self.replacements,
         ]
     }
 }

@@ -177,6 +177,11 @@ pub(super) struct Disk {
 }
 
 impl Disk {
+    /// Whether everything that it was told to write is durable.
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
     pub(super) fn begin(&mut self, batch: &Batch, noted: Vec<Noted>) {
         self.under_way.push_back((batch.seq, noted));
     }

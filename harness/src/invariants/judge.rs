@@ -143,15 +143,25 @@ pub struct Judge {
     pub(super) snapshots: BTreeMap<LogIndex, u32>,
     /// Those that were committed, by their entries.
     pub(super) memberships: BTreeMap<LogIndex, Membership>,
+    /// Whom any log ever named a voter.
+    pub(super) voters_ever: BTreeSet<NodeId>,
     /// Within this many nanoseconds of hearing its leader no server may be talked out of it; `None` if
     /// the servers are not set so.
     pub(super) sticks_for_ns: Option<u64>,
     pub(super) last_commit_ns: u64,
     pub(super) coverage: Coverage,
+    /// At which step of the run a server last took something from the leader of a term, being in that term.
+    pub(super) followed: BTreeMap<(Term, NodeId), u64>,
+    /// The present millisecond, and how many messages were sent in it.
+    burst: (u64, u64),
     /// Rulings on what clients can't see don't count.
     outside: bool,
     violation: Option<Violation>,
 }
+
+/// So many messages in a millisecond are no traffic, but messages that breed messages. After the longest of
+/// stalls some hundred arrive at once.
+const FLOOD: u64 = 5_000;
 
 /// What is seen without looking into a server.
 const SEEN_FROM_OUTSIDE: [&str; 3] = ["Linearizability", "Availability", "Assertion"];
@@ -186,6 +196,31 @@ impl Judge {
     pub fn members(&self) -> BTreeSet<NodeId> {
         let latest = self.memberships.last_key_value();
         latest.map_or(BTreeSet::new(), |(_, membership)| membership.members())
+    }
+
+    /// Whether this server may lose its disk and come back under its name: it is no member by what is
+    /// committed, nor by what is in force on any other, nor would it be one again if others crashed now; and
+    /// no log has ever named it a voter. One that had voted would, while it reads the log again, stand for
+    /// election by a membership of long ago, and Raft promises nothing of voters that forget.
+    #[must_use]
+    pub fn takes_no_part(&self, outsider: NodeId) -> bool {
+        let members = self.members();
+        let unaware = |id: &NodeId, server: &Server| {
+            let without = |membership: &Membership| !membership.members().contains(&outsider);
+            let in_force = server.memberships.in_force();
+            server.disk.is_idle() && in_force.map_or(!members.contains(id), without)
+        };
+        let others = self.servers.iter().filter(|(id, _)| **id != outsider);
+        !members.is_empty()
+            && !self.voters_ever.contains(&outsider)
+            && !members.contains(&outsider)
+            && others.into_iter().all(|(id, server)| unaware(id, server))
+    }
+
+    /// A server has lost its disk and is another one under the same name.
+    pub fn emptied(&mut self, id: NodeId) {
+        self.coverage.replacements += 1;
+        self.servers.remove(&id);
     }
 
     /// How many entries are committed, and how many each server has applied.
@@ -291,10 +326,14 @@ impl Judge {
             }
             self.server(id).disk.begin(batch, noted);
         }
+        if before.cause == (Cause::FromLeader { term: now.term }) {
+            self.note_follower(id, now.term);
+        }
         self.term_and_vote(at_ns, node, before, now);
         self.leadership(at_ns, node, before, now);
         self.commitment(at_ns, node, before, now);
         self.progress_of_followers(at_ns, node, before, now);
+        self.floods(at_ns, effects.send.len() as u64);
         for envelope in &effects.send {
             self.coverage.messages += 1;
             self.promise(at_ns, envelope);
@@ -311,11 +350,23 @@ impl Judge {
         }
     }
 
+    /// Servers that answer answers never come to rest; a run would not either.
+    fn floods(&mut self, at_ns: u64, sent: u64) {
+        let ms = at_ns / 1_000_000;
+        let before = if self.burst.0 == ms { self.burst.1 } else { 0 };
+        self.burst = (ms, before + sent);
+        if self.burst.1 > FLOOD {
+            let what = format!("more than {FLOOD} messages are sent within a millisecond");
+            self.rule(at_ns, "Bounded Traffic", what);
+        }
+    }
+
     fn written(&mut self, at_ns: u64, node: &Node, write: &Write, noted: &Noted) {
         match (write, noted) {
             (Write::Append(entries), Noted::Append(marks)) => {
                 self.log_matching(at_ns, node, entries, marks);
                 self.membership_changes(at_ns, node, entries);
+                self.note_voters(entries);
             }
             (Write::Snapshot { snapshot, .. }, _) => {
                 self.coverage.snapshots += 1;

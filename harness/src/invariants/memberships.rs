@@ -7,6 +7,16 @@ use plumb_raft::types::{Entry, LogIndex, Membership, Payload};
 use super::judge::Judge;
 
 impl Judge {
+    /// Keeps in mind who was ever named a voter.
+    pub(super) fn note_voters(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            if let Payload::Membership(membership) = &entry.payload {
+                let voters = membership.voters.union(&membership.outgoing);
+                self.voters_ever.extend(voters);
+            }
+        }
+    }
+
     /// A leader begins a change once it knows the one before to be committed, and each step of it is one
     /// of joint consensus.
     pub(super) fn membership_changes(&mut self, at_ns: u64, node: &Node, entries: &[Entry]) {

@@ -4,8 +4,13 @@
 use plumb_raft::core::{
     Answer, AppendOutcome, Envelope, InstallOutcome, Message, Node, ReadMode, RequestId, RoleKind,
 };
+use plumb_raft::types::{NodeId, Term};
 
-use super::judge::Judge;
+use super::elections::decide;
+use super::judge::{Asked, Judge};
+
+/// Terms and servers of which is kept who followed when; more than are ever of interest at once.
+const FOLLOWERS_KEPT: usize = 256;
 
 impl Judge {
     /// What a message promises must be durable when it leaves.
@@ -40,6 +45,36 @@ impl Judge {
         }
     }
 
+    /// A server has taken something from the leader of its term.
+    pub(super) fn note_follower(&mut self, id: NodeId, term: Term) {
+        self.followed.insert((term, id), self.coverage.steps);
+        if self.followed.len() > FOLLOWERS_KEPT {
+            self.followed.pop_first();
+        }
+    }
+
+    /// A leader that serves a read without a lease knows that a deciding majority followed it after the read
+    /// was asked for (§8; dissertation §6.4).
+    fn leadership_was_confirmed(&mut self, at_ns: u64, node: &Node, asked: Asked) {
+        if node.role_kind() != RoleKind::Leader || asked.mode == ReadMode::Lease {
+            return;
+        }
+        let (id, term) = (node.id(), node.current_term());
+        let Some(membership) = self.server(id).memberships.in_force().cloned() else {
+            return;
+        };
+        let followed = |other: NodeId| {
+            let last = self.followed.get(&(term, other));
+            other == id || last.is_some_and(|step| *step > asked.step)
+        };
+        if !decide(&membership, followed) {
+            let what = format!(
+                "{id}, leading term {term}, serves a read for which no majority confirmed it"
+            );
+            self.rule(at_ns, "Reads Are Confirmed", what);
+        }
+    }
+
     /// A request was answered.
     pub(super) fn answered(&mut self, at_ns: u64, node: &Node, request: RequestId, answer: Answer) {
         let id = node.id();
@@ -58,6 +93,9 @@ impl Judge {
                 if index.0 > committed {
                     let what = format!("{id} reads at {index}, and only {committed} are committed");
                     self.rule(at_ns, "Read Index", what);
+                }
+                if let Some(asked) = asked {
+                    self.leadership_was_confirmed(at_ns, node, asked);
                 }
                 if let Some(asked) = asked.filter(|asked| index.0 < asked.committed) {
                     let what = format!(

@@ -159,6 +159,7 @@ pub fn sit(
         build(
             workshop,
             &["build", "-p", "plumb-harness", "--bin", "plumb"],
+            sitting.stop,
         )?;
     }
     for layer in sitting.layers {
@@ -180,23 +181,24 @@ pub fn sit(
             }
             Layer::Storage => {
                 let tests = ["--test", "storage_*"];
-                test(workshop, Layer::Storage, &tests)?
+                test(workshop, Layer::Storage, &tests, sitting.stop)?
             }
             Layer::Loom => {
                 let tests = ["--features", "loom", "--test", "loom"];
-                test(workshop, Layer::Loom, &tests)?
+                test(workshop, Layer::Loom, &tests, sitting.stop)?
             }
-            Layer::Unit => test(workshop, Layer::Unit, &["--lib"])?,
+            Layer::Unit => test(workshop, Layer::Unit, &["--lib"], sitting.stop)?,
         });
     }
     Ok(results)
 }
 
-fn build(workshop: &Workshop, arguments: &[&str]) -> Result<(), CliError> {
+fn build(workshop: &Workshop, arguments: &[&str], stop: &AtomicBool) -> Result<(), CliError> {
     let mut command = workshop.cargo(arguments);
     command.args(["--profile", PROFILE, "--locked", "--quiet"]);
-    let ended = run(command, BUILD_MAY_TAKE)?;
-    if ended.code == Some(0) {
+    let ended = run(command, BUILD_MAY_TAKE, stop)?;
+    // Whoever stopped it looks at nothing that comes after.
+    if ended.code == Some(0) || stop.load(Ordering::Relaxed) {
         return Ok(());
     }
     let from = ended.text.find("error").unwrap_or(0);
@@ -243,7 +245,7 @@ fn sweep(
         .arg(&json)
         .arg("--out")
         .arg(&folder);
-    let ended = run(command, time + GRACE)?;
+    let ended = run(command, time + GRACE, sitting.stop)?;
     let outcome = match ended.code {
         Some(0) => Outcome::Survived,
         Some(1) => found(&json).unwrap_or_else(|| undecided("it failed without a finding")),
@@ -276,12 +278,17 @@ fn found(json: &Path) -> Option<Outcome> {
     })
 }
 
-fn test(workshop: &Workshop, layer: Layer, which: &[&str]) -> Result<LayerResult, CliError> {
+fn test(
+    workshop: &Workshop,
+    layer: Layer,
+    which: &[&str],
+    stop: &AtomicBool,
+) -> Result<LayerResult, CliError> {
     let mut arguments = vec!["test", "-p", "plumb-raft"];
     arguments.extend_from_slice(which);
     let mut without_running = arguments.clone();
     without_running.push("--no-run");
-    build(workshop, &without_running)?;
+    build(workshop, &without_running, stop)?;
     let mut command = workshop.cargo(&arguments);
     command.args([
         "--profile",
@@ -290,7 +297,7 @@ fn test(workshop: &Workshop, layer: Layer, which: &[&str]) -> Result<LayerResult
         "--quiet",
         "--no-fail-fast",
     ]);
-    let ended = run(command, TESTS_MAY_TAKE)?;
+    let ended = run(command, TESTS_MAY_TAKE, stop)?;
     let outcome = match ended.code {
         Some(0) => Outcome::Survived,
         Some(_) => match failed_test(&ended.text) {
@@ -337,8 +344,8 @@ struct Ended {
     seconds: f64,
 }
 
-/// Runs a command for at most this long; what it says is kept.
-fn run(mut command: Command, at_most: Duration) -> Result<Ended, CliError> {
+/// Runs a command for at most this long, or until it is to stop; what it says is kept.
+fn run(mut command: Command, at_most: Duration, stop: &AtomicBool) -> Result<Ended, CliError> {
     let elapsed = stopwatch();
     let program = command.get_program().to_string_lossy().into_owned();
     let failed = |error: std::io::Error| {
@@ -361,7 +368,7 @@ fn run(mut command: Command, at_most: Duration) -> Result<Ended, CliError> {
         if let Some(status) = child.try_wait().map_err(failed)? {
             break Some(status);
         }
-        if elapsed() > at_most {
+        if elapsed() > at_most || stop.load(Ordering::Relaxed) {
             drop(child.kill());
             drop(child.wait());
             break None;
@@ -415,7 +422,8 @@ mod tests {
     fn a_command_that_does_not_end_is_ended_and_says_so() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo begun; exec sleep 30"]);
-        let ended = run(command, Duration::from_millis(200)).expect("there is a shell");
+        let ended = run(command, Duration::from_millis(200), &AtomicBool::new(false))
+            .expect("there is a shell");
         assert_eq!(ended.code, None);
         assert!(ended.text.contains("begun"));
     }

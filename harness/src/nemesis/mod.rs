@@ -151,7 +151,9 @@ fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
         at_ms += 1 + draw.below(swarm.pause_ms);
         let what = fault(&mut draw, kind, servers);
         let for_ms = match what {
-            FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } => 10 + draw.below(800),
+            FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } | FaultKind::Replace => {
+                10 + draw.below(800)
+            }
             FaultKind::Transfer { .. } | FaultKind::Membership { .. } => 0,
             _ => 50 + draw.below(2_500),
         };
@@ -204,6 +206,7 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
         Kind::Transfer => FaultKind::Transfer {
             to: 1 + draw.below(servers),
         },
+        Kind::Membership if draw.chance(0.25) => FaultKind::Replace,
         Kind::Membership => {
             let mut voters: Vec<u64> = (1..=servers).collect();
             draw.shuffle(&mut voters);
@@ -253,6 +256,7 @@ mod tests {
         };
         assert!(any(|f| matches!(f, FaultKind::OneWay { .. })));
         assert!(any(|f| matches!(f, FaultKind::Stall { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Replace)));
         assert!(any(|f| matches!(
             f,
             FaultKind::PowerLoss {

@@ -22,22 +22,6 @@ const SETTLE_MS: u64 = 500;
 /// of 40 bytes, one after the other, over links of 15 ms.
 const CATCH_UP_MS: u64 = 60_000;
 
-/// What is wrong with a part of the world that failed by itself.
-pub(super) struct Broken {
-    pub(super) property: &'static str,
-    pub(super) what: String,
-}
-
-impl Broken {
-    /// It held something to be impossible that happened.
-    pub(super) fn assertion(what: impl Into<String>) -> Broken {
-        Broken {
-            property: "Assertion",
-            what: what.into(),
-        }
-    }
-}
-
 /// What a course needs of its world.
 pub(super) trait World {
     /// Simulated time since the beginning.
@@ -46,11 +30,14 @@ pub(super) trait World {
     ///
     /// # Errors
     /// What went wrong, if a part of the world itself failed.
-    fn step(&mut self, to: Duration) -> Result<(), Broken>;
+    fn step(&mut self, to: Duration) -> Result<(), String>;
     /// How messages from one server to another fare from now on.
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault);
     /// A server loses its memory, and of its disk what `unsynced` says.
     fn crash(&mut self, id: u64, unsynced: Unsynced);
+    /// The disk of a server that is down is emptied, and whoever the first voters were is none of its
+    /// business any more.
+    fn empty(&mut self, id: u64);
     /// A server that crashed starts again.
     fn restart(&mut self, id: u64);
 }
@@ -166,8 +153,8 @@ impl<'a, W: World> Course<'a, W> {
             for message in panics.take() {
                 self.rule("Assertion", message);
             }
-            if let Err(Broken { property, what }) = stepped {
-                self.rule(property, what);
+            if let Err(error) = stepped {
+                self.rule("Assertion", error);
             }
         }
     }
@@ -194,7 +181,23 @@ impl<'a, W: World> Course<'a, W> {
                 let all: Vec<u64> = (1..=self.scenario.servers).collect();
                 self.crash(number, &all, *unsynced);
             }
-            FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } => self.restart(number),
+            FaultKind::Replace if begins => {
+                let servers = 1..=self.scenario.servers;
+                let outsider = {
+                    let watched = self.watch.lock();
+                    servers
+                        .into_iter()
+                        .find(|id| watched.judge.takes_no_part(NodeId(*id)))
+                };
+                if let Some(id) = outsider {
+                    self.crash(number, &[id], Unsynced::Lost);
+                    self.world.empty(id);
+                    self.watch.lock().judge.emptied(NodeId(id));
+                }
+            }
+            FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } | FaultKind::Replace => {
+                self.restart(number);
+            }
             FaultKind::Noise {
                 drop_permille,
                 duplicate_permille,

@@ -62,6 +62,7 @@ pub(super) fn cut_pairs(what: &FaultKind, servers: u64, leader: u64) -> BTreeSet
         | FaultKind::PowerLoss { .. }
         | FaultKind::Noise { .. }
         | FaultKind::Transfer { .. }
+        | FaultKind::Replace
         | FaultKind::Membership { .. } => BTreeSet::new(),
     }
 }
@@ -104,6 +105,7 @@ pub(super) fn describe(what: &FaultKind) -> String {
                 list(learners)
             )
         }
+        FaultKind::Replace => "replace a server that takes no part by an empty one".to_owned(),
         FaultKind::Transfer { to } => format!("transfer to n{to}"),
         FaultKind::Noise {
             drop_permille,

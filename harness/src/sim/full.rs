@@ -13,7 +13,7 @@ use plumb_raft::storage::WalOptions;
 use plumb_raft::types::NodeId;
 
 use super::cluster::{core_config, read_mode, tasks};
-use super::course::{Broken, World};
+use super::course::World;
 use super::run::Books;
 use super::seams::clock::SimClock;
 use super::seams::disk::{CrashMode, DirectoryOrder, SimDisk};
@@ -35,6 +35,8 @@ struct Server {
     disk: SimDisk,
     clock: SimClock,
     lives: u64,
+    /// It has lost its disk once, and knows of no first voters.
+    emptied: Rc<Cell<bool>>,
 }
 
 /// The world.
@@ -84,6 +86,7 @@ impl<'a> Full<'a> {
                         disk,
                         clock,
                         lives: 1,
+                        emptied: Rc::default(),
                     },
                 )
             })
@@ -118,12 +121,9 @@ impl World for Full<'_> {
         self.sim.elapsed()
     }
 
-    fn step(&mut self, _: Duration) -> Result<(), Broken> {
+    fn step(&mut self, _: Duration) -> Result<(), String> {
         let stepped = self.sim.step();
-        match stepped {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Broken::assertion(format!("a task failed: {error}"))),
-        }
+        stepped.map_or_else(|error| Err(format!("a task failed: {error}")), |_| Ok(()))
     }
 
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault) {
@@ -141,6 +141,13 @@ impl World for Full<'_> {
         server.disk.crash(&mut draw, crash_mode(unsynced));
         self.link_faults.set_down(&name(id), true);
         self.sim.crash(name(id));
+    }
+
+    fn empty(&mut self, id: u64) {
+        if let Some(server) = self.servers.get(&id) {
+            server.disk.empty();
+            server.emptied.set(true);
+        }
     }
 
     fn restart(&mut self, id: u64) {
@@ -214,6 +221,7 @@ fn add_server(
         is_link_between_servers,
     );
     let lives = Cell::new(0);
+    let emptied = Rc::clone(&server.emptied);
     sim.host(name(id), move || {
         let life = lives.replace(lives.get() + 1);
         let seams = Seams {
@@ -223,7 +231,10 @@ fn add_server(
             network: Arc::new(network.clone()),
         };
         let random = Box::new(Stream::derive(seed, "server", id << 32 | life));
-        let (config, watch) = (config.clone(), watch.clone());
+        let (mut config, watch) = (config.clone(), watch.clone());
+        if emptied.get() {
+            config.core.voters.clear();
+        }
         async move {
             let observer = Arc::new(watch.clone());
             let shutdown = std::future::pending();

@@ -449,6 +449,6 @@ fn keep_within(fault: &mut Fault, servers: u64) -> bool {
             learners.retain(|id| *id <= servers);
             !voters.is_empty()
         }
-        FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } => true,
+        FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } | FaultKind::Replace => true,
     }
 }

@@ -74,6 +74,11 @@ impl Disk {
         }
     }
 
+    /// Everything on it is gone.
+    pub(super) fn empty(&mut self) {
+        self.durable = Remembered::default();
+    }
+
     /// What a server that starts finds.
     pub(super) fn remembered(&self) -> Remembered {
         self.durable.clone()

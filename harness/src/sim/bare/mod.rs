@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::course::{Broken, World};
+use super::course::World;
 use super::run::Books;
 use super::seams::network::LinkFault;
 use super::seams::random::Stream;
@@ -109,7 +109,7 @@ impl World for Bare {
         Duration::from_nanos(self.queue.now_ns())
     }
 
-    fn step(&mut self, to: Duration) -> Result<(), Broken> {
+    fn step(&mut self, to: Duration) -> Result<(), String> {
         let to_ns = u64::try_from(to.as_nanos()).unwrap_or(u64::MAX);
         // An assertion of the core is a finding. The world is not used after one.
         catch_unwind(AssertUnwindSafe(|| {
@@ -121,14 +121,7 @@ impl World for Bare {
                 self.happen(event);
             }
         }))
-        .map_err(|_| Broken::assertion("a replica panicked"))?;
-        match self.network.flood() {
-            Some(what) => Err(Broken {
-                property: "Bounded Traffic",
-                what,
-            }),
-            None => Ok(()),
-        }
+        .map_err(|_| "a replica panicked".to_owned())
     }
 
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault) {
@@ -140,6 +133,10 @@ impl World for Bare {
         let at_ms = self.queue.now_ns() / 1_000_000;
         let mut draw = Stream::derive(self.seed, "crash", at_ms << 8 | id);
         self.servers[id as usize - 1].crash(unsynced, &mut draw);
+    }
+
+    fn empty(&mut self, id: u64) {
+        self.servers[id as usize - 1].empty();
     }
 
     fn restart(&mut self, id: u64) {

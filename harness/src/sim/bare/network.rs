@@ -8,11 +8,6 @@ use crate::scenario::Scenario;
 use crate::sim::seams::network::{Flow, LinkFault};
 use crate::sim::seams::random::Stream;
 
-/// So many messages on their way from one server to another are no traffic but a flood. A leader has at
-/// most some hundred entries under way, its heartbeats come every few dozen milliseconds, and the longest
-/// delay is some hundred.
-const FLOOD: u64 = 20_000;
-
 /// From one server to another.
 struct Link {
     fault: LinkFault,
@@ -20,7 +15,6 @@ struct Link {
     faults: Stream,
     /// When the last message that was not late is due.
     last_ns: u64,
-    under_way: u64,
     /// What was due while the link was stalled.
     held: Vec<Envelope>,
 }
@@ -32,8 +26,6 @@ pub(super) struct Network {
     latency_ns: (u64, u64),
     links: Vec<Link>,
     to_callers: Stream,
-    /// A link on which too much was under way.
-    flooded: Option<(u64, u64)>,
 }
 
 impl Network {
@@ -46,7 +38,6 @@ impl Network {
                 latency: Stream::derive(scenario.seed, "link.latency", place as u64),
                 faults: Stream::derive(scenario.seed, "link.faults", place as u64),
                 last_ns: 0,
-                under_way: 0,
                 held: Vec::new(),
             })
             .collect();
@@ -55,7 +46,6 @@ impl Network {
             latency_ns: (least * 1_000_000, most * 1_000_000),
             links,
             to_callers: Stream::derive(scenario.seed, "callers.latency", 0),
-            flooded: None,
         }
     }
 
@@ -71,7 +61,6 @@ impl Network {
             return;
         }
         for envelope in std::mem::take(&mut link.held) {
-            link.under_way += 1;
             queue.after(0, Event::Deliver(Box::new(envelope)));
         }
     }
@@ -98,7 +87,6 @@ impl Network {
         if fault.duplicate > 0.0 && link.faults.chance(fault.duplicate) {
             let later_ns = due_ns + nanos(link.faults.range_duration(&fault.delay_by));
             queue.at(later_ns, Event::Deliver(Box::new(envelope.clone())));
-            link.under_way += 1;
         }
         if fault.delay > 0.0 && link.faults.chance(fault.delay) {
             due_ns += nanos(link.faults.range_duration(&fault.delay_by));
@@ -106,24 +94,11 @@ impl Network {
             link.last_ns = due_ns;
         }
         queue.at(due_ns, Event::Deliver(Box::new(envelope)));
-        link.under_way += 1;
-        if link.under_way > FLOOD {
-            self.flooded = Some((from, to));
-        }
-    }
-
-    /// What is wrong, if messages have bred messages until a link was full of them.
-    pub(super) fn flood(&self) -> Option<String> {
-        let (from, to) = self.flooded?;
-        Some(format!(
-            "more than {FLOOD} messages are on their way from n{from} to n{to}"
-        ))
     }
 
     /// A message is due: here it is, unless its link was cut or stalled meanwhile.
     pub(super) fn deliver(&mut self, envelope: Envelope) -> Option<Envelope> {
         let link = self.link(envelope.from.0, envelope.to.0);
-        link.under_way -= 1;
         match link.fault.flow {
             Flow::Open => Some(envelope),
             Flow::Hold => {

@@ -100,6 +100,12 @@ impl Server {
         self.disk.crash(unsynced, draw);
     }
 
+    /// What its disk holds is gone, and it knows of no first voters.
+    pub(super) fn empty(&mut self) {
+        self.disk.empty();
+        self.config.voters.clear();
+    }
+
     pub(super) fn receive(&mut self, envelope: Envelope, queue: &mut Queue, network: &mut Network) {
         self.step(Input::Receive(envelope), queue, network);
     }

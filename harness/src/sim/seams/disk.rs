@@ -79,6 +79,11 @@ impl SimDisk {
         lock(&self.medium).crash(rng, mode);
     }
 
+    /// Removes every file. The node must be down: call [`crash`](SimDisk::crash) before.
+    pub fn empty(&self) {
+        lock(&self.medium).empty();
+    }
+
     /// Whether a [`Failure::PowerLoss`] has struck the present life: its node must be crashed now.
     #[must_use]
     pub fn lost_power(&self) -> bool {

@@ -69,6 +69,13 @@ impl Medium {
         }
     }
 
+    pub(super) fn empty(&mut self) {
+        self.inodes.clear();
+        self.names.clear();
+        self.durable_names.clear();
+        self.name_changes.clear();
+    }
+
     pub(super) fn load(&mut self, image: BTreeMap<String, Vec<u8>>) {
         for (name, content) in image {
             let inode = self.add(Inode::from_durable(content));
