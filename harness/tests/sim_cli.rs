@@ -190,7 +190,7 @@ fn bad_input_is_a_usage_error_that_names_the_file_and_the_remedy() {
             &["sim", "replay", "negative.json"],
             "negative.json:1: not a scenario",
         ),
-        (&["sim", "replay", "none.json"], "servers: from 1 to 9"),
+        (&["sim", "replay", "none.json"], "servers: from 1 to 11"),
         (&["sim", "replay", "endless.json"], "endless.json: "),
         (
             &["sim", "replay", "unknown.json"],

@@ -108,6 +108,8 @@ fn search<M: Machine + ?Sized>(
     let relax = registers.is_some() && !part.ops.iter().all(Op::is_certain);
     let some = FIRST.0 + FIRST.1 * part.ops.len() as u64;
     let rounds = [
+        // Most histories are decided by then, either way.
+        Round::Search(Use::Once, some / 32),
         Round::Search(Use::Often, some / 8),
         Round::Search(Use::Once, some),
         Round::Refute,

@@ -15,7 +15,7 @@ use plumb_histories::{Header, ReadError, Source, Value, read_source};
 
 use super::model::units::{parse_size, parse_time};
 use super::sim::all_cores;
-use super::{CliError, Exit, files, interrupt, progress};
+use super::{CliError, Exit, files, github, interrupt, progress};
 use crate::artifacts::{HISTORY_ENDINGS, is_history};
 use crate::verify::stopwatch;
 
@@ -116,6 +116,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, CliError> {
         exit = exit.worst(checked.exit());
         let quiet = files::is_stdout(args.json.as_deref());
         bar.suspend(|| output::say(&checked, histories.len() > 1, quiet));
+        github::annotate_check(&checked.file, &checked.result);
         all.push(checked);
         bar.inc(1);
         if stop.load(Ordering::Relaxed) {

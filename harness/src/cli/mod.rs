@@ -5,6 +5,7 @@ mod browse;
 mod check;
 mod determinism;
 mod files;
+pub(crate) mod github;
 mod interrupt;
 mod model;
 mod mutants;

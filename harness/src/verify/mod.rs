@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::artifacts::{create_folder, write_file};
-use crate::cli::{CliError, Exit};
+use crate::cli::{CliError, Exit, github};
 use crate::nemesis::Length;
 
 /// How much is done.
@@ -214,6 +214,10 @@ fn finish(order: &Order, report: &Report) -> Result<Exit, CliError> {
             println!("  replay: {replay}");
         }
     }
+    for finding in report.layers.iter().flat_map(|layer| &layer.findings) {
+        github::annotate("plumb verify", &finding.what);
+    }
+    github::summarize(&summary(report));
     let words = match report.verdict {
         Verdict::Holds => "everything asked for holds",
         Verdict::Violation => "a violation was found",
@@ -225,6 +229,36 @@ fn finish(order: &Order, report: &Report) -> Result<Exit, CliError> {
         display(&page)
     );
     Ok(report.verdict.into())
+}
+
+/// The table as Markdown.
+fn summary(report: &Report) -> String {
+    let mut text = format!(
+        "### plumb verify --profile {}: {}\n\n| layer | verdict | time | covered |\n|---|---|---|---|\n",
+        report.profile.name,
+        word(report.verdict)
+    );
+    for layer in &report.layers {
+        let (name, covered) = (layer.name, &layer.covered);
+        let row = format!(
+            "| {name} | {} | {:.1} s | {covered} |\n",
+            word(layer.verdict),
+            layer.seconds
+        );
+        text.push_str(&row);
+    }
+    for finding in report.layers.iter().flat_map(|layer| &layer.findings) {
+        text.push_str(&format!("\n```text\n{}\n```\n", finding.what));
+    }
+    text
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds => "holds",
+        Verdict::Violation => "VIOLATION",
+        Verdict::Undecided => "undecided",
+    }
 }
 
 fn display(path: &Path) -> String {
