@@ -149,6 +149,18 @@ fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
     let mut at_ms = draw.below(1_500);
     while let Some(kind) = draw.choose(&swarm.kinds).copied() {
         at_ms += 1 + draw.below(swarm.pause_ms);
+        if matches!(kind, Kind::Membership) && draw.chance(0.25) {
+            let steps = replacement(&mut draw, servers, at_ms);
+            if steps
+                .iter()
+                .any(|step| step.at_ms + step.for_ms > faults_ms)
+            {
+                break;
+            }
+            at_ms = steps[2].at_ms;
+            faults.extend(steps);
+            continue;
+        }
         let what = fault(&mut draw, kind, servers);
         let for_ms = match what {
             FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } | FaultKind::Replace => {
@@ -167,6 +179,31 @@ fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
         });
     }
     faults
+}
+
+/// An operator's way to replace a machine under its name: out, emptied, and in again as a learner.
+fn replacement(draw: &mut Stream, servers: u64, at_ms: u64) -> [Fault; 3] {
+    let replaced = 1 + draw.below(servers);
+    let mut voters: Vec<u64> = (1..=servers).filter(|id| *id != replaced).collect();
+    draw.shuffle(&mut voters);
+    voters.truncate(1 + draw.index(servers as usize - 1));
+    voters.sort_unstable();
+    let members = |learners: Vec<u64>| FaultKind::Membership {
+        voters: voters.clone(),
+        learners,
+    };
+    let out_at_ms = at_ms + 50 + draw.below(400);
+    let back_at_ms = out_at_ms + 50 + draw.below(400);
+    [
+        (at_ms, 0, members(Vec::new())),
+        (out_at_ms, 10 + draw.below(100), FaultKind::Replace),
+        (back_at_ms, 0, members(vec![replaced])),
+    ]
+    .map(|(at_ms, for_ms, what)| Fault {
+        at_ms,
+        for_ms,
+        what,
+    })
 }
 
 fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
@@ -206,7 +243,6 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
         Kind::Transfer => FaultKind::Transfer {
             to: 1 + draw.below(servers),
         },
-        Kind::Membership if draw.chance(0.25) => FaultKind::Replace,
         Kind::Membership => {
             let mut voters: Vec<u64> = (1..=servers).collect();
             draw.shuffle(&mut voters);
