@@ -75,6 +75,18 @@ impl Judge {
         }
     }
 
+    /// While a leader counts on its lease nobody else is elected (dissertation §6.4.1).
+    fn lease_is_exclusive(&mut self, at_ns: u64, node: &Node) {
+        let term = node.current_term();
+        if let Some((later, leader)) = self.leaders.last_key_value().filter(|(of, _)| **of > term) {
+            let what = format!(
+                "{} serves a read by its lease of term {term}, and {leader} leads term {later}",
+                node.id()
+            );
+            self.rule(at_ns, "A Lease Is Exclusive", what);
+        }
+    }
+
     /// A request was answered.
     pub(super) fn answered(&mut self, at_ns: u64, node: &Node, request: RequestId, answer: Answer) {
         let id = node.id();
@@ -87,6 +99,9 @@ impl Judge {
                     let by_lease = asked.mode == ReadMode::Lease && at_once;
                     let leads = node.role_kind() == RoleKind::Leader;
                     self.coverage.lease_reads += u64::from(by_lease);
+                    if by_lease && leads {
+                        self.lease_is_exclusive(at_ns, node);
+                    }
                     self.coverage.follower_reads += u64::from(!leads);
                 }
                 let committed = self.committed.len() as u64;
