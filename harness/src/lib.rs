@@ -5,6 +5,7 @@ pub mod artifacts;
 pub mod bench;
 pub mod browse;
 pub mod cli;
+pub mod conformance;
 pub mod invariants;
 pub mod mutants;
 pub mod nemesis;

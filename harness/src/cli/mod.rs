@@ -3,6 +3,7 @@
 mod bench;
 mod browse;
 mod check;
+pub(crate) mod core;
 mod determinism;
 mod files;
 pub(crate) mod github;
@@ -41,6 +42,7 @@ enum Command {
     Browse(browse::BrowseArgs),
     Check(check::CheckArgs),
     Bench(bench::BenchArgs),
+    Core(core::CoreArgs),
     Model(model::ModelArgs),
     Mutants(mutants::MutantsArgs),
     Sim(sim::SimArgs),
@@ -66,6 +68,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Some(Command::Verify(args)) => verify::run_command(args),
         Some(Command::Browse(args)) => browse::run(args),
         Some(Command::Bench(args)) => bench::run(args),
+        Some(Command::Core(args)) => core::run(args),
         Some(Command::Check(args)) => check::run(args),
         Some(Command::Model(args)) => model::run(args),
         Some(Command::Mutants(args)) => mutants::run(args),

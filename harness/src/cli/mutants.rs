@@ -80,6 +80,8 @@ struct RunArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LayerArg {
+    /// The core, explored exhaustively in small scopes
+    Core,
     /// A sweep of bare replicas.
     Bare,
     /// A sweep of bare replicas that is judged by what clients saw, and nothing else.
@@ -97,6 +99,7 @@ enum LayerArg {
 impl From<LayerArg> for Layer {
     fn from(layer: LayerArg) -> Layer {
         match layer {
+            LayerArg::Core => Layer::Core,
             LayerArg::Bare => Layer::Bare,
             LayerArg::Clients => Layer::Clients,
             LayerArg::Full => Layer::Full,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use plumb_raft::core::{Batch, Node, PersistSeq, Snapshot, Write};
-use plumb_raft::types::{Entry, HardState, LogIndex, Membership, Payload, Term};
+use plumb_raft::types::{Entry, HardState, LogIndex, Membership, NodeId, Payload, Term};
 
 /// An entry as the judge remembers it: its term and a digest of its payload.
 pub(super) type Mark = (Term, u64);
@@ -158,6 +158,22 @@ impl Memberships {
     pub(super) fn in_force(&self) -> Option<&Membership> {
         let last = self.later.last().map(|(_, membership)| membership);
         last.or(self.base.as_ref())
+    }
+
+    /// Whether this server votes by the last one that is committed or by any later one; yes if nothing was ever
+    /// recorded.
+    pub(super) fn may_name_voter(&self, id: NodeId, commit: LogIndex) -> bool {
+        let first = self.later.partition_point(|(index, _)| *index <= commit);
+        let committed = match first.checked_sub(1) {
+            Some(last) => Some(&self.later[last].1),
+            None => self.base.as_ref(),
+        };
+        let later = self.later[first..].iter().map(|(_, membership)| membership);
+        committed.is_none()
+            || committed
+                .into_iter()
+                .chain(later)
+                .any(|one| one.is_voter(id))
     }
 
     /// The entry that put it in force; zero if a snapshot speaks of it, or the configuration.

@@ -7,7 +7,7 @@ use super::disk::mark;
 use super::judge::{Before, Cause, Judge};
 
 /// Whether these servers decide: the judge's own arithmetic (§6).
-pub(super) fn decide(membership: &Membership, yes: impl Fn(NodeId) -> bool) -> bool {
+pub(crate) fn decide(membership: &Membership, yes: impl Fn(NodeId) -> bool) -> bool {
     let sets = [&membership.voters, &membership.outgoing];
     let majority = |set: &&std::collections::BTreeSet<NodeId>| {
         set.is_empty() || 2 * set.iter().filter(|id| yes(**id)).count() > set.len()
@@ -25,6 +25,17 @@ impl Judge {
         }
         if now.role == RoleKind::Candidate && now.term > before.term {
             self.coverage.elections += 1;
+        }
+        let stands = |role| matches!(role, RoleKind::PreCandidate | RoleKind::Candidate);
+        let begins = stands(now.role) && (!stands(before.role) || now.term > before.term);
+        if begins
+            && !self
+                .server(id)
+                .memberships
+                .may_name_voter(id, before.commit)
+        {
+            let what = format!("{id} stands for election, and no membership says that it votes");
+            self.rule(at_ns, "Only Voters Stand", what);
         }
         if now.term < before.term {
             let what = format!("{id} went back to term {}", now.term);

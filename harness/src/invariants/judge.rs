@@ -38,8 +38,30 @@ pub(super) struct Server {
     pub(super) heard_leader: Option<(Term, u64)>,
     /// While it leads: what it last held each follower to have.
     pub(super) matched: BTreeMap<NodeId, (Round, LogIndex)>,
+    /// Whom it would not help to depose: nobody, its leader, or one that it has not heard yet (as after a
+    /// restart). A server that is down keeps what it had.
+    pub(super) patient_with: Patience,
     /// Reads that it has not answered.
     pub(super) reads: BTreeMap<RequestId, Asked>,
+}
+
+/// Whom a server would not help to depose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Patience {
+    #[default]
+    Nobody,
+    Anybody,
+    Leader(NodeId),
+}
+
+impl Patience {
+    fn of(node: &Node) -> Patience {
+        match node.leader() {
+            _ if !node.sticks_to_leader() => Patience::Nobody,
+            Some(leader) => Patience::Leader(leader),
+            None => Patience::Anybody,
+        }
+    }
 }
 
 /// A read, when it was asked for.
@@ -152,6 +174,8 @@ pub struct Judge {
     pub(super) coverage: Coverage,
     /// At which step of the run a server last took something from the leader of a term, being in that term.
     pub(super) followed: BTreeMap<(Term, NodeId), u64>,
+    /// Terms whose leader told a successor to stand at once.
+    pub(super) handed_over: BTreeSet<Term>,
     /// The present millisecond, and how many messages were sent in it.
     burst: (u64, u64),
     /// Rulings on what clients can't see don't count.
@@ -273,6 +297,7 @@ impl Judge {
             image: found,
             memberships: Memberships::of(node),
             applied: node.snapshot_index(),
+            patient_with: Patience::of(node),
             ..Server::default()
         };
         if let Err(what) = recovered {
@@ -308,6 +333,7 @@ impl Judge {
             return;
         };
         let now = Before::of(node, before.cause);
+        self.server(id).patient_with = Patience::of(node);
         if now.commit < before.commit {
             let what = format!("{id} went back to {}", now.commit);
             self.rule(at_ns, "Commit Monotonicity", what);

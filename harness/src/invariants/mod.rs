@@ -12,4 +12,5 @@ mod replication;
 mod snapshots;
 
 pub use coverage::Coverage;
+pub(crate) use elections::decide;
 pub use judge::{Judge, Violation};

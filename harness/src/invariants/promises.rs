@@ -7,7 +7,7 @@ use plumb_raft::core::{
 use plumb_raft::types::{NodeId, Term};
 
 use super::elections::decide;
-use super::judge::{Asked, Judge};
+use super::judge::{Asked, Judge, Patience};
 
 /// Terms and servers of which is kept who followed when; more than are ever of interest at once.
 const FOLLOWERS_KEPT: usize = 256;
@@ -19,6 +19,9 @@ impl Judge {
         let Some(server) = self.servers.get(from) else {
             return;
         };
+        if matches!(message, Message::TimeoutNow { .. }) {
+            self.handed_over.insert(message.term());
+        }
         let disk = &server.disk.durable;
         let durable = disk.hard_state;
         let term = message.term();
@@ -75,13 +78,38 @@ impl Judge {
         }
     }
 
-    /// While a leader counts on its lease nobody else is elected (dissertation §6.4.1).
+    /// While a leader counts on its lease nobody else is elected, nor could anybody be: those who would not
+    /// refuse another election are no deciding majority, and no successor was told to stand (dissertation
+    /// §6.4.1).
     fn lease_is_exclusive(&mut self, at_ns: u64, node: &Node) {
-        let term = node.current_term();
+        let (id, term) = (node.id(), node.current_term());
         if let Some((later, leader)) = self.leaders.last_key_value().filter(|(of, _)| **of > term) {
             let what = format!(
-                "{} serves a read by its lease of term {term}, and {leader} leads term {later}",
-                node.id()
+                "{id} serves a read by its lease of term {term}, and {leader} leads term {later}"
+            );
+            self.rule(at_ns, "A Lease Is Exclusive", what);
+        }
+        if self.handed_over.contains(&term) {
+            let what = format!(
+                "{id} serves a read by its lease of term {term}, and told a successor to stand"
+            );
+            self.rule(at_ns, "A Lease Is Exclusive", what);
+        }
+        let Some(membership) = self.server(id).memberships.in_force().cloned() else {
+            return;
+        };
+        let would_elect = |other: NodeId| {
+            let patient_with = self.servers.get(&other).map(|server| server.patient_with);
+            let patient = match patient_with.unwrap_or_default() {
+                Patience::Nobody => false,
+                Patience::Anybody => true,
+                Patience::Leader(leader) => leader == id,
+            };
+            other != id && !patient
+        };
+        if decide(&membership, would_elect) {
+            let what = format!(
+                "{id} serves a read by its lease of term {term}, and a majority would elect another"
             );
             self.rule(at_ns, "A Lease Is Exclusive", what);
         }

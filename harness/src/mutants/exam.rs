@@ -3,8 +3,9 @@
 //! nothing.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use crate::verify::stopwatch;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layer {
+    /// The core, explored exhaustively in small scopes.
+    Core,
     /// A sweep of bare replicas.
     Bare,
     /// A sweep of bare replicas that is judged by what clients saw, and nothing else.
@@ -35,7 +38,8 @@ pub enum Layer {
 
 impl Layer {
     /// All of them, in the order in which they sit.
-    pub const ALL: [Layer; 6] = [
+    pub const ALL: [Layer; 7] = [
+        Layer::Core,
         Layer::Bare,
         Layer::Clients,
         Layer::Full,
@@ -48,6 +52,7 @@ impl Layer {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Layer::Core => "core",
             Layer::Bare => "bare",
             Layer::Clients => "clients",
             Layer::Full => "full",
@@ -66,6 +71,7 @@ impl Layer {
     /// Whether it runs any of the code of these files: else it would see what it sees of clean code.
     fn reaches<'a>(self, mut files: impl Iterator<Item = &'a str>) -> bool {
         match self {
+            Layer::Core => files.any(|file| file.starts_with("impl/src/core")),
             Layer::Bare | Layer::Clients => files.any(|file| {
                 let in_the_log = file.starts_with("impl/src/storage");
                 let around = ["impl/src/net", "impl/src/client", "impl/src/server/runtime"];
@@ -155,7 +161,8 @@ pub fn sit(
     create_folder(&sitting.out)?;
     let mut results = Vec::new();
     let share = |layer: Layer| SHARES.iter().find(|(simulation, _)| *simulation == layer);
-    if sitting.layers.iter().any(|layer| share(*layer).is_some()) {
+    let runs_plumb = |layer: &Layer| *layer == Layer::Core || share(*layer).is_some();
+    if sitting.layers.iter().any(runs_plumb) {
         build(
             workshop,
             &["build", "-p", "plumb-harness", "--bin", "plumb"],
@@ -175,6 +182,7 @@ pub fn sit(
             continue;
         }
         results.push(match layer {
+            Layer::Core => explore(workshop, sitting)?,
             Layer::Bare | Layer::Clients | Layer::Full => {
                 let share = share(*layer).map_or(0.0, |(_, share)| *share);
                 sweep(workshop, sitting, *layer, share)?
@@ -257,6 +265,60 @@ fn sweep(
         layer,
         outcome,
         seconds: ended.seconds,
+    })
+}
+
+/// The command that `plumb verify` explores the core by.
+fn explore(workshop: &Workshop, sitting: &Sitting<'_>) -> Result<LayerResult, CliError> {
+    let json = sitting.out.join("core.json");
+    drop(std::fs::remove_file(&json));
+    let mut command = Command::new(workshop.binary());
+    command
+        .args(["core", "check", "--timeout"])
+        .arg(format!("{}s", sitting.budget.as_secs().max(1)))
+        .arg("--json")
+        .arg(&json);
+    let ended = run(command, sitting.budget + GRACE, sitting.stop)?;
+    let outcome = match ended.code {
+        Some(0) => Outcome::Survived,
+        Some(1) => broken(&json).unwrap_or_else(|| undecided("it failed without a finding")),
+        Some(3) => undecided("a scope was not explored to its end"),
+        Some(code) => undecided(&format!("exit code {code}: {}", last_line(&ended.text))),
+        None => undecided("it did not end in time"),
+    };
+    Ok(LayerResult {
+        layer: Layer::Core,
+        outcome,
+        seconds: ended.seconds,
+    })
+}
+
+/// The first scope in which a property broke, or which did not reach what it claims.
+fn broken(json: &Path) -> Option<Outcome> {
+    let text = std::fs::read_to_string(json).ok()?;
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&text).ok()?;
+    rows.iter().find_map(|row| {
+        let scope = row["scope"]["name"].as_str()?;
+        let verdict = &row["outcome"]["verdict"];
+        let (by, what) = if let Some(story) = verdict.get("violation") {
+            let steps = story["steps"].as_array()?.len();
+            let reason = story["reason"].as_str()?;
+            (
+                story["property"].as_str()?.to_owned(),
+                format!("{reason} ({steps} steps, scope {scope})"),
+            )
+        } else {
+            let missed = verdict.get("vacuous")?.get(0)?.as_str()?;
+            (
+                "Nothing Is Vacuous".to_owned(),
+                format!("never reached: {missed} (scope {scope})"),
+            )
+        };
+        Some(Outcome::Killed {
+            by,
+            what,
+            seed: None,
+        })
     })
 }
 
@@ -358,6 +420,8 @@ fn run(mut command: Command, at_most: Duration, stop: &AtomicBool) -> Result<End
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // What it starts is ended with it: cargo's tests would outlive it, and hold its pipes.
+        .process_group(0)
         .spawn()
         .map_err(failed)?;
     let readers = [
@@ -369,8 +433,7 @@ fn run(mut command: Command, at_most: Duration, stop: &AtomicBool) -> Result<End
             break Some(status);
         }
         if elapsed() > at_most || stop.load(Ordering::Relaxed) {
-            drop(child.kill());
-            drop(child.wait());
+            end_with_its_children(&mut child);
             break None;
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -384,6 +447,13 @@ fn run(mut command: Command, at_most: Duration, stop: &AtomicBool) -> Result<End
         text: texts.collect::<Vec<_>>().join("\n"),
         seconds: elapsed().as_secs_f64(),
     })
+}
+
+fn end_with_its_children(child: &mut Child) {
+    let group = format!("-{}", child.id());
+    drop(Command::new("kill").args(["-KILL", "--", &group]).status());
+    drop(child.kill());
+    drop(child.wait());
 }
 
 fn read_all(mut pipe: Box<dyn Read + Send>) -> std::thread::JoinHandle<Vec<u8>> {
@@ -405,6 +475,8 @@ mod tests {
         assert!(reaches(Layer::Bare, "impl/src/server/replica.rs"));
         assert!(!reaches(Layer::Bare, "impl/src/storage/wal.rs"));
         assert!(reaches(Layer::Full, "impl/src/client/mod.rs"));
+        assert!(reaches(Layer::Core, "impl/src/core/log.rs"));
+        assert!(!reaches(Layer::Core, "impl/src/server/replica.rs"));
         assert!(reaches(Layer::Loom, "impl/src/storage/group_commit.rs"));
         assert!(!reaches(Layer::Loom, "impl/src/core/election.rs"));
     }
@@ -421,7 +493,7 @@ mod tests {
     #[test]
     fn a_command_that_does_not_end_is_ended_and_says_so() {
         let mut command = Command::new("sh");
-        command.args(["-c", "echo begun; exec sleep 30"]);
+        command.args(["-c", "echo begun; sleep 30; echo ended"]);
         let ended = run(command, Duration::from_millis(200), &AtomicBool::new(false))
             .expect("there is a shell");
         assert_eq!(ended.code, None);

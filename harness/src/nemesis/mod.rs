@@ -165,7 +165,9 @@ fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
         let what = fault(&mut draw, kind, servers);
         let for_ms = match what {
             FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } | FaultKind::Replace => {
-                10 + draw.below(800)
+                // Some are back before anybody misses them.
+                let longest = [20, 100, 800][draw.index(3)];
+                1 + draw.below(longest)
             }
             FaultKind::Transfer { .. } | FaultKind::Membership { .. } => 0,
             _ => 50 + draw.below(2_500),

@@ -2,13 +2,13 @@
 //! turmoil has none, and bare replicas on a queue of events, for many more seeds. `run` takes a scenario
 //! and gives back everything that was seen.
 
-mod bare;
+pub(crate) mod bare;
 mod cluster;
 mod course;
 mod faults;
 mod full;
 pub mod lanes;
-mod panics;
+pub(crate) mod panics;
 pub mod run;
 pub mod seams;
 mod service;

@@ -13,14 +13,14 @@ thread_local! {
 static INSTALL: Once = Once::new();
 
 /// As long as this lives, panics on its thread are kept and not printed.
-pub(super) struct Caught {
+pub(crate) struct Caught {
     /// Of this thread, hence not to be sent to another.
     here: PhantomData<*const ()>,
 }
 
 impl Caught {
     /// Starts to keep the panics of this thread.
-    pub(super) fn here() -> Caught {
+    pub(crate) fn here() -> Caught {
         INSTALL.call_once(|| {
             let other_threads = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
@@ -40,7 +40,7 @@ impl Caught {
     }
 
     /// What has been kept since the last call, in order.
-    pub(super) fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         let PhantomData = self.here;
         MESSAGES
             .with_borrow_mut(|messages| messages.as_mut().map(std::mem::take))

@@ -134,7 +134,9 @@ pub fn state(node: &Node) -> String {
     )
 }
 
-fn describe_input(input: &Input) -> String {
+/// An input in words.
+#[must_use]
+pub fn describe_input(input: &Input) -> String {
     match input {
         Input::Receive(Envelope { from, message, .. }) => {
             format!("<- {from} {}", describe_message(message))
@@ -162,7 +164,9 @@ fn describe_input(input: &Input) -> String {
     }
 }
 
-fn describe_write(write: &DiskWrite) -> String {
+/// A write in words.
+#[must_use]
+pub fn describe_write(write: &DiskWrite) -> String {
     match write {
         DiskWrite::HardState(hard_state) => {
             let vote = hard_state

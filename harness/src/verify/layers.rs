@@ -22,7 +22,13 @@ pub(super) type Work = fn(&Order, &AtomicBool) -> Result<Vec<Layer>, CliError>;
 const SHRINK_RUNS: u64 = 600;
 
 /// All layers, in the order in which a failure is cheapest to understand.
-pub(super) const ALL: [Work; 4] = [specification, ablations, bare_simulation, simulation];
+pub(super) const ALL: [Work; 5] = [
+    specification,
+    ablations,
+    super::core::exhaustive,
+    bare_simulation,
+    simulation,
+];
 
 fn specification(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> {
     let scope = scope(order.profile.scope).expect("a profile names a scope that exists");

@@ -1,6 +1,7 @@
 //! `plumb verify`: every layer does its job in turn, and one table says what was covered. A layer
 //! that could not finish is undecided, and undecided is no pass.
 
+mod core;
 mod layers;
 mod page;
 

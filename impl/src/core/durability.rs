@@ -6,7 +6,8 @@
 //! promise that has left. Only a leader's `AppendEntries` skip the queue, since they promise nothing
 //! about its own disk (dissertation §10.2.1).
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::effects::{Batch, PersistSeq, Write};
 use super::message::Envelope;
@@ -109,6 +110,25 @@ impl Durability {
         }
     }
 
+    /// Takes out what tells two pasts apart and changes nothing for the future where messages may be
+    /// repeated and overtake each other: the batches under way are numbered from one on, and of equal
+    /// promises the first is kept, each batch's in an order that only depends on what they are.
+    pub(super) fn canonicalize(&mut self) {
+        let mut seen: HashSet<Envelope> = HashSet::new();
+        for (number, pending) in (1..).zip(&mut self.pending) {
+            pending.seq = PersistSeq(number);
+            pending
+                .promises
+                .retain(|promise| seen.insert(promise.clone()));
+            pending.promises.sort_by_cached_key(|promise| {
+                let mut hasher = DefaultHasher::new();
+                promise.hash(&mut hasher);
+                hasher.finish()
+            });
+        }
+        self.last_seq = PersistSeq(self.pending.len() as u64);
+    }
+
     /// Every batch up to `seq` is durable; returns the promises that may leave.
     ///
     /// # Panics
@@ -177,6 +197,25 @@ mod tests {
             d.complete(second.seq).is_empty(),
             "a repeated notice releases nothing"
         );
+    }
+
+    #[test]
+    fn two_pasts_with_the_same_future_have_one_canonical_form() {
+        let hs = hard_state(1);
+        let mut old = Durability::recovered(hs, LogIndex(0));
+        let done = old.begin(vec![Write::HardState(hs)], hs, LogIndex(0));
+        old.complete(done.seq);
+        let mut new = Durability::recovered(hs, LogIndex(0));
+        for (d, promises) in [(&mut old, [2, 1, 2]), (&mut new, [1, 2, 1])] {
+            d.begin(vec![Write::Append(vec![])], hs, LogIndex(1));
+            assert!(d.withhold(promises.map(promise).to_vec()).is_empty());
+        }
+        assert_ne!(old, new);
+        old.canonicalize();
+        new.canonicalize();
+        assert_eq!(old, new);
+        assert_eq!(old.complete(PersistSeq(1)).len(), 2);
+        assert_eq!(old.last_index(), LogIndex(1));
     }
 
     #[test]

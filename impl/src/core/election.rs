@@ -80,7 +80,8 @@ impl Node {
     }
 
     /// Whether a leader is alive as far as this server can tell, and must not be deposed.
-    pub(super) fn sticks_to_leader(&self) -> bool {
+    #[must_use]
+    pub fn sticks_to_leader(&self) -> bool {
         self.config.stickiness
             && match self.role {
                 // Without CheckQuorum nobody knows whether a leader still has followers.

@@ -232,6 +232,12 @@ impl Node {
         self.finish(out)
     }
 
+    /// Takes out what only its past explains: for a model checker, to which two servers are the same if they
+    /// will do the same. A runtime must not, since it holds the names of batches under way.
+    pub fn canonicalize(&mut self) {
+        self.durability.canonicalize();
+    }
+
     /// Seals a step: writes become a batch, promises wait for it, committed entries are handed out.
     fn finish(&mut self, mut out: Outbox) -> Effects {
         self.settle_forwarded(&mut out);

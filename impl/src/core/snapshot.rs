@@ -49,7 +49,7 @@ impl Snapshot {
 }
 
 /// What a server finds on its disk when it starts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Remembered {
     /// The term and vote.
     pub hard_state: HardState,

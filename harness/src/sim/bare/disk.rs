@@ -53,7 +53,7 @@ impl Disk {
         let last = last.seq;
         for batch in std::mem::take(&mut self.syncing) {
             for write in batch.writes {
-                apply(&mut self.durable, write);
+                apply_write(&mut self.durable, write);
             }
         }
         last
@@ -70,7 +70,7 @@ impl Disk {
             Unsynced::Kept => writes.len(),
         };
         for write in writes.into_iter().take(kept) {
-            apply(&mut self.durable, write);
+            apply_write(&mut self.durable, write);
         }
     }
 
@@ -85,7 +85,8 @@ impl Disk {
     }
 }
 
-fn apply(durable: &mut Remembered, write: Write) {
+/// A write reaches the disk.
+pub(crate) fn apply_write(durable: &mut Remembered, write: Write) {
     let position = |base: LogIndex, index: LogIndex| index.0.saturating_sub(base.0 + 1) as usize;
     let base = durable.base.0;
     match write {

@@ -23,6 +23,7 @@ use super::watch::Watch;
 use crate::scenario::{Scenario, Unsynced};
 use caller::Ticket;
 use client::Client;
+pub(crate) use disk::apply_write;
 use network::Network;
 use operator::Operator;
 use queue::{Event, Queue};
