@@ -135,7 +135,7 @@ fn run_check(args: &CheckArgs) -> Result<Exit, CliError> {
     Ok(exit)
 }
 
-/// Explores scopes, so many at once; `None` for one that was not begun because it was to stop.
+/// Explores scopes, so many at once, until something is found wrong; `None` for one that was not begun.
 pub(crate) fn check_all(
     scopes: &[&Scope],
     limits: Limits,
@@ -145,8 +145,10 @@ pub(crate) fn check_all(
 ) -> Vec<Option<Outcome>> {
     let next = AtomicUsize::new(0);
     let outcomes: Vec<Mutex<Option<Outcome>>> = scopes.iter().map(|_| Mutex::new(None)).collect();
+    let found = AtomicBool::new(false);
+    let over = || stop.load(Ordering::Relaxed) || found.load(Ordering::Relaxed);
     let work = || {
-        while !stop.load(Ordering::Relaxed) {
+        while !over() {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(scope) = scopes.get(at) else { return };
             let clock = stopwatch();
@@ -158,7 +160,10 @@ pub(crate) fn check_all(
                     say(meter(scope, &seen, elapsed));
                 }
             };
-            let outcome = check(scope, limits, &mut tell, stop);
+            let outcome = check(scope, limits, &mut tell, &over);
+            if matches!(outcome.verdict, Verdict::Violation(_) | Verdict::Vacuous(_)) {
+                found.store(true, Ordering::Relaxed);
+            }
             *outcomes[at].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         }
     };

@@ -60,7 +60,7 @@ struct RunArgs {
     /// The clean code sits for this many budgets.
     #[arg(long, default_value_t = 1)]
     clean_budgets: u32,
-    /// Keep the results that are there already.
+    /// Keep the results that are there already, layer by layer.
     #[arg(long)]
     resume: bool,
     /// Do not make what was found as small as can be.
@@ -180,6 +180,11 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
     let mut matrix = Matrix::new(args.budget, layers.clone());
     if args.resume {
         matrix.rows = earlier(&results)?;
+        let sat = |layer: &Layer| {
+            let mut all = matrix.rows.iter().flat_map(|row| &row.results);
+            layers.contains(layer) || all.any(|result| result.layer == *layer)
+        };
+        matrix.layers = Layer::ALL.into_iter().filter(sat).collect();
     }
     let mut workshop = Workshop::open(&root, &args.out)?;
     let stop = interrupt::flag();
@@ -187,7 +192,22 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
     for mutant in chosen {
         let name = mutant.map_or(CLEAN, |mutant| mutant.name.as_str());
         bar.set_message(name.to_owned());
-        if matrix.rows.iter().any(|row| row.name == name) {
+        // What has sat already stays; a layer that is new since then sits alone.
+        let before = matrix.rows.iter().position(|row| row.name == name);
+        let sat_before = |layer: &Layer| {
+            before.is_some_and(|at| {
+                matrix.rows[at]
+                    .results
+                    .iter()
+                    .any(|one| one.layer == *layer)
+            })
+        };
+        let due: Vec<Layer> = layers
+            .iter()
+            .copied()
+            .filter(|one| !sat_before(one))
+            .collect();
+        if due.is_empty() {
             bar.inc(1);
             continue;
         }
@@ -197,7 +217,7 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
             args.clean_budgets
         };
         let sitting = Sitting {
-            layers: &layers,
+            layers: &due,
             budget: Duration::from_secs(args.budget) * budgets,
             out: args.out.join("found").join(name),
             stop,
@@ -215,8 +235,7 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
             // One that does not build is no reason to leave the others out, and no kill.
             (Err(error), Some(_)) => {
                 bar.suspend(|| eprintln!("{name}: {}\n{}", error.what, error.remedy));
-                layers
-                    .iter()
+                due.iter()
                     .map(|layer| LayerResult {
                         layer: *layer,
                         outcome: Outcome::Undecided {
@@ -239,13 +258,19 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
         if let (Some(corpus), Some(mutant), Some(run)) = (&args.corpus, mutant, &shrunk) {
             write_entry(corpus, mutant, run)?;
         }
-        let row = Row {
+        let mut row = Row {
             name: name.to_owned(),
             about: mutant.map(|mutant| mutant.about.clone()),
             results: sat,
         };
+        if let Some(at) = before {
+            row.results.append(&mut matrix.rows[at].results);
+            row.results.sort_by_key(|result| result.layer);
+            matrix.rows[at] = row.clone();
+        } else {
+            matrix.rows.push(row.clone());
+        }
         bar.suspend(|| eprintln!("{}", told(&row)));
-        matrix.rows.push(row);
         save(&args.out, &results, &matrix)?;
         bar.inc(1);
     }

@@ -20,10 +20,10 @@ use crate::verify::stopwatch;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layer {
-    /// The core, explored exhaustively in small scopes.
-    Core,
     /// A sweep of bare replicas.
     Bare,
+    /// The core, explored exhaustively in small scopes.
+    Core,
     /// A sweep of bare replicas that is judged by what clients saw, and nothing else.
     Clients,
     /// A sweep of the whole server.
@@ -39,8 +39,8 @@ pub enum Layer {
 impl Layer {
     /// All of them, in the order in which they sit.
     pub const ALL: [Layer; 7] = [
-        Layer::Core,
         Layer::Bare,
+        Layer::Core,
         Layer::Clients,
         Layer::Full,
         Layer::Storage,
@@ -382,7 +382,15 @@ fn test(
 fn failed_test(text: &str) -> Option<String> {
     let list = text.split("failures:").last()?;
     let name = list.lines().map(str::trim).find(|line| !line.is_empty())?;
-    (!name.contains(' ')).then(|| name.to_owned())
+    let listed = (!name.contains(' ')).then(|| name.to_owned());
+    listed.or_else(|| panicked_thread(text))
+}
+
+/// A test that aborts leaves no list, but a thread of its name has panicked.
+fn panicked_thread(text: &str) -> Option<String> {
+    let line = text.lines().find(|line| line.contains("panicked at"))?;
+    let name = line.strip_prefix("thread '")?.split('\'').next()?;
+    (name != "main").then(|| name.to_owned())
 }
 
 fn panic_message(text: &str) -> Option<String> {
@@ -488,6 +496,9 @@ mod tests {
         assert_eq!(failed_test(text).as_deref(), Some("a::b"));
         assert_eq!(panic_message(text).as_deref(), Some("left is right"));
         assert_eq!(failed_test("error: no such thing"), None);
+        let text =
+            "thread 'a::c' (12) panicked at x.rs:1:2:\nleft is right\n\nprocess abort signal: 6";
+        assert_eq!(failed_test(text).as_deref(), Some("a::c"));
     }
 
     #[test]

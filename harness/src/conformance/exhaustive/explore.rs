@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -138,7 +137,7 @@ pub fn check(
     scope: &Scope,
     limits: Limits,
     progress: &mut dyn FnMut(Progress),
-    stop: &AtomicBool,
+    stop: &dyn Fn() -> bool,
 ) -> Outcome {
     let clock = stopwatch();
     let mut world = World::new(*scope);
@@ -184,7 +183,7 @@ pub fn check(
                     frontier: level.ends.len(),
                     memory,
                 });
-                stopped = if stop.load(Ordering::Relaxed) {
+                stopped = if stop() {
                     Some("interrupted")
                 } else if limits.timeout.is_some_and(|most| clock() > most) {
                     Some("out of time")

@@ -260,12 +260,13 @@ pub const SCOPES: &[Scope] = &[
     Scope {
         name: "figure-7",
         about: "Figure 7, cut to three servers: a follower that lacks entries, and one with too many",
-        start: Start::Logs(3, &[&[1, 1, 3], &[1], &[1, 2, 2, 2]]),
+        start: Start::Logs(3, &[&[1, 1, 3], &[1], &[1, 1, 2, 2]]),
         max_term: 4,
+        batch: 1,
         syncs_apart: false,
         heartbeats: false,
         claims: &[Claim::Elected, Claim::Committed, Claim::Truncated],
-        counts: (3_694, 12_185),
+        counts: (943_080, 7_069_018),
         ..BASE
     },
     Scope {
