@@ -33,6 +33,7 @@ mod network;
 mod properties;
 mod raft;
 mod reductions;
+pub mod relation;
 mod rules;
 mod scopes;
 mod server;

@@ -9,6 +9,7 @@ use plumb_raft::storage::RecoveryReport;
 
 use super::lanes::Lanes;
 use super::trace::Trace;
+use crate::conformance::steps::Conformance;
 use crate::invariants::Judge;
 
 /// What is watched in common.
@@ -16,6 +17,8 @@ use crate::invariants::Judge;
 pub struct Watched {
     /// Rules on every step.
     pub judge: Judge,
+    /// Holds every step to the specification.
+    pub conformance: Conformance,
     /// Records every step.
     pub trace: Trace,
     /// Records every change.
@@ -54,6 +57,7 @@ impl Watch {
     fn new(recording: bool, now: Now) -> Watch {
         let watched = Watched {
             judge: Judge::default(),
+            conformance: Conformance::default(),
             trace: Trace::new(recording),
             lanes: Lanes::new(recording),
         };
@@ -88,12 +92,14 @@ impl Observer for Watch {
         let mut watched = self.lock();
         watched.trace.recovered(self.now_ns(), node, report);
         watched.lanes.recovered(self.now_ns(), node);
+        watched.conformance.recovered(node);
         watched.judge.recovered(self.now_ns(), node, report);
     }
 
     fn before_step(&self, node: &Node, input: &Input) {
         let mut watched = self.lock();
         watched.trace.before_step(self.now_ns(), node, input);
+        watched.conformance.before_step(node, input);
         watched.judge.before_step(node, input);
     }
 
@@ -102,5 +108,8 @@ impl Observer for Watch {
         watched.trace.after_step(self.now_ns(), node, effects);
         watched.lanes.after_step(self.now_ns(), node, effects);
         watched.judge.after_step(self.now_ns(), node, effects);
+        if let Some(what) = watched.conformance.after_step(node, effects) {
+            watched.judge.rule(self.now_ns(), "Conformance", what);
+        }
     }
 }

@@ -217,6 +217,7 @@ struct Swept {
     /// Every seed has run.
     whole: bool,
     of_runs: Vec<Finding>,
+    of_steps: Vec<Finding>,
     of_histories: Vec<Finding>,
 }
 
@@ -239,13 +240,12 @@ fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swe
     };
     let (summary, saved) = sweep_and_save(&plan, stop, &order.out.join("failures"))?;
     let seconds = elapsed().as_secs_f64();
-    let (mut of_runs, mut of_histories) = (Vec::new(), Vec::new());
+    let (mut of_runs, mut of_steps, mut of_histories) = (Vec::new(), Vec::new(), Vec::new());
     for (failure, folder) in summary.failures.iter().zip(&saved) {
-        let by_a_checker = failure.violation.property == LINEARIZABILITY;
-        let of = if by_a_checker {
-            &mut of_histories
-        } else {
-            &mut of_runs
+        let of = match failure.violation.property.as_str() {
+            LINEARIZABILITY => &mut of_histories,
+            CONFORMANCE => &mut of_steps,
+            _ => &mut of_runs,
         };
         of.push(finding(failure, folder)?);
     }
@@ -254,6 +254,7 @@ fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swe
         summary,
         seconds,
         of_runs,
+        of_steps,
         of_histories,
     })
 }
@@ -263,6 +264,7 @@ fn bare_simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliEr
     let seeds = order.seeds.unwrap_or(order.profile.seeds);
     let seeds = seeds.saturating_mul(order.profile.bare_per_seed);
     let mut swept = swept(order, stop, Tier::Bare, seeds)?;
+    swept.of_runs.append(&mut swept.of_steps);
     swept.of_runs.append(&mut swept.of_histories);
     Ok(vec![Layer {
         name: "simulation, bare",
@@ -285,6 +287,7 @@ fn simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> 
         seconds,
         whole,
         of_runs,
+        of_steps,
         of_histories,
     } = swept(order, stop, Tier::Full, seeds)?;
     let checked = summary.checking.as_secs_f64() / order.jobs.max(1) as f64;
@@ -292,10 +295,24 @@ fn simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> 
         Layer {
             name: "simulation",
             covered: covered_by(&summary, seconds),
-            verdict: verdict_of(!of_runs.is_empty(), whole || !of_histories.is_empty()),
+            verdict: verdict_of(
+                !of_runs.is_empty(),
+                whole || !of_histories.is_empty() || !of_steps.is_empty(),
+            ),
             seconds: (seconds - checked).max(0.0),
             findings: of_runs,
             figures: simulation_figures(&summary),
+        },
+        Layer {
+            name: "conformance",
+            covered: format!(
+                "{} steps of {} runs, each one that the specification allows",
+                summary.coverage.steps, summary.runs
+            ),
+            verdict: verdict_of(!of_steps.is_empty(), whole || !of_histories.is_empty()),
+            seconds: 0.0,
+            findings: of_steps,
+            figures: Vec::new(),
         },
         Layer {
             name: "linearizability",
@@ -359,6 +376,9 @@ fn finding(failure: &Failure, folder: &Path) -> Result<Finding, CliError> {
 
 /// The name by which a run's judge calls a history that no order explains.
 const LINEARIZABILITY: &str = "Linearizability";
+
+/// The name by which a run's judge calls a step that the specification does not allow.
+const CONFORMANCE: &str = "Conformance";
 
 fn verdict_of(violated: bool, whole: bool) -> Verdict {
     if violated {

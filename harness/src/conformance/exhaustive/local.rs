@@ -14,6 +14,7 @@ use plumb_raft::types::{Entry, HardState, LogIndex, Membership, NodeId, Payload,
 
 use super::properties::{Breach, Property};
 use super::scope::{Scope, Start};
+use crate::conformance::steps::Conformance;
 use crate::sim::bare::apply_write;
 
 /// Bytes of the state machine that stand for one entry.
@@ -357,7 +358,12 @@ impl Done {
         let node = &mut self.after.node;
         let (commit, membership) = (node.commit_index(), node.membership().clone());
         let leads = node.role_kind() == RoleKind::Leader;
+        let mut conformance = Conformance::of_single_steps();
+        conformance.before_step(node, &input);
         let effects = node.step(input);
+        if let Some(what) = conformance.after_step(node, &effects) {
+            self.breach = Some(Breach::of(Property::Conformance, what));
+        }
         if leads && node.commit_index() > commit {
             self.commits.push((membership, node.commit_index()));
         }

@@ -31,13 +31,15 @@ pub enum Property {
     OneChangeAtATime,
     /// Only a server that votes stands for election (dissertation §4.2.2).
     OnlyVotersStand,
+    /// Every step is one that the specification allows.
+    Conformance,
     /// The code's own assertions.
     NoPanic,
 }
 
 impl Property {
     /// All of them.
-    pub const ALL: [Property; 13] = [
+    pub const ALL: [Property; 14] = [
         Property::ElectionSafety,
         Property::LeaderAppendOnly,
         Property::LogMatching,
@@ -50,6 +52,7 @@ impl Property {
         Property::SnapshotsAreTrue,
         Property::OneChangeAtATime,
         Property::OnlyVotersStand,
+        Property::Conformance,
         Property::NoPanic,
     ];
 
@@ -69,6 +72,7 @@ impl Property {
             Property::SnapshotsAreTrue => "Snapshots Are True",
             Property::OneChangeAtATime => "One Change At A Time",
             Property::OnlyVotersStand => "Only Voters Stand",
+            Property::Conformance => "Conformance",
             Property::NoPanic => "No Panic",
         }
     }
