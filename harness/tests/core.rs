@@ -10,12 +10,7 @@ use stateright::{Checker, Model};
 
 fn explore(name: &str) -> Outcome {
     let scope = scope(name).expect("the scope exists");
-    check(
-        scope,
-        Limits::default(),
-        &mut |_| {},
-        &AtomicBool::new(false),
-    )
+    check(scope, Limits::default(), &mut |_| {}, &|| false)
 }
 
 fn plumb(arguments: &[&str]) -> Output {

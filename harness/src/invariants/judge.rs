@@ -39,7 +39,7 @@ pub(super) struct Server {
     /// While it leads: what it last held each follower to have.
     pub(super) matched: BTreeMap<NodeId, (Round, LogIndex)>,
     /// Whom it would not help to depose: nobody, its leader, or one that it has not heard yet (as after a
-    /// restart). A server that is down keeps what it had.
+    /// restart). One that is down will not depose anybody for a while after it is back.
     pub(super) patient_with: Patience,
     /// Reads that it has not answered.
     pub(super) reads: BTreeMap<RequestId, Asked>,
@@ -239,6 +239,11 @@ impl Judge {
             && !self.voters_ever.contains(&outsider)
             && !members.contains(&outsider)
             && others.into_iter().all(|(id, server)| unaware(id, server))
+    }
+
+    /// A server has crashed: until it is back it votes for nobody, and then it is patient.
+    pub fn went_down(&mut self, id: NodeId) {
+        self.server(id).patient_with = Patience::Anybody;
     }
 
     /// A server has lost its disk and is another one under the same name.

@@ -52,6 +52,11 @@ pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
         script: None,
     };
     let mut settings = settings(&mut draw, servers);
+    if workload.reads == Reads::Lease {
+        // Who asks for reads by lease has leases, as a rule, and what they need.
+        settings.leases |= draw.chance(0.7);
+        settings.stickiness |= draw.chance(0.7);
+    }
     let faults = faults(seed, servers, length.faults_ms);
     let changes = |fault: &Fault| matches!(fault.what, FaultKind::Membership { .. });
     if faults.iter().any(changes) {
@@ -81,16 +86,14 @@ pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
 fn settings(draw: &mut Stream, servers: u64) -> Settings {
     let slowest_latency = [2, 5, 15][draw.index(3)];
     let slowest_sync = [500, 3_000, 20_000][draw.index(3)];
-    let drift = [0, 500, 20_000, 100_000][draw.index(4)];
+    let drift = [0, 500, 20_000, 100_000, 100_000][draw.index(5)];
     Settings {
         latency_ms: (1, slowest_latency),
         sync_us: (100, slowest_sync),
         // A narrow range lets the next election come as early as it may.
         election_ms: [(150, 300), (150, 300), (150, 200)][draw.index(3)],
         heartbeat_ms: 50,
-        clock_ppm: (0..servers)
-            .map(|_| i32::try_from(draw.below(2 * drift + 1)).expect("small") - drift as i32)
-            .collect(),
+        clock_ppm: clocks(draw, servers, drift),
         sector_bytes: [16, 64, 512, 4096][draw.index(4)],
         segment_bytes: [1 << 10, 8 << 10, 1 << 20][draw.index(3)],
         max_entries_per_append: [1, 4, 64][draw.index(3)],
@@ -104,6 +107,24 @@ fn settings(draw: &mut Stream, servers: u64) -> Settings {
         stickiness: draw.chance(0.7),
         leases: draw.chance(0.5),
     }
+}
+
+/// How far from the truth each clock runs, in parts per million, at most `drift`: each somewhere between, or one
+/// at one bound and all others at the other, where rules on time are tightest.
+fn clocks(draw: &mut Stream, servers: u64, drift: u64) -> Vec<i32> {
+    let bound = i32::try_from(drift).expect("small");
+    let alone = draw.below(servers);
+    let (one, others) = match draw.below(4) {
+        0 => (-bound, bound),
+        1 => (bound, -bound),
+        _ => {
+            let any = |_| i32::try_from(draw.below(2 * drift + 1)).expect("small") - bound;
+            return (0..servers).map(any).collect();
+        }
+    };
+    (0..servers)
+        .map(|id| if id == alone { one } else { others })
+        .collect()
 }
 
 /// Which kinds exist, and how often each strikes.

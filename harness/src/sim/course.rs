@@ -270,6 +270,7 @@ impl<'a, W: World> Course<'a, W> {
             *down += 1;
             if *down == 1 {
                 self.world.crash(*id, unsynced);
+                self.watch.lock().judge.went_down(NodeId(*id));
             }
         }
         self.crashed.insert(number, ids.to_vec());

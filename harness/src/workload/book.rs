@@ -45,6 +45,8 @@ pub struct Book {
     number: u64,
     workload: Workload,
     draw: Stream,
+    /// How many of its operations are reads, in tenths.
+    reads: u64,
     recorder: SharedRecorder,
     script: SharedScript,
     /// The operations of this client, if a script says so, in reverse.
@@ -71,7 +73,7 @@ impl Book {
     pub fn new(
         number: u64,
         mut workload: Workload,
-        draw: Stream,
+        mut draw: Stream,
         recorder: SharedRecorder,
         script: SharedScript,
     ) -> Book {
@@ -81,6 +83,8 @@ impl Book {
         });
         Book {
             number,
+            // One that writes waits out a partition; one that reads sees what its leader still serves.
+            reads: [1, 4, 4, 9][draw.index(4)],
             draw,
             recorder,
             script,
@@ -102,11 +106,12 @@ impl Book {
         let at_us = now_us + self.draw.below(self.workload.think_ms.max(1) * 1000);
         self.count += 1;
         let key = self.draw.below(self.workload.keys);
-        let action = match (self.workload.kind, self.draw.below(10)) {
-            (_, 0..4) => Action::Read,
+        let reads = self.draw.below(10) < self.reads;
+        let action = match (self.workload.kind, self.draw.chance(0.5)) {
+            _ if reads => Action::Read,
             (WorkloadKind::Append, _) => Action::Append,
-            (WorkloadKind::Register, 4..7) => Action::Write,
-            (WorkloadKind::Register, _) => Action::Cas,
+            (WorkloadKind::Register, true) => Action::Write,
+            (WorkloadKind::Register, false) => Action::Cas,
         };
         Some(ScriptedOperation {
             client: self.number,

@@ -107,9 +107,11 @@ impl Node {
             // §7: what follows the snapshot's last entry in our log stays.
             self.log.compact(last.0);
         } else {
-            // §7: otherwise all of the log is in conflict with it, or before it.
-            if self.log.last_index() > self.log.base().0 {
-                out.write(Write::Truncate(self.log.first_index()));
+            // §7: otherwise all of the log is in conflict with it, or before it. What is committed here is
+            // before it, and goes with the older entries: cut first, it would be missing behind an earlier
+            // snapshot if a crash let only the cut through.
+            if self.log.last_index() > self.commit_index {
+                out.write(Write::Truncate(self.commit_index.next()));
             }
             self.log.reset(last);
             self.memberships = Memberships::starting_from(last.0, snapshot.membership.clone());
@@ -165,5 +167,76 @@ fn installed(progress: &mut Progress, last_index: LogIndex) {
         .is_some_and(|sending| sending.last_index() <= last_index)
     {
         progress.sending = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::core::message::Envelope;
+    use crate::core::snapshot::Remembered;
+    use crate::core::{CoreConfig, Input};
+    use crate::types::{Entry, HardState, Membership, Payload};
+
+    fn entry(index: u64) -> Entry {
+        Entry {
+            index: LogIndex(index),
+            term: Term(1),
+            payload: Payload::Noop,
+        }
+    }
+
+    fn snapshot(index: u64, term: u64) -> Snapshot {
+        let voters: BTreeSet<NodeId> = (1..=3).map(NodeId).collect();
+        let membership = Membership::of_voters(voters);
+        Snapshot::new(
+            LogIndex(index),
+            Term(term),
+            membership,
+            Bytes::from_static(b"state"),
+        )
+    }
+
+    #[test]
+    fn a_crash_within_an_install_leaves_a_server_that_can_start() {
+        // An earlier snapshot covers entry 2, which is still here, and entry 3 is in conflict.
+        let mut disk = Remembered {
+            hard_state: HardState {
+                current_term: Term(1),
+                voted_for: None,
+            },
+            snapshot: Some(snapshot(2, 1)),
+            base: (LogIndex(1), Term(1)),
+            entries: vec![entry(2), entry(3)],
+        };
+        let config = CoreConfig::new(NodeId(1), (1..=3).map(NodeId).collect());
+        let (mut node, _) = Node::recover(config.clone(), disk.clone());
+        let message = Message::InstallSnapshot {
+            term: Term(2),
+            chunk: Sending::new(snapshot(5, 2)).chunk(100),
+            round: Round::default(),
+        };
+        let effects = node.step(Input::Receive(Envelope {
+            from: NodeId(2),
+            to: NodeId(1),
+            message,
+        }));
+        assert_eq!(node.commit_index(), LogIndex(5));
+        let writes = effects.persist.expect("it installs").writes;
+        let [
+            Write::HardState(_),
+            Write::Truncate(from),
+            Write::Snapshot { .. },
+        ] = writes[..]
+        else {
+            panic!("{writes:?}");
+        };
+        disk.entries.truncate((from.0 - 2) as usize);
+        let (recovered, _) = Node::recover(config, disk);
+        assert_eq!(recovered.log().last_index(), LogIndex(2));
     }
 }

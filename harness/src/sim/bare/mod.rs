@@ -43,6 +43,8 @@ pub(super) struct Bare {
     servers: Vec<Server>,
     clients: Vec<Client>,
     operator: Operator,
+    /// A server could not start: its panic is kept, and the world is not used any more.
+    broken: bool,
 }
 
 impl Bare {
@@ -64,6 +66,7 @@ impl Bare {
                 .map(|number| Client::new(scenario, number, books))
                 .collect(),
             operator: Operator::new(scenario),
+            broken: false,
         };
         for server in &mut world.servers {
             server.start(&mut world.queue, &mut world.network);
@@ -112,6 +115,9 @@ impl World for Bare {
 
     fn step(&mut self, to: Duration) -> Result<(), String> {
         let to_ns = u64::try_from(to.as_nanos()).unwrap_or(u64::MAX);
+        if self.broken {
+            return Err("a replica panicked as it started".to_owned());
+        }
         // An assertion of the core is a finding. The world is not used after one.
         catch_unwind(AssertUnwindSafe(|| {
             for _ in 0..EVENTS_PER_STEP {
@@ -142,6 +148,10 @@ impl World for Bare {
 
     fn restart(&mut self, id: u64) {
         self.seen_now.store(self.queue.now_ns(), Ordering::Relaxed);
-        self.servers[id as usize - 1].start(&mut self.queue, &mut self.network);
+        let server = &mut self.servers[id as usize - 1];
+        let started = catch_unwind(AssertUnwindSafe(|| {
+            server.start(&mut self.queue, &mut self.network);
+        }));
+        self.broken |= started.is_err();
     }
 }
