@@ -89,15 +89,19 @@ impl Judge {
             );
             self.rule(at_ns, "A Lease Is Exclusive", what);
         }
+        let Some(membership) = self.server(id).memberships.in_force().cloned() else {
+            return;
+        };
+        if decide(&membership, |voter| voter == id) {
+            // A majority by itself: its round was over as it began, and needs no lease.
+            return;
+        }
         if self.handed_over.contains(&term) {
             let what = format!(
                 "{id} serves a read by its lease of term {term}, and told a successor to stand"
             );
             self.rule(at_ns, "A Lease Is Exclusive", what);
         }
-        let Some(membership) = self.server(id).memberships.in_force().cloned() else {
-            return;
-        };
         let would_elect = |other: NodeId| {
             let patient_with = self.servers.get(&other).map(|server| server.patient_with);
             let patient = match patient_with.unwrap_or_default() {

@@ -10,10 +10,10 @@ use plumb_raft::types::NodeId;
 
 use super::faults::{cut_pairs, describe, moments, resolve};
 use super::panics;
+use super::run::Books;
 use super::seams::network::{Flow, LinkFault};
 use super::watch::Watch;
-use crate::scenario::{FaultKind, Scenario, Unsynced};
-use crate::workload::SharedRecorder;
+use crate::scenario::{Action, FaultKind, Scenario, Unsynced};
 
 const NS_PER_MS: u64 = 1_000_000;
 /// What was committed this long before the end must have reached every server at the end.
@@ -47,7 +47,7 @@ pub(super) struct Course<'a, W> {
     scenario: &'a Scenario,
     world: W,
     watch: Watch,
-    recorder: SharedRecorder,
+    books: Books,
     /// The pairs that each fault under way cuts, by the fault's number.
     cuts: BTreeMap<usize, BTreeSet<(u64, u64)>>,
     /// The pairs that each fault under way stalls.
@@ -65,13 +65,13 @@ impl<'a, W: World> Course<'a, W> {
         scenario: &'a Scenario,
         world: W,
         watch: Watch,
-        recorder: SharedRecorder,
+        books: Books,
     ) -> Course<'a, W> {
         Course {
             scenario,
             world,
             watch,
-            recorder,
+            books,
             cuts: BTreeMap::new(),
             stalls: BTreeMap::new(),
             crashed: BTreeMap::new(),
@@ -110,7 +110,7 @@ impl<'a, W: World> Course<'a, W> {
                 break;
             }
         }
-        if live_after_ms.is_none() {
+        if live_after_ms.is_none() && self.was_written_to(scenario.heal_at_ms) {
             let within = scenario.live_within_ms;
             self.rule(
                 "Liveness",
@@ -130,6 +130,14 @@ impl<'a, W: World> Course<'a, W> {
         }
         self.converged(due);
         live_after_ms
+    }
+
+    /// Whether clients have asked for anything that commits since then: an edited script may not.
+    fn was_written_to(&self, since_ms: u64) -> bool {
+        let script = self.books.script.borrow();
+        script
+            .iter()
+            .any(|asked| asked.action != Action::Read && asked.at_us >= since_ms * 1_000)
     }
 
     fn now_ns(&self) -> u64 {
@@ -170,7 +178,8 @@ impl<'a, W: World> Course<'a, W> {
             .lock()
             .trace
             .note(now_ns, "****", &format!("{verb}: {words}"));
-        self.recorder
+        self.books
+            .recorder
             .borrow_mut()
             .nemesis(now_ns, verb, Value::Str(words));
         match &fault.what {

@@ -283,13 +283,10 @@ fn client_seams(scenario: &Scenario, host: &str, disk: u64, link_faults: &LinkFa
 fn actor(scenario: &Scenario, number: u64, link_faults: &LinkFaults, books: &Books) -> Actor {
     let host = format!("c{number}");
     let seams = client_seams(scenario, &host, u64::MAX - 1 - number, link_faults);
-    let draw = Stream::derive(scenario.seed, "client", number);
-    let workload = scenario.workload.clone();
     Actor {
         book: Book::new(
+            scenario,
             number,
-            workload,
-            draw,
             Rc::clone(&books.recorder),
             Rc::clone(&books.script),
         ),

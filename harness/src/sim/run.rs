@@ -115,8 +115,7 @@ fn follow<W: World>(scenario: &Scenario, world: W, watch: &Watch, books: &Books)
     if scenario.judges == Judges::Clients {
         watch.lock().judge.look_from_outside();
     }
-    let recorder = Rc::clone(&books.recorder);
-    let mut course = Course::new(scenario, world, watch.clone(), recorder);
+    let mut course = Course::new(scenario, world, watch.clone(), books.clone());
     let live_after_ms = course.pass_time(&panics);
     conclude(scenario, course.into_world(), watch, books, live_after_ms)
 }

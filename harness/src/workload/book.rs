@@ -10,7 +10,7 @@ use plumb_histories::{Recorder, Value};
 use plumb_raft::client::Outcome;
 use plumb_raft::kv::{Operation, Reply};
 
-use crate::scenario::{Action, ScriptedOperation, Workload, WorkloadKind};
+use crate::scenario::{Action, Scenario, ScriptedOperation, Workload, WorkloadKind};
 use crate::sim::seams::random::Stream;
 
 /// The clients' shared history; a run is one thread.
@@ -47,6 +47,8 @@ pub struct Book {
     draw: Stream,
     /// How many of its operations are reads, in tenths.
     reads: u64,
+    /// When the faults are over, until it has written something from then on.
+    to_write_from_us: Option<u64>,
     recorder: SharedRecorder,
     script: SharedScript,
     /// The operations of this client, if a script says so, in reverse.
@@ -67,16 +69,17 @@ enum End {
 }
 
 impl Book {
-    /// A client that has done nothing yet. `number` counts the clients from zero; `draw` decides what
-    /// it does where no script says so.
+    /// A client that has done nothing yet. `number` counts the clients from zero; where no script says what
+    /// it does, a stream of its own decides.
     #[must_use]
     pub fn new(
+        scenario: &Scenario,
         number: u64,
-        mut workload: Workload,
-        mut draw: Stream,
         recorder: SharedRecorder,
         script: SharedScript,
     ) -> Book {
+        let mut draw = Stream::derive(scenario.seed, "client", number);
+        let mut workload = scenario.workload.clone();
         let ahead = workload.script.take().map(|all| {
             let mine = all.into_iter().filter(|o| o.client == number);
             mine.rev().collect()
@@ -86,6 +89,7 @@ impl Book {
             // One that writes waits out a partition; one that reads sees what its leader still serves.
             reads: [1, 4, 4, 9][draw.index(4)],
             draw,
+            to_write_from_us: Some(scenario.heal_at_ms * 1_000),
             recorder,
             script,
             ahead,
@@ -106,7 +110,12 @@ impl Book {
         let at_us = now_us + self.draw.below(self.workload.think_ms.max(1) * 1000);
         self.count += 1;
         let key = self.draw.below(self.workload.keys);
-        let reads = self.draw.below(10) < self.reads;
+        let mut reads = self.draw.below(10) < self.reads;
+        if self.to_write_from_us.is_some_and(|healed| at_us >= healed) {
+            // That the healed cluster commits is judged by what it commits.
+            self.to_write_from_us = None;
+            reads = false;
+        }
         let action = match (self.workload.kind, self.draw.chance(0.5)) {
             _ if reads => Action::Read,
             (WorkloadKind::Append, _) => Action::Append,

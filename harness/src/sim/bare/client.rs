@@ -44,7 +44,6 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(scenario: &Scenario, number: u64, books: &Books) -> Client {
-        let draw = Stream::derive(scenario.seed, "client", number);
         let mut draw_server = Stream::derive(scenario.seed, "client.server", number);
         let servers = scenario.servers as usize;
         let first = draw_server.index(servers);
@@ -53,9 +52,8 @@ impl Client {
             number: number_here,
             servers,
             book: Book::new(
+                scenario,
                 number,
-                scenario.workload.clone(),
-                draw,
                 Rc::clone(&books.recorder),
                 Rc::clone(&books.script),
             ),
