@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::CliError;
+use crate::sim::seams::disk::{DiskCall, Errno};
 
 /// The version of the file format.
 pub const SCENARIO_VERSION: u32 = 1;
@@ -202,13 +203,103 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// When it begins (simulated milliseconds).
+    /// When it begins (simulated milliseconds), or begins to wait.
     pub at_ms: u64,
-    /// How long it lasts.
+    /// How long it lasts, once it has begun.
     pub for_ms: u64,
+    /// The event that it waits for, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Anchor>,
     /// What it is.
     pub what: FaultKind,
 }
+
+impl Fault {
+    /// A fault that begins at its time, whatever happens.
+    #[must_use]
+    pub fn at(at_ms: u64, for_ms: u64, what: FaultKind) -> Fault {
+        Fault {
+            at_ms,
+            for_ms,
+            when: None,
+            what,
+        }
+    }
+
+    /// By when it is over at the latest (simulated milliseconds).
+    #[must_use]
+    pub fn over_by_ms(&self) -> u64 {
+        // What begins within a millisecond is counted from the end of it.
+        let waits = self.when.map_or(0, |anchor| anchor.within_ms + 1);
+        self.at_ms.saturating_add(self.for_ms).saturating_add(waits)
+    }
+}
+
+/// What a fault waits for: it strikes at once when this happens, and never if that takes too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    /// The event.
+    pub event: Happening,
+    /// So many of these pass first, on whichever servers.
+    #[serde(default)]
+    pub skip: u64,
+    /// For how long it waits (simulated milliseconds).
+    pub within_ms: u64,
+}
+
+/// An event on a server that a fault can wait for. The bare tier strikes before anything else happens, the
+/// full tier within a millisecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Happening {
+    /// It has become leader; its first entry is not on the disk yet.
+    Elected,
+    /// It leads no more.
+    Deposed,
+    /// As leader it has appended entries, which are not on the disk yet.
+    Appended,
+    /// As follower it has appended entries, which are not on the disk yet.
+    Stored,
+    /// It has told its leader how far its log agrees.
+    Acknowledged,
+    /// It has granted its vote.
+    Voted,
+    /// As leader it has found an entry committed; nobody else knows.
+    Committed,
+    /// As leader it has served a read.
+    ReadServed,
+    /// It is about to save a snapshot.
+    SnapshotSaved,
+    /// It has taken a leader's snapshot for its own state.
+    SnapshotInstalled,
+    /// It is about to cut conflicting entries off.
+    Truncated,
+    /// It has appended another membership, which is in force.
+    Reconfigured,
+    /// As leader it has told a successor to stand for election at once.
+    ToldToStand,
+    /// It has started, or restarted.
+    Started,
+}
+
+/// All events, in order.
+pub const HAPPENINGS: [Happening; 14] = [
+    Happening::Elected,
+    Happening::Deposed,
+    Happening::Appended,
+    Happening::Stored,
+    Happening::Acknowledged,
+    Happening::Voted,
+    Happening::Committed,
+    Happening::ReadServed,
+    Happening::SnapshotSaved,
+    Happening::SnapshotInstalled,
+    Happening::Truncated,
+    Happening::Reconfigured,
+    Happening::ToldToStand,
+    Happening::Started,
+];
 
 /// The vocabulary of faults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -223,6 +314,11 @@ pub enum FaultKind {
     OneWay {
         /// The silenced side.
         from: Vec<u64>,
+    },
+    /// No byte passes on these links, each from one server to another: a bridge, a ring, a single cable.
+    Links {
+        /// From whom to whom.
+        cut: Vec<(u64, u64)>,
     },
     /// What the one side sends to the rest waits until the fault ends, and then arrives: a stalled switch, or
     /// a partition that TCP survives.
@@ -243,6 +339,33 @@ pub enum FaultKind {
         /// Which.
         target: Target,
         /// What becomes of unsynced writes.
+        unsynced: Unsynced,
+    },
+    /// A server does nothing, and then goes on as if no time had passed: a stopped process, a virtual machine
+    /// that is moved. What is sent to it waits.
+    Pause {
+        /// Which.
+        target: Target,
+    },
+    /// A server's clock jumps forward, which neither leases nor stickiness promise anything for.
+    Jump {
+        /// Whose.
+        target: Target,
+        /// How far, milliseconds.
+        by_ms: u64,
+    },
+    /// Calls of a server's disk fail, until the fault ends. The server must stop by itself rather than go on;
+    /// at the end it starts again. In the full tier only.
+    Disk {
+        /// Whose.
+        target: Target,
+        /// Which calls.
+        call: DiskCall,
+        /// How they fail.
+        error: Errno,
+        /// So many of them pass first.
+        skip: u64,
+        /// What becomes of unsynced writes when a server that stopped is started again.
         unsynced: Unsynced,
     },
     /// Every server crashes at once.
@@ -283,6 +406,8 @@ pub enum Target {
     Server(u64),
     /// Whoever leads the latest term when the fault begins; the first server if nobody does.
     Leader,
+    /// The server to which that happened which the fault waited for.
+    Subject,
 }
 
 /// What becomes of writes that were not synced when a server crashes.
@@ -430,9 +555,20 @@ impl Scenario {
                 FaultKind::Partition { side }
                 | FaultKind::OneWay { from: side }
                 | FaultKind::Stall { from: side } => known(side),
-                FaultKind::Isolate { target } | FaultKind::Crash { target, .. } => match target {
+                FaultKind::Links { cut } => cut.iter().all(|(from, to)| known(&[*from, *to])),
+                FaultKind::Isolate { target }
+                | FaultKind::Crash { target, .. }
+                | FaultKind::Pause { target }
+                | FaultKind::Jump { target, .. }
+                | FaultKind::Disk { target, .. } => match target {
                     Target::Server(id) => known(&[*id]),
                     Target::Leader => true,
+                    Target::Subject if fault.when.is_some() => true,
+                    Target::Subject => {
+                        return Err(format!(
+                            "faults[{i}] strikes the subject of an event, and waits for none"
+                        ));
+                    }
                 },
                 FaultKind::Transfer { to } => known(&[*to]),
                 FaultKind::Membership { voters, learners } => {
@@ -443,7 +579,22 @@ impl Scenario {
             if !servers_known {
                 return Err(format!("faults[{i}] names a server that does not exist"));
             }
-            if fault.at_ms.saturating_add(fault.for_ms) > self.heal_at_ms {
+            let by_operator = matches!(
+                fault.what,
+                FaultKind::Transfer { .. } | FaultKind::Membership { .. }
+            );
+            if by_operator && fault.when.is_some() {
+                return Err(format!(
+                    "faults[{i}] is what an operator does at a time, and waits for no event"
+                ));
+            }
+            if matches!(fault.what, FaultKind::Disk { .. }) && self.tier == Tier::Bare {
+                return Err(format!(
+                    "faults[{i}] needs the full tier: the bare one has no files"
+                ));
+            }
+            // A run that is cut short ends where it ends.
+            if self.live_within_ms > 0 && fault.over_by_ms() > self.heal_at_ms {
                 return Err(format!("faults[{i}] lasts beyond heal_at_ms"));
             }
         }

@@ -10,14 +10,6 @@ use plumb_harness::sim::{RunOptions, run};
 /// Between one replacement and the next (simulated).
 const STEP_MS: u64 = 4_000;
 
-fn fault(at_ms: u64, for_ms: u64, what: FaultKind) -> Fault {
-    Fault {
-        at_ms,
-        for_ms,
-        what,
-    }
-}
-
 /// n1 to n5 give way to n6 to n10; between two steps a crash of the leader, a lossy network, or a cut.
 fn rolling(tier: Tier, seed: u64) -> Scenario {
     let mut scenario = generate(seed, Length::LONG, tier);
@@ -43,7 +35,7 @@ fn rolling(tier: Tier, seed: u64) -> Scenario {
         let voters = (step + 1..=step + 5).collect();
         let learners = Vec::new();
         let change = FaultKind::Membership { voters, learners };
-        scenario.faults.push(fault(at_ms, 0, change));
+        scenario.faults.push(Fault::at(at_ms, 0, change));
         let between = match step % 3 {
             0 => FaultKind::Isolate {
                 target: Target::Server(step + 2),
@@ -59,7 +51,7 @@ fn rolling(tier: Tier, seed: u64) -> Scenario {
                 delay_ms: 100,
             },
         };
-        scenario.faults.push(fault(at_ms + 2_000, 700, between));
+        scenario.faults.push(Fault::at(at_ms + 2_000, 700, between));
     }
     scenario.heal_at_ms = 25_000;
     scenario.clients_until_ms = 30_000;

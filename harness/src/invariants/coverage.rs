@@ -49,6 +49,12 @@ pub struct Coverage {
     pub transfers: u64,
     /// Servers that took no part and lost their disks.
     pub replacements: u64,
+    /// Faults that met the event which they waited for.
+    pub aimed_faults: u64,
+    /// Servers frozen for a while.
+    pub pauses: u64,
+    /// Servers that stopped by themselves because their disks failed.
+    pub stops: u64,
 }
 
 impl Coverage {
@@ -66,7 +72,7 @@ impl Coverage {
     /// The counts with their names, in a fixed order.
     #[must_use]
     pub fn named(&self) -> Vec<(&'static str, u64)> {
-        const NAMES: [&str; 22] = [
+        const NAMES: [&str; 25] = [
             "steps",
             "messages",
             "pre-votes asked for",
@@ -89,6 +95,9 @@ impl Coverage {
             "leaders that missed a quorum",
             "leaderships handed over",
             "servers replaced by empty ones",
+            "faults that met their event",
+            "servers paused",
+            "servers stopped by failing disks",
         ];
         NAMES
             .into_iter()
@@ -96,7 +105,7 @@ impl Coverage {
             .collect()
     }
 
-    fn fields_mut(&mut self) -> [&mut u64; 22] {
+    fn fields_mut(&mut self) -> [&mut u64; 25] {
         [
             &mut self.steps,
             &mut self.messages,
@@ -120,6 +129,9 @@ impl Coverage {
             &mut self.quorums_missed,
             &mut self.transfers,
             &mut self.replacements,
+            &mut self.aimed_faults,
+            &mut self.pauses,
+            &mut self.stops,
         ]
     }
 }

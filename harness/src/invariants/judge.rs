@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::coverage::Coverage;
 use super::disk::{Disk, Image, Mark, Memberships, Noted};
+use crate::scenario::{Fault, FaultKind};
 
 /// A property that was seen broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,6 +240,18 @@ impl Judge {
             && !self.voters_ever.contains(&outsider)
             && !members.contains(&outsider)
             && others.into_iter().all(|(id, server)| unaware(id, server))
+    }
+
+    /// A fault strikes.
+    pub fn note_fault(&mut self, fault: &Fault) {
+        self.coverage.aimed_faults += u64::from(fault.when.is_some());
+        self.coverage.pauses += u64::from(matches!(fault.what, FaultKind::Pause { .. }));
+    }
+
+    /// A server has stopped by itself, as it must when its disk fails.
+    pub fn stopped(&mut self, id: NodeId) {
+        self.coverage.stops += 1;
+        self.went_down(id);
     }
 
     /// A server has crashed: until it is back it votes for nobody, and then it is patient.

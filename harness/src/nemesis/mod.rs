@@ -2,9 +2,10 @@
 //! at all (swarm testing, Groce et al. 2012) and when they strike.
 
 use crate::scenario::{
-    Fault, FaultKind, Judges, Reads, SCENARIO_VERSION, Scenario, Settings, Target, Tier, Unsynced,
-    Workload, WorkloadKind,
+    Anchor, Fault, FaultKind, HAPPENINGS, Judges, Reads, SCENARIO_VERSION, Scenario, Settings,
+    Target, Tier, Unsynced, Workload, WorkloadKind,
 };
+use crate::sim::seams::disk::{DiskCall, Errno};
 use crate::sim::seams::random::Stream;
 
 /// How long a generated run is.
@@ -57,7 +58,7 @@ pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
         settings.leases |= draw.chance(0.7);
         settings.stickiness |= draw.chance(0.7);
     }
-    let faults = faults(seed, servers, length.faults_ms);
+    let faults = faults(seed, tier, servers, &settings, length.faults_ms);
     let changes = |fault: &Fault| matches!(fault.what, FaultKind::Membership { .. });
     if faults.iter().any(changes) {
         // A server that was removed while it was away does not know it: without this, it would stand
@@ -131,6 +132,8 @@ fn clocks(draw: &mut Stream, servers: u64, drift: u64) -> Vec<i32> {
 struct Swarm {
     kinds: Vec<Kind>,
     pause_ms: u64,
+    /// How many faults wait for an event.
+    aimed: f64,
 }
 
 #[derive(Clone, Copy)]
@@ -144,9 +147,13 @@ enum Kind {
     Noise,
     Transfer,
     Membership,
+    Links,
+    Pause,
+    Jump,
+    Disk,
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 13] = [
     Kind::Partition,
     Kind::OneWay,
     Kind::Stall,
@@ -156,15 +163,29 @@ const KINDS: [Kind; 9] = [
     Kind::Noise,
     Kind::Transfer,
     Kind::Membership,
+    Kind::Links,
+    Kind::Pause,
+    Kind::Jump,
+    Kind::Disk,
 ];
 
-fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
+fn faults(seed: u64, tier: Tier, servers: u64, settings: &Settings, faults_ms: u64) -> Vec<Fault> {
     let mut draw = Stream::derive(seed, "faults", 0);
     let calm = draw.chance(0.03);
-    let chance = if calm { 0.0 } else { 0.6 };
+    let chance = if calm { 0.0 } else { 0.5 };
+    let allowed = |kind: &Kind| match kind {
+        Kind::Disk => tier == Tier::Full,
+        // A clock that jumps breaks the promise that leases and stickiness rest on.
+        Kind::Jump => !settings.stickiness && !settings.leases,
+        _ => true,
+    };
     let swarm = Swarm {
-        kinds: KINDS.into_iter().filter(|_| draw.chance(chance)).collect(),
+        kinds: KINDS
+            .into_iter()
+            .filter(|kind| draw.chance(chance) && allowed(kind))
+            .collect(),
         pause_ms: 100 + draw.below(1_500),
+        aimed: [0.0, 0.3, 0.8][draw.index(3)],
     };
     let mut faults = Vec::new();
     // Time for a first leader, sometimes none.
@@ -173,36 +194,107 @@ fn faults(seed: u64, servers: u64, faults_ms: u64) -> Vec<Fault> {
         at_ms += 1 + draw.below(swarm.pause_ms);
         if matches!(kind, Kind::Membership) && draw.chance(0.25) {
             let steps = replacement(&mut draw, servers, at_ms);
-            if steps
-                .iter()
-                .any(|step| step.at_ms + step.for_ms > faults_ms)
-            {
+            if steps.iter().any(|step| step.over_by_ms() > faults_ms) {
                 break;
             }
             at_ms = steps[2].at_ms;
             faults.extend(steps);
             continue;
         }
-        let what = fault(&mut draw, kind, servers);
-        let for_ms = match what {
-            FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } | FaultKind::Replace => {
-                // Some are back before anybody misses them.
-                let longest = [20, 100, 800][draw.index(3)];
-                1 + draw.below(longest)
-            }
-            FaultKind::Transfer { .. } | FaultKind::Membership { .. } => 0,
-            _ => 50 + draw.below(2_500),
+        let when = aim(&mut draw, kind, swarm.aimed);
+        let what = fault(&mut draw, kind, servers, when.is_some());
+        let for_ms = lasts(&mut draw, &what);
+        let fault = Fault {
+            when,
+            ..Fault::at(at_ms, for_ms, what)
         };
-        if at_ms + for_ms > faults_ms {
+        if fault.over_by_ms() > faults_ms {
             break;
         }
-        faults.push(Fault {
-            at_ms,
-            for_ms,
-            what,
-        });
+        if is_cut(&fault.what) && draw.chance(0.15) {
+            // It flaps.
+            for _ in 0..1 + draw.below(5) {
+                let again = Fault {
+                    for_ms: 10 + draw.below(250),
+                    ..fault.clone()
+                };
+                at_ms = again.over_by_ms() + 10 + draw.below(250);
+                let next = Fault { at_ms, ..again };
+                if next.over_by_ms() > faults_ms {
+                    break;
+                }
+                faults.push(next);
+            }
+            continue;
+        }
+        faults.push(fault);
     }
     faults
+}
+
+/// Some faults don't come at a time, but upon an event.
+fn aim(draw: &mut Stream, kind: Kind, chance: f64) -> Option<Anchor> {
+    let by_operator = matches!(kind, Kind::Transfer | Kind::Membership);
+    let waits = !by_operator && draw.chance(chance);
+    waits.then(|| Anchor {
+        event: HAPPENINGS[draw.index(HAPPENINGS.len())],
+        skip: [0, 0, 1, 7][draw.index(4)],
+        within_ms: 50 + draw.below(1_500),
+    })
+}
+
+fn lasts(draw: &mut Stream, what: &FaultKind) -> u64 {
+    match what {
+        FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } | FaultKind::Replace => {
+            // Some are back before anybody misses them.
+            let longest = [20, 100, 800][draw.index(3)];
+            1 + draw.below(longest)
+        }
+        FaultKind::Pause { .. } => {
+            let longest = [50, 300, 2_000][draw.index(3)];
+            1 + draw.below(longest)
+        }
+        FaultKind::Transfer { .. } | FaultKind::Membership { .. } | FaultKind::Jump { .. } => 0,
+        _ => 50 + draw.below(2_500),
+    }
+}
+
+/// Whether links are cut, and nothing else happens.
+fn is_cut(what: &FaultKind) -> bool {
+    matches!(
+        what,
+        FaultKind::Partition { .. }
+            | FaultKind::OneWay { .. }
+            | FaultKind::Isolate { .. }
+            | FaultKind::Links { .. }
+    )
+}
+
+/// Links that are cut so that no two sides are: a single cable, a bridge between halves, a ring, or any.
+fn links(draw: &mut Stream, servers: u64) -> Vec<(u64, u64)> {
+    let mut ids: Vec<u64> = (1..=servers).collect();
+    draw.shuffle(&mut ids);
+    let pairs = || {
+        ids.iter()
+            .enumerate()
+            .flat_map(|(i, a)| ids.iter().enumerate().map(move |(j, b)| (i, j, *a, *b)))
+    };
+    let cut = |test: &mut dyn FnMut(usize, usize) -> bool| {
+        pairs()
+            .filter(|(i, j, ..)| i != j && test(*i, *j))
+            .map(|(_, _, from, to)| (from, to))
+            .collect()
+    };
+    let (count, middle) = (ids.len(), ids.len() / 2);
+    match draw.below(5) {
+        0 => vec![(ids[0], ids[1])],
+        1 => vec![(ids[0], ids[1]), (ids[1], ids[0])],
+        2 => cut(&mut |i, j| i != middle && j != middle && (i < middle) != (j < middle)),
+        // Of three servers, a ring has all links: one cable is cut.
+        3 if count > 3 => cut(&mut |i, j| (i + 1) % count != j && (j + 1) % count != i),
+        3 => vec![(ids[0], ids[1]), (ids[1], ids[0])],
+        _ => cut(&mut |_, _| draw.chance(0.3)),
+    }
 }
 
 /// An operator's way to replace a machine under its name: out, emptied, and in again as a learner.
@@ -223,16 +315,14 @@ fn replacement(draw: &mut Stream, servers: u64, at_ms: u64) -> [Fault; 3] {
         (out_at_ms, 10 + draw.below(100), FaultKind::Replace),
         (back_at_ms, 0, members(vec![replaced])),
     ]
-    .map(|(at_ms, for_ms, what)| Fault {
-        at_ms,
-        for_ms,
-        what,
-    })
+    .map(|(at_ms, for_ms, what)| Fault::at(at_ms, for_ms, what))
 }
 
-fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
+fn fault(draw: &mut Stream, kind: Kind, servers: u64, aimed: bool) -> FaultKind {
     let target = |draw: &mut Stream| {
-        if draw.chance(0.5) {
+        if aimed && draw.chance(0.7) {
+            Target::Subject
+        } else if draw.chance(0.5) {
             Target::Leader
         } else {
             Target::Server(1 + draw.below(servers))
@@ -261,6 +351,36 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64) -> FaultKind {
             target: target(draw),
             unsynced: unsynced(draw),
         },
+        Kind::Links => FaultKind::Links {
+            cut: links(draw, servers),
+        },
+        Kind::Pause => FaultKind::Pause {
+            target: target(draw),
+        },
+        Kind::Jump => FaultKind::Jump {
+            target: target(draw),
+            by_ms: 1 + draw.below(1_000),
+        },
+        Kind::Disk => {
+            let (call, error) = [
+                (DiskCall::Sync, Errno::Eio),
+                (DiskCall::Sync, Errno::Eio),
+                (DiskCall::Write, Errno::Eio),
+                (DiskCall::Write, Errno::Enospc),
+                (DiskCall::SyncDir, Errno::Eio),
+                (DiskCall::Rename, Errno::Eio),
+                (DiskCall::Remove, Errno::Eio),
+                (DiskCall::Open, Errno::Eio),
+                (DiskCall::Read, Errno::Eio),
+            ][draw.index(9)];
+            FaultKind::Disk {
+                target: target(draw),
+                call,
+                error,
+                skip: [0, 0, 1, 7][draw.index(4)],
+                unsynced: unsynced(draw),
+            }
+        }
         Kind::PowerLoss => FaultKind::PowerLoss {
             unsynced: unsynced(draw),
         },
@@ -331,6 +451,17 @@ mod tests {
             }
         )));
         assert!(any(|f| matches!(f, FaultKind::Noise { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Links { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Pause { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Jump { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Disk { .. })));
+        for event in HAPPENINGS {
+            let faults = &mut all.iter().flat_map(|s| &s.faults);
+            assert!(
+                faults.any(|fault| fault.when.is_some_and(|anchor| anchor.event == event)),
+                "{event:?}"
+            );
+        }
         assert!(all.iter().any(|s| s.faults.is_empty()));
     }
 }

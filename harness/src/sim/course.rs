@@ -3,17 +3,19 @@
 //! replicas on a queue of events.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use plumb_histories::Value;
 use plumb_raft::types::NodeId;
 
-use super::faults::{cut_pairs, describe, moments, resolve};
+use super::faults::{Moment, Turn, cut_pairs, describe, moments, target_of};
 use super::panics;
 use super::run::Books;
+use super::seams::disk::{Failure, Trap};
 use super::seams::network::{Flow, LinkFault};
 use super::watch::Watch;
-use crate::scenario::{Action, FaultKind, Scenario, Unsynced};
+use crate::scenario::{Action, FaultKind, Scenario, Target, Unsynced};
 
 const NS_PER_MS: u64 = 1_000_000;
 /// What was committed this long before the end must have reached every server at the end.
@@ -40,6 +42,16 @@ pub(super) trait World {
     fn empty(&mut self, id: u64);
     /// A server that crashed starts again.
     fn restart(&mut self, id: u64);
+    /// A server does nothing from now on, and what is sent to it waits.
+    fn pause(&mut self, id: u64);
+    /// A server that was paused goes on.
+    fn resume(&mut self, id: u64);
+    /// A server's clock jumps forward.
+    fn jump(&mut self, id: u64, by: Duration);
+    /// Calls of a server's disk fail from now on.
+    fn break_disk(&mut self, id: u64, trap: Trap);
+    /// A server's disk works again. Whether the server has stopped by itself meanwhile, and is to be started.
+    fn mend_disk(&mut self, id: u64) -> bool;
 }
 
 /// A scenario on its way.
@@ -56,6 +68,10 @@ pub(super) struct Course<'a, W> {
     crashed: BTreeMap<usize, Vec<u64>>,
     /// How many faults hold a server down at the moment.
     down: BTreeMap<u64, u32>,
+    /// The server that each pause under way freezes.
+    pauses: BTreeMap<usize, u64>,
+    /// Whom each fault struck that is or was aimed at one.
+    struck: BTreeMap<usize, u64>,
     /// The noise of each fault under way.
     noise: BTreeMap<usize, LinkFault>,
 }
@@ -76,6 +92,8 @@ impl<'a, W: World> Course<'a, W> {
             stalls: BTreeMap::new(),
             crashed: BTreeMap::new(),
             down: BTreeMap::new(),
+            pauses: BTreeMap::new(),
+            struck: BTreeMap::new(),
             noise: BTreeMap::new(),
         }
     }
@@ -88,14 +106,33 @@ impl<'a, W: World> Course<'a, W> {
     /// Lets the scenario happen. Returns how long after healing the first entry committed.
     pub(super) fn pass_time(&mut self, panics: &panics::Caught) -> Option<u64> {
         let scenario = self.scenario;
-        for moment in moments(&scenario.faults) {
-            self.advance(moment.at_ms, panics);
+        let mut moments = moments(&scenario.faults);
+        loop {
+            let next = moments.first().copied();
+            let next = next.filter(|moment| moment.at_ms <= scenario.heal_at_ms);
+            let to_ms = next.map_or(scenario.heal_at_ms, |moment| moment.at_ms);
+            self.advance(to_ms, panics);
             if self.broken() {
                 return None;
             }
-            self.strike(moment.fault, moment.begins);
+            let struck = self.watch.lock().anchors.take();
+            if struck.is_empty() {
+                let Some(moment) = next else { break };
+                moments.pop_first();
+                self.turn(moment);
+            }
+            for (fault, subject) in struck {
+                moments.retain(|moment| moment.fault != fault);
+                self.struck.insert(fault, subject.0);
+                self.begin(fault);
+                let at_ms = self.now_ns().div_ceil(NS_PER_MS) + scenario.faults[fault].for_ms;
+                moments.insert(Moment {
+                    at_ms,
+                    turn: Turn::Ends,
+                    fault,
+                });
+            }
         }
-        self.advance(scenario.heal_at_ms, panics);
         if scenario.live_within_ms == 0 {
             self.advance(scenario.end_at_ms, panics);
             return None;
@@ -152,10 +189,11 @@ impl<'a, W: World> Course<'a, W> {
         self.watch.lock().judge.rule(self.now_ns(), property, what);
     }
 
-    /// Steps to a moment, unless a property breaks before.
+    /// Steps to a moment, unless a property breaks before, or what a fault waits for comes to pass.
     fn advance(&mut self, to_ms: u64, panics: &panics::Caught) {
         let to = Duration::from_millis(to_ms);
-        while self.world.elapsed() < to && !self.broken() {
+        let pending = self.watch.lock().anchors.signal();
+        while self.world.elapsed() < to && !self.broken() && !pending.load(Ordering::Relaxed) {
             let stepped = self.world.step(to);
             // The message of an assertion says more than that a task has ended.
             for message in panics.take() {
@@ -167,12 +205,41 @@ impl<'a, W: World> Course<'a, W> {
         }
     }
 
+    /// It is a fault's turn.
+    fn turn(&mut self, moment: Moment) {
+        let number = moment.fault;
+        let fault = &self.scenario.faults[number];
+        match (moment.turn, fault.when) {
+            (Turn::Begins, _) => self.begin(number),
+            (Turn::Ends, _) => self.strike(number, false),
+            (Turn::Waits, Some(anchor)) => self.watch.lock().anchors.arm(number, anchor),
+            (Turn::Waits, None) => {}
+            (Turn::GivesUp, _) => self.watch.lock().anchors.give_up(number),
+        }
+    }
+
+    /// A fault begins, and finds out whom it strikes.
+    fn begin(&mut self, number: usize) {
+        let leader = self.watch.lock().judge.latest_leader().map_or(1, |id| id.0);
+        match target_of(&self.scenario.faults[number].what) {
+            Some(Target::Server(id)) => drop(self.struck.insert(number, id)),
+            Some(Target::Leader) => drop(self.struck.insert(number, leader)),
+            // Whoever met it is written down.
+            Some(Target::Subject) | None => {}
+        }
+        self.watch
+            .lock()
+            .judge
+            .note_fault(&self.scenario.faults[number]);
+        self.strike(number, true);
+    }
+
     /// A fault begins or ends.
     fn strike(&mut self, number: usize, begins: bool) {
         let fault = &self.scenario.faults[number];
-        let leader = self.watch.lock().judge.latest_leader().map_or(1, |id| id.0);
+        let struck = self.struck.get(&number).copied();
         let verb = if begins { "begins" } else { "ends" };
-        let words = describe(&fault.what);
+        let words = describe(fault, struck);
         let now_ns = self.now_ns();
         self.watch
             .lock()
@@ -183,8 +250,37 @@ impl<'a, W: World> Course<'a, W> {
             .borrow_mut()
             .nemesis(now_ns, verb, Value::Str(words));
         match &fault.what {
-            FaultKind::Crash { target, unsynced } if begins => {
-                self.crash(number, &[resolve(*target, leader)], *unsynced);
+            FaultKind::Crash { unsynced, .. } if begins => {
+                let ids: Vec<u64> = struck.into_iter().collect();
+                self.crash(number, &ids, *unsynced);
+            }
+            FaultKind::Pause { .. } => self.pause(number, struck.filter(|_| begins)),
+            FaultKind::Jump { by_ms, .. } => {
+                if let Some(id) = struck.filter(|_| begins) {
+                    self.world.jump(id, Duration::from_millis(*by_ms));
+                }
+            }
+            FaultKind::Disk {
+                call,
+                error,
+                skip,
+                unsynced,
+                ..
+            } => {
+                let Some(id) = struck else { return };
+                if begins {
+                    let trap = Trap {
+                        call: *call,
+                        file: String::new(),
+                        skip: *skip,
+                        times: u64::MAX,
+                        failure: Failure::Error(*error),
+                    };
+                    self.world.break_disk(id, trap);
+                } else if self.world.mend_disk(id) && self.is_up(id) {
+                    self.crash(number, &[id], *unsynced);
+                    self.restart(number);
+                }
             }
             FaultKind::PowerLoss { unsynced } if begins => {
                 let all: Vec<u64> = (1..=self.scenario.servers).collect();
@@ -238,7 +334,7 @@ impl<'a, W: World> Course<'a, W> {
                     &mut self.cuts
                 };
                 if begins {
-                    let pairs = cut_pairs(what, self.scenario.servers, leader);
+                    let pairs = cut_pairs(what, self.scenario.servers, struck);
                     table.insert(number, pairs);
                 } else {
                     table.remove(&number);
@@ -278,6 +374,9 @@ impl<'a, W: World> Course<'a, W> {
             let down = self.down.entry(*id).or_default();
             *down += 1;
             if *down == 1 {
+                // Who starts again is not frozen.
+                self.pauses.retain(|_, paused| paused != id);
+                self.world.resume(*id);
                 self.world.crash(*id, unsynced);
                 self.watch.lock().judge.went_down(NodeId(*id));
             }
@@ -292,6 +391,22 @@ impl<'a, W: World> Course<'a, W> {
             if *down == 0 {
                 self.world.restart(id);
             }
+        }
+    }
+
+    fn is_up(&self, id: u64) -> bool {
+        self.down.get(&id).is_none_or(|faults| *faults == 0)
+    }
+
+    /// A pause begins for a server that is up, or ends.
+    fn pause(&mut self, number: usize, begins_for: Option<u64>) {
+        if let Some(id) = begins_for.filter(|id| self.is_up(*id)) {
+            self.pauses.insert(number, id);
+            self.world.pause(id);
+        } else if let Some(id) = self.pauses.remove(&number)
+            && !self.pauses.values().any(|paused| *paused == id)
+        {
+            self.world.resume(id);
         }
     }
 

@@ -3,44 +3,56 @@
 
 use std::collections::BTreeSet;
 
-use crate::scenario::{Fault, FaultKind, Target};
+use crate::scenario::{Fault, FaultKind, Happening, Target};
 
-/// A moment at which a fault begins or ends.
+/// A moment of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment {
     pub(super) at_ms: u64,
-    /// Ends come before beginnings of the same moment.
-    pub(super) begins: bool,
+    pub(super) turn: Turn,
     /// Which fault.
     pub(super) fault: usize,
 }
 
-/// All moments of a schedule, in order.
-pub(super) fn moments(faults: &[Fault]) -> Vec<Moment> {
-    let mut moments: Vec<Moment> = faults
-        .iter()
-        .enumerate()
-        .flat_map(|(fault, Fault { at_ms, for_ms, .. })| {
-            [
-                Moment {
-                    at_ms: *at_ms,
-                    begins: true,
-                    fault,
-                },
-                Moment {
-                    at_ms: at_ms + for_ms,
-                    begins: false,
-                    fault,
-                },
-            ]
-        })
-        .collect();
-    moments.sort_unstable();
-    moments
+/// What becomes of a fault at a moment; of several at the same one, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Turn {
+    Ends,
+    /// It has waited long enough.
+    GivesUp,
+    /// It waits for its event from now on.
+    Waits,
+    Begins,
+}
+
+/// All moments of a schedule that are known beforehand.
+pub(super) fn moments(faults: &[Fault]) -> BTreeSet<Moment> {
+    let moments = |(number, fault): (usize, &Fault)| {
+        let at = |at_ms, turn| Moment {
+            at_ms,
+            turn,
+            fault: number,
+        };
+        match fault.when {
+            None => [
+                at(fault.at_ms, Turn::Begins),
+                at(fault.at_ms + fault.for_ms, Turn::Ends),
+            ],
+            Some(anchor) => [
+                at(fault.at_ms, Turn::Waits),
+                at(fault.at_ms + anchor.within_ms, Turn::GivesUp),
+            ],
+        }
+    };
+    faults.iter().enumerate().flat_map(moments).collect()
 }
 
 /// The ordered pairs of servers that a fault cuts or stalls, if it is one of the network.
-pub(super) fn cut_pairs(what: &FaultKind, servers: u64, leader: u64) -> BTreeSet<(u64, u64)> {
+pub(super) fn cut_pairs(
+    what: &FaultKind,
+    servers: u64,
+    struck: Option<u64>,
+) -> BTreeSet<(u64, u64)> {
     let pairs = |cut: &dyn Fn(u64, u64) -> bool| {
         (1..=servers)
             .flat_map(|from| (1..=servers).map(move |to| (from, to)))
@@ -54,12 +66,13 @@ pub(super) fn cut_pairs(what: &FaultKind, servers: u64, leader: u64) -> BTreeSet
         FaultKind::OneWay { from: side } | FaultKind::Stall { from: side } => {
             pairs(&|from, to| side.contains(&from) && !side.contains(&to))
         }
-        FaultKind::Isolate { target } => {
-            let alone = resolve(*target, leader);
-            pairs(&|from, to| from == alone || to == alone)
-        }
+        FaultKind::Isolate { .. } => pairs(&|from, to| struck == Some(from) || struck == Some(to)),
+        FaultKind::Links { cut } => cut.iter().copied().collect(),
         FaultKind::Crash { .. }
         | FaultKind::PowerLoss { .. }
+        | FaultKind::Pause { .. }
+        | FaultKind::Jump { .. }
+        | FaultKind::Disk { .. }
         | FaultKind::Noise { .. }
         | FaultKind::Transfer { .. }
         | FaultKind::Replace
@@ -67,16 +80,34 @@ pub(super) fn cut_pairs(what: &FaultKind, servers: u64, leader: u64) -> BTreeSet
     }
 }
 
-/// The server that a fault strikes, given who leads.
-pub(super) fn resolve(target: Target, leader: u64) -> u64 {
-    match target {
-        Target::Server(id) => id,
-        Target::Leader => leader,
+/// The one server that a fault is aimed at, if it is aimed at one.
+pub(super) fn target_of(what: &FaultKind) -> Option<Target> {
+    match what {
+        FaultKind::Isolate { target }
+        | FaultKind::Crash { target, .. }
+        | FaultKind::Pause { target }
+        | FaultKind::Jump { target, .. }
+        | FaultKind::Disk { target, .. } => Some(*target),
+        _ => None,
     }
 }
 
-/// A fault in a few words, for the history and the trace.
-pub(super) fn describe(what: &FaultKind) -> String {
+/// A fault in a few words, for the history and the trace, with whom it strikes, if it is aimed at one.
+pub(super) fn describe(fault: &Fault, struck: Option<u64>) -> String {
+    let words = describe_kind(&fault.what, struck);
+    match fault.when {
+        Some(anchor) => format!("{words} (upon: {})", name_of(anchor.event)),
+        None => words,
+    }
+}
+
+/// An event as it is written in a scenario.
+fn name_of(event: Happening) -> String {
+    let name = serde_json::to_value(event).unwrap_or_default();
+    name.as_str().unwrap_or_default().to_owned()
+}
+
+fn describe_kind(what: &FaultKind, struck: Option<u64>) -> String {
     let list = |ids: &[u64]| {
         ids.iter()
             .map(|id| format!("n{id}"))
@@ -86,6 +117,7 @@ pub(super) fn describe(what: &FaultKind) -> String {
     let whom = |target: &Target| match target {
         Target::Server(id) => format!("n{id}"),
         Target::Leader => "the leader".to_owned(),
+        Target::Subject => struck.map_or("nobody".to_owned(), |id| format!("n{id}")),
     };
     match what {
         FaultKind::Partition { side } => format!("partition: {} | the rest", list(side)),
@@ -94,6 +126,26 @@ pub(super) fn describe(what: &FaultKind) -> String {
         FaultKind::Isolate { target } => format!("isolate {}", whom(target)),
         FaultKind::Crash { target, unsynced } => {
             format!("crash {}, unsynced writes {unsynced:?}", whom(target)).to_lowercase()
+        }
+        FaultKind::Links { cut } => {
+            let links: Vec<String> = cut.iter().map(|(f, t)| format!("n{f}>n{t}")).collect();
+            format!("links cut: {}", links.join(" "))
+        }
+        FaultKind::Pause { target } => format!("pause {}", whom(target)),
+        FaultKind::Jump { target, by_ms } => {
+            format!("the clock of {} jumps by {by_ms} ms", whom(target))
+        }
+        FaultKind::Disk {
+            target,
+            call,
+            error,
+            skip,
+            unsynced,
+        } => {
+            let failing = format!("{call:?} fails with {error:?}").to_uppercase();
+            let kept = format!("{unsynced:?}").to_lowercase();
+            let whose = whom(target);
+            format!("disk of {whose}: {failing} after {skip}, unsynced writes {kept}")
         }
         FaultKind::PowerLoss { unsynced } => {
             format!("power loss, unsynced writes {unsynced:?}").to_lowercase()
@@ -125,17 +177,20 @@ mod tests {
 
     #[test]
     fn one_way_cuts_one_direction_and_a_partition_both() {
-        let one_way = cut_pairs(&FaultKind::OneWay { from: vec![1] }, 3, 0);
+        let one_way = cut_pairs(&FaultKind::OneWay { from: vec![1] }, 3, None);
         assert_eq!(one_way, BTreeSet::from([(1, 2), (1, 3)]));
-        let both = cut_pairs(&FaultKind::Partition { side: vec![1] }, 3, 0);
+        let both = cut_pairs(&FaultKind::Partition { side: vec![1] }, 3, None);
         assert_eq!(both, BTreeSet::from([(1, 2), (1, 3), (2, 1), (3, 1)]));
         let isolated = cut_pairs(
             &FaultKind::Isolate {
                 target: Target::Leader,
             },
             3,
-            1,
+            Some(1),
         );
         assert_eq!(isolated, both);
+        let cut = vec![(1, 3), (3, 1)];
+        let one_cable = cut_pairs(&FaultKind::Links { cut }, 3, None);
+        assert_eq!(one_cable, BTreeSet::from([(1, 3), (3, 1)]));
     }
 }

@@ -16,7 +16,8 @@ use super::cluster::{core_config, read_mode, tasks};
 use super::course::World;
 use super::run::Books;
 use super::seams::clock::SimClock;
-use super::seams::disk::{CrashMode, DirectoryOrder, SimDisk};
+use super::seams::disk::{CrashMode, DirectoryOrder, SimDisk, Trap};
+use super::seams::gate::Gate;
 use super::seams::network::{Connection, LinkFault, LinkFaults, SimNetwork};
 use super::seams::random::Stream;
 use super::watch::{Watch, now_ns};
@@ -37,6 +38,10 @@ struct Server {
     lives: u64,
     /// It has lost its disk once, and knows of no first voters.
     emptied: Rc<Cell<bool>>,
+    /// Shut while it is paused.
+    gate: Gate,
+    /// It has stopped by itself because its disk failed.
+    stopped: Rc<Cell<bool>>,
 }
 
 /// The world.
@@ -79,7 +84,8 @@ impl<'a> Full<'a> {
                     faults.sync_delay = Duration::from_micros(least)..=Duration::from_micros(most);
                 });
                 let rate = scenario.settings.clock_ppm[id as usize - 1];
-                let clock = SimClock::new(epoch_of(scenario.seed, id, 0), rate);
+                let gate = Gate::default();
+                let clock = SimClock::new(epoch_of(scenario.seed, id, 0), rate).behind(&gate);
                 (
                     id,
                     Server {
@@ -87,6 +93,8 @@ impl<'a> Full<'a> {
                         clock,
                         lives: 1,
                         emptied: Rc::default(),
+                        gate,
+                        stopped: Rc::default(),
                     },
                 )
             })
@@ -159,7 +167,31 @@ impl World for Full<'_> {
         server.lives += 1;
         server.clock.restart(self.sim.elapsed(), epoch);
         self.link_faults.set_down(&name(id), false);
+        server.stopped.set(false);
         self.sim.bounce(name(id));
+    }
+
+    fn pause(&mut self, id: u64) {
+        self.servers[&id].gate.shut();
+    }
+
+    fn resume(&mut self, id: u64) {
+        self.servers[&id].gate.open();
+    }
+
+    fn jump(&mut self, id: u64, by: Duration) {
+        let now = self.sim.elapsed();
+        self.servers[&id].clock.jump_forward(now, by);
+    }
+
+    fn break_disk(&mut self, id: u64, trap: Trap) {
+        self.servers[&id].disk.set_trap(trap);
+    }
+
+    fn mend_disk(&mut self, id: u64) -> bool {
+        let server = &self.servers[&id];
+        server.disk.set_faults(|faults| faults.traps.clear());
+        server.stopped.get()
     }
 }
 
@@ -219,9 +251,11 @@ fn add_server(
         &name(id),
         link_faults.clone(),
         is_link_between_servers,
-    );
+    )
+    .behind(&server.gate);
     let lives = Cell::new(0);
     let emptied = Rc::clone(&server.emptied);
+    let stopped = Rc::clone(&server.stopped);
     sim.host(name(id), move || {
         let life = lives.replace(lives.get() + 1);
         let seams = Seams {
@@ -232,13 +266,19 @@ fn add_server(
         };
         let random = Box::new(Stream::derive(seed, "server", id << 32 | life));
         let (mut config, watch) = (config.clone(), watch.clone());
+        let (disk, stopped) = (disk.clone(), Rc::clone(&stopped));
         if emptied.get() {
             config.core.voters.clear();
         }
         async move {
             let observer = Arc::new(watch.clone());
             let shutdown = std::future::pending();
-            if let Err(error) = server::run(config, seams, random, observer, shutdown).await {
+            let spoiled_before = disk.stats().spoiled;
+            let ended = server::run(config, seams, random, observer, shutdown).await;
+            if ended.is_err() && disk.stats().spoiled > spoiled_before {
+                stopped.set(true);
+                watch.lock().judge.stopped(NodeId(id));
+            } else if let Err(error) = ended {
                 let what = format!("n{id} stopped by itself: {error}");
                 watch.lock().judge.rule(now_ns(), "Availability", what);
             }

@@ -2,6 +2,7 @@
 //! turmoil has none, and bare replicas on a queue of events, for many more seeds. `run` takes a scenario
 //! and gives back everything that was seen.
 
+pub mod anchors;
 pub(crate) mod bare;
 mod cluster;
 mod course;

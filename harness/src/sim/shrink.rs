@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use super::run::{Run, RunOptions, run};
-use crate::scenario::{Fault, FaultKind, Scenario, ScriptedOperation, Target, Unsynced};
+use crate::scenario::{Anchor, Fault, FaultKind, Scenario, ScriptedOperation, Target, Unsynced};
 
 /// How large a scenario is, as its reader feels it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -167,7 +167,7 @@ impl Search<'_> {
             let faults_end = scenario
                 .faults
                 .iter()
-                .map(|f| f.at_ms + f.for_ms)
+                .map(Fault::over_by_ms)
                 .max()
                 .unwrap_or(0);
             let earlier = scenario.heal_at_ms - faults_end.min(scenario.heal_at_ms);
@@ -341,6 +341,10 @@ impl Search<'_> {
             while self.best.0.faults[number].for_ms > 1
                 && self.attempt(|scenario| scenario.faults[number].for_ms /= 2)
             {}
+            if let Some(anchor) = self.best.0.faults[number].when {
+                let at_once = Anchor { skip: 0, ..anchor };
+                self.attempt(|scenario| scenario.faults[number].when = Some(at_once));
+            }
             let changes: [fn(&mut FaultKind); 5] = [
                 |what| {
                     if let FaultKind::Noise { drop_permille, .. } = what {
@@ -439,9 +443,17 @@ fn keep_within(fault: &mut Fault, servers: u64) -> bool {
             side.retain(|id| *id <= servers);
             !side.is_empty() && (side.len() as u64) < servers
         }
-        FaultKind::Isolate { target } | FaultKind::Crash { target, .. } => match target {
+        FaultKind::Links { cut } => {
+            cut.retain(|(from, to)| *from <= servers && *to <= servers);
+            !cut.is_empty()
+        }
+        FaultKind::Isolate { target }
+        | FaultKind::Crash { target, .. }
+        | FaultKind::Pause { target }
+        | FaultKind::Jump { target, .. }
+        | FaultKind::Disk { target, .. } => match target {
             Target::Server(id) => *id <= servers,
-            Target::Leader => true,
+            Target::Leader | Target::Subject => true,
         },
         FaultKind::Transfer { to } => *to <= servers,
         FaultKind::Membership { voters, learners } => {

@@ -7,6 +7,7 @@ use plumb_raft::core::{Effects, Input, Node};
 use plumb_raft::server::Observer;
 use plumb_raft::storage::RecoveryReport;
 
+use super::anchors::Anchors;
 use super::lanes::Lanes;
 use super::trace::Trace;
 use crate::conformance::steps::Conformance;
@@ -23,6 +24,8 @@ pub struct Watched {
     pub trace: Trace,
     /// Records every change.
     pub lanes: Lanes,
+    /// Tells what faults wait for.
+    pub anchors: Anchors,
 }
 
 /// A handle; clones watch the same run.
@@ -60,6 +63,7 @@ impl Watch {
             conformance: Conformance::default(),
             trace: Trace::new(recording),
             lanes: Lanes::new(recording),
+            anchors: Anchors::default(),
         };
         Watch {
             watched: Arc::new(Mutex::new(watched)),
@@ -94,6 +98,7 @@ impl Observer for Watch {
         watched.lanes.recovered(self.now_ns(), node);
         watched.conformance.recovered(node);
         watched.judge.recovered(self.now_ns(), node, report);
+        watched.anchors.recovered(node);
     }
 
     fn before_step(&self, node: &Node, input: &Input) {
@@ -101,6 +106,7 @@ impl Observer for Watch {
         watched.trace.before_step(self.now_ns(), node, input);
         watched.conformance.before_step(node, input);
         watched.judge.before_step(node, input);
+        watched.anchors.before_step(node);
     }
 
     fn after_step(&self, node: &Node, effects: &Effects) {
@@ -108,6 +114,7 @@ impl Observer for Watch {
         watched.trace.after_step(self.now_ns(), node, effects);
         watched.lanes.after_step(self.now_ns(), node, effects);
         watched.judge.after_step(self.now_ns(), node, effects);
+        watched.anchors.after_step(node, effects);
         if let Some(what) = watched.conformance.after_step(node, effects) {
             watched.judge.rule(self.now_ns(), "Conformance", what);
         }

@@ -10,13 +10,15 @@ mod operator;
 mod queue;
 mod server;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::course::World;
 use super::run::Books;
+use super::seams::disk::Trap;
 use super::seams::network::LinkFault;
 use super::seams::random::Stream;
 use super::watch::Watch;
@@ -43,6 +45,10 @@ pub(super) struct Bare {
     servers: Vec<Server>,
     clients: Vec<Client>,
     operator: Operator,
+    /// What waits for each server that is paused.
+    frozen: BTreeMap<usize, Vec<Event>>,
+    /// A fault has met the event that it waits for.
+    struck: Arc<AtomicBool>,
     /// A server could not start: its panic is kept, and the world is not used any more.
     broken: bool,
 }
@@ -66,6 +72,8 @@ impl Bare {
                 .map(|number| Client::new(scenario, number, books))
                 .collect(),
             operator: Operator::new(scenario),
+            frozen: BTreeMap::new(),
+            struck: watch.lock().anchors.signal(),
             broken: false,
         };
         for server in &mut world.servers {
@@ -79,6 +87,13 @@ impl Bare {
     }
 
     fn happen(&mut self, event: Event) {
+        if !self.frozen.is_empty()
+            && let Some(server) = event.server()
+            && let Some(waiting) = self.frozen.get_mut(&server)
+        {
+            waiting.push(event);
+            return;
+        }
         let (queue, network) = (&mut self.queue, &mut self.network);
         match event {
             Event::Deliver(envelope) => {
@@ -126,6 +141,9 @@ impl World for Bare {
                 };
                 self.seen_now.store(self.queue.now_ns(), Ordering::Relaxed);
                 self.happen(event);
+                if self.struck.load(Ordering::Relaxed) {
+                    return;
+                }
             }
         }))
         .map_err(|_| "a replica panicked".to_owned())
@@ -153,5 +171,28 @@ impl World for Bare {
             server.start(&mut self.queue, &mut self.network);
         }));
         self.broken |= started.is_err();
+    }
+
+    fn pause(&mut self, id: u64) {
+        self.frozen.entry(id as usize - 1).or_default();
+    }
+
+    fn resume(&mut self, id: u64) {
+        for event in self.frozen.remove(&(id as usize - 1)).into_iter().flatten() {
+            self.queue.after(0, event);
+        }
+    }
+
+    fn jump(&mut self, id: u64, by: Duration) {
+        let by_ns = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        self.servers[id as usize - 1].jump(by_ns, &mut self.queue);
+    }
+
+    fn break_disk(&mut self, _: u64, _: Trap) {
+        unreachable!("a checked scenario of this tier breaks no disk");
+    }
+
+    fn mend_disk(&mut self, _: u64) -> bool {
+        false
     }
 }

@@ -33,6 +33,19 @@ pub(super) enum Event {
     Patience { caller: usize, number: u64 },
 }
 
+impl Event {
+    /// The server that would have to do something, if one would.
+    pub(super) fn server(&self) -> Option<usize> {
+        match self {
+            Event::Deliver(envelope) => usize::try_from(envelope.to.0).ok()?.checked_sub(1),
+            Event::Wake { server } | Event::Synced { server, .. } | Event::Call { server, .. } => {
+                Some(*server)
+            }
+            Event::Answer { .. } | Event::Patience { .. } => None,
+        }
+    }
+}
+
 /// The queue, and with it the time. The heap holds places only, since it moves what it holds.
 #[derive(Default)]
 pub(super) struct Queue {

@@ -190,6 +190,21 @@ impl Server {
         self.plan_to_wake(queue);
     }
 
+    /// Its clock jumps forward, and what its timers wait for with it.
+    pub(super) fn jump(&mut self, by_ns: u64, queue: &mut Queue) {
+        self.epoch_ns += by_ns;
+        let sooner_ns = by_ns * 1_000_000 / (1_000_000 + self.ppm) as u64;
+        let Timers {
+            election,
+            heartbeat,
+            stickiness,
+        } = &mut self.timers;
+        for due_ns in [election, heartbeat, stickiness].into_iter().flatten() {
+            *due_ns = due_ns.saturating_sub(sooner_ns);
+        }
+        self.plan_to_wake(queue);
+    }
+
     /// The time by its own clock, whose reading means nothing outside of a life.
     fn now(&self, queue: &Queue) -> Duration {
         let elapsed_ns = i128::from(queue.now_ns()) * i128::from(1_000_000 + self.ppm) / 1_000_000;

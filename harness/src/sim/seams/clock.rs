@@ -9,6 +9,7 @@ use std::time::Duration;
 use plumb_raft::seams::{BoxFuture, Clock};
 use tokio::sync::Notify;
 
+use super::gate::Gate;
 use super::lock;
 
 /// The most that a rate may deviate: half again as fast, or half as fast.
@@ -25,6 +26,7 @@ const MILLION: u128 = 1_000_000;
 #[derive(Clone, Debug, Default)]
 pub struct SimClock {
     shared: Arc<Shared>,
+    gate: Gate,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +84,13 @@ impl SimClock {
         lock(&clock.shared.reading).local = epoch;
         clock.set_rate(Duration::ZERO, rate_ppm);
         clock
+    }
+
+    /// The clock of a node that is frozen while this gate is shut: it shows the time, but wakes nobody.
+    #[must_use]
+    pub fn behind(mut self, gate: &Gate) -> SimClock {
+        self.gate = gate.clone();
+        self
     }
 
     /// From the true time `at` on (`Sim::elapsed()` in the driver), runs `rate_ppm` parts in a
@@ -165,7 +174,7 @@ impl Clock for SimClock {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        let shared = self.shared.clone();
+        let (shared, gate) = (self.shared.clone(), self.gate.clone());
         let deadline = shared.now().saturating_add(duration);
         Box::pin(async move {
             loop {
@@ -173,7 +182,7 @@ impl Clock for SimClock {
                 changed.as_mut().enable();
                 let remaining = deadline.saturating_sub(shared.now());
                 if remaining.is_zero() {
-                    return;
+                    return gate.pass().await;
                 }
                 let span = lock(&shared.reading).true_span(remaining);
                 tokio::select! {

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod disk;
+pub mod gate;
 pub mod network;
 pub mod random;
 

@@ -22,6 +22,7 @@ use turmoil::net::{TcpListener, TcpStream};
 
 use self::chopped::Chopped;
 use self::peer::PeerStream;
+use super::gate::Gate;
 use super::random::Stream;
 
 pub use self::faults::{Flow, LinkCounts, LinkFault, LinkFaults};
@@ -48,6 +49,7 @@ pub struct SimNetwork {
     seed: u64,
     faults: LinkFaults,
     is_peer: IsPeer,
+    gate: Gate,
 }
 
 impl SimNetwork {
@@ -65,7 +67,15 @@ impl SimNetwork {
             seed,
             faults,
             is_peer: Arc::new(is_peer),
+            gate: Gate::default(),
         }
+    }
+
+    /// The network of a node that is frozen while this gate is shut: nothing reaches it.
+    #[must_use]
+    pub fn behind(mut self, gate: &Gate) -> SimNetwork {
+        self.gate = gate.clone();
+        self
     }
 
     fn is_peer(&self, remote: &str, port: u16) -> bool {
@@ -88,9 +98,16 @@ impl SimNetwork {
             )
         };
         if self.is_peer(remote, port) {
-            Box::new(PeerStream::new(stream, link, rng("frames"), rng("reads")))
+            let gate = self.gate.clone();
+            Box::new(PeerStream::new(
+                stream,
+                link,
+                rng("frames"),
+                rng("reads"),
+                gate,
+            ))
         } else {
-            Box::new(Chopped::new(stream, rng("reads")))
+            Box::new(Chopped::new(stream, rng("reads"), self.gate.clone()))
         }
     }
 
@@ -118,6 +135,7 @@ impl SimNetwork {
             ));
         }
         let stream = TcpStream::connect(addr).await?;
+        self.gate.pass().await;
         Ok(self.wrap(stream, &remote, port))
     }
 }
@@ -160,6 +178,7 @@ impl Listener for SimListener {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
         Box::pin(async move {
             let (stream, origin) = self.inner.accept().await?;
+            self.network.gate.pass().await;
             let remote = self.network.name_of(&origin.ip().to_string());
             Ok(self.network.wrap(stream, &remote, self.port))
         })

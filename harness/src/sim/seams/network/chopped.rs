@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::sim::seams::gate::Gate;
 use crate::sim::seams::random::Stream;
 
 /// How often a read is cut short, and to at most how many bytes.
@@ -20,14 +21,17 @@ pub(super) struct Chopped<S> {
     rng: Stream,
     /// The size drawn for the next read, kept while the stream has nothing to read.
     limit: Option<usize>,
+    /// Nothing is read while it is shut.
+    gate: Gate,
 }
 
 impl<S> Chopped<S> {
-    pub(super) fn new(inner: S, rng: Stream) -> Chopped<S> {
+    pub(super) fn new(inner: S, rng: Stream, gate: Gate) -> Chopped<S> {
         Chopped {
             inner,
             rng,
             limit: None,
+            gate,
         }
     }
 
@@ -47,6 +51,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Chopped<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        ready!(self.gate.poll_pass(cx));
         let limit = match self.limit {
             Some(limit) => limit,
             None => self.draw_limit(),

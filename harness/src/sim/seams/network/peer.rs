@@ -16,6 +16,7 @@ use turmoil::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use super::chopped::Chopped;
 use super::faults::Link;
 use super::outbox::{Ending, Outbox, Step};
+use crate::sim::seams::gate::Gate;
 use crate::sim::seams::lock;
 use crate::sim::seams::random::Stream;
 
@@ -38,7 +39,13 @@ pub(super) struct PeerStream {
 
 impl PeerStream {
     /// Wraps a connection; must be called inside the host that owns it.
-    pub(super) fn new(stream: TcpStream, link: Arc<Link>, frames: Stream, reads: Stream) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        link: Arc<Link>,
+        frames: Stream,
+        reads: Stream,
+        gate: Gate,
+    ) -> Self {
         let (read, write) = stream.into_split();
         let outbox = Mutex::new(Outbox::new(link.clone(), frames));
         let shared = Arc::new(Shared {
@@ -49,7 +56,7 @@ impl PeerStream {
         // Not `tokio::spawn`: see `plumb_raft::seams::Tasks`.
         tokio::task::spawn_local(deliver(shared.clone(), write));
         PeerStream {
-            read: Chopped::new(read, reads),
+            read: Chopped::new(read, reads, gate),
             shared,
         }
     }

@@ -1,0 +1,260 @@
+//! Faults do what they say, in both tiers: seen in the trace of runs with one fault each.
+
+use plumb_harness::nemesis::{Length, generate};
+use plumb_harness::scenario::{
+    Anchor, Fault, FaultKind, Happening, Scenario, Target, Tier, Unsynced,
+};
+use plumb_harness::sim::seams::disk::{DiskCall, Errno};
+use plumb_harness::sim::{Run, RunOptions, run};
+
+const TIERS: [Tier; 2] = [Tier::Full, Tier::Bare];
+
+/// Three healthy servers, and these faults.
+fn scenario(tier: Tier, faults: Vec<Fault>) -> Scenario {
+    let mut scenario = generate(1, Length::SHORT, tier);
+    scenario.servers = 3;
+    scenario.workload.clients = 3;
+    scenario.workload.think_ms = 10;
+    let settings = &mut scenario.settings;
+    settings.first_voters = 3;
+    settings.clock_ppm = vec![0; 3];
+    (settings.latency_ms, settings.sync_us) = ((1, 2), (100, 500));
+    (settings.pre_vote, settings.check_quorum) = (true, true);
+    (settings.stickiness, settings.leases) = (false, false);
+    scenario.faults = faults;
+    scenario
+}
+
+fn traced(scenario: &Scenario) -> (Run, Vec<(f64, String)>) {
+    let seen = run(scenario, RunOptions { trace: true });
+    assert_eq!(seen.violation, None);
+    let lines = seen.trace.lines().map(|line| {
+        let line = line.trim_start();
+        let (at_ms, rest) = line.split_once(' ').expect("a line has a time");
+        (at_ms.parse().expect("in milliseconds"), rest.to_owned())
+    });
+    let lines = lines.collect();
+    (seen, lines)
+}
+
+/// When a fault began and ended, and what the trace calls it.
+fn strike(lines: &[(f64, String)]) -> (f64, f64, String) {
+    let find = |verb: &str| {
+        let mut lines = lines.iter();
+        let found = lines.find(|(_, what)| what.starts_with("****") && what.contains(verb));
+        found.unwrap_or_else(|| panic!("nothing {verb}")).clone()
+    };
+    let (from_ms, words) = find("begins: ");
+    let (to_ms, _) = find("ends: ");
+    (from_ms, to_ms, words)
+}
+
+fn aimed(event: Happening, for_ms: u64, what: FaultKind) -> Fault {
+    let anchor = Anchor {
+        event,
+        skip: 3,
+        within_ms: 3_000,
+    };
+    Fault {
+        when: Some(anchor),
+        ..Fault::at(2_000, for_ms, what)
+    }
+}
+
+#[test]
+fn a_paused_server_does_nothing_and_then_goes_on() {
+    for tier in TIERS {
+        let target = Target::Leader;
+        let pause = Fault::at(3_000, 1_500, FaultKind::Pause { target });
+        let (seen, lines) = traced(&scenario(tier, vec![pause]));
+        let leader = |at_ms: f64| {
+            let mut before = lines.iter().rev().filter(|(at, _)| *at < at_ms);
+            let (_, what) = before
+                .find(|(_, what)| what.contains("=> leader"))
+                .expect("there is a leader");
+            what[..2].to_owned()
+        };
+        let (paused, deposed_by) = (leader(3_000.0), leader(4_500.0));
+        assert_ne!(paused, deposed_by, "{tier:?}: the others go on without it");
+        // Turmoil's hosts take their turns within a tick of a millisecond.
+        let acts = |from_ms: f64, to_ms: f64| {
+            let within = |at_ms: f64| at_ms > from_ms && at_ms < to_ms;
+            lines
+                .iter()
+                .filter(|(at_ms, what)| within(*at_ms) && what.starts_with(&paused))
+                .count()
+        };
+        assert_eq!(acts(3_001.0, 4_500.0), 0, "{tier:?}");
+        assert!(
+            acts(2_500.0, 3_000.0) > 10 && acts(4_500.0, 5_000.0) > 10,
+            "{tier:?}"
+        );
+        assert_eq!(seen.coverage.pauses, 1);
+    }
+}
+
+#[test]
+fn an_aimed_fault_strikes_upon_its_event_whoever_it_happens_to() {
+    for tier in TIERS {
+        for (event, shows) in [
+            (Happening::Committed, "=> leader"),
+            (Happening::Acknowledged, "matched"),
+            (Happening::Stored, "writes"),
+        ] {
+            let crash = FaultKind::Crash {
+                target: Target::Subject,
+                unsynced: Unsynced::Lost,
+            };
+            let (seen, lines) = traced(&scenario(tier, vec![aimed(event, 100, crash)]));
+            let (from_ms, to_ms, words) = strike(&lines);
+            let subject = words.split_once("crash ").expect("it says whom").1[..2].to_owned();
+            let struck = lines.iter().position(|(_, what)| what.starts_with("****"));
+            let mut earlier = lines[..struck.expect("it struck")].iter().rev();
+            let near = earlier.find(|(_, what)| what.starts_with(&subject) && what.contains(shows));
+            let (at_ms, _) = near.expect("the event is there");
+            // The bare tier strikes before anything else happens, the full one at the end of a tick.
+            let within_ms = if tier == Tier::Bare { 0.001 } else { 1.0 };
+            assert!(
+                from_ms - at_ms <= within_ms,
+                "{tier:?} {event:?}: {at_ms}, {from_ms}"
+            );
+            assert!(
+                (100.0..=101.0).contains(&(to_ms - from_ms)),
+                "{tier:?} {event:?}"
+            );
+            assert_eq!(seen.coverage.aimed_faults, 1);
+            assert!(seen.coverage.recoveries >= 1, "{tier:?} {event:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fault_whose_event_does_not_come_never_strikes() {
+    for tier in TIERS {
+        let target = Target::Subject;
+        let never = aimed(Happening::ToldToStand, 100, FaultKind::Isolate { target });
+        let (seen, lines) = traced(&scenario(tier, vec![never]));
+        assert!(lines.iter().all(|(_, what)| !what.starts_with("****")));
+        assert_eq!(seen.coverage.aimed_faults, 0);
+    }
+}
+
+#[test]
+fn a_server_whose_disk_fails_stops_and_starts_again_with_all_that_it_promised() {
+    for (call, error) in [
+        (DiskCall::Sync, Errno::Eio),
+        (DiskCall::Write, Errno::Eio),
+        (DiskCall::Write, Errno::Enospc),
+    ] {
+        for unsynced in [Unsynced::Lost, Unsynced::Torn, Unsynced::Kept] {
+            let fails = FaultKind::Disk {
+                target: Target::Leader,
+                call,
+                error,
+                skip: 2,
+                unsynced,
+            };
+            let fault = Fault::at(3_000, 1_000, fails);
+            let (seen, lines) = traced(&scenario(Tier::Full, vec![fault]));
+            assert_eq!(seen.coverage.stops, 1, "{call:?} {error:?} {unsynced:?}");
+            let restarts = |(at_ms, what): &(f64, String)| {
+                (4_000.0..4_010.0).contains(at_ms) && what.contains("starts: ")
+            };
+            assert_eq!(lines.iter().filter(|line| restarts(line)).count(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_makes_timers_fire_early() {
+    for tier in TIERS {
+        let jump = FaultKind::Jump {
+            target: Target::Leader,
+            by_ms: 40,
+        };
+        let mut jumping = scenario(tier, vec![Fault::at(3_000, 0, jump)]);
+        jumping.workload.script = Some(Vec::new());
+        jumping.live_within_ms = 0;
+        let (_, lines) = traced(&jumping);
+        let beats: Vec<f64> = lines
+            .iter()
+            .filter(|(_, what)| what.ends_with("Heartbeat timer fires"))
+            .map(|(at_ms, _)| *at_ms)
+            .filter(|at_ms| (2_500.0..3_200.0).contains(at_ms))
+            .collect();
+        let next = beats.partition_point(|at_ms| *at_ms < 3_000.0);
+        let (before, after) = (beats[next - 1], beats[next]);
+        // 40 of its 50 ms are skipped, or what is left of them.
+        let due_ms = f64::max(before + 10.0, 3_000.0);
+        assert!(
+            (due_ms..due_ms + 2.0).contains(&after),
+            "{tier:?}: {before}, {after}"
+        );
+        assert!(
+            after - before < 40.0,
+            "{tier:?}: the jump came too late to show"
+        );
+    }
+}
+
+#[test]
+fn a_bridge_hears_both_halves_and_they_do_not_hear_each_other() {
+    for tier in TIERS {
+        let cut = vec![(1, 3), (3, 1)];
+        let links = Fault::at(2_000, 2_000, FaultKind::Links { cut });
+        let (_, lines) = traced(&scenario(tier, vec![links]));
+        let arrives = |to: &str, from: &str| {
+            let begins = |what: &str| what.starts_with(to) && what.contains(&format!("<- {from}"));
+            lines
+                .iter()
+                .filter(|(at_ms, what)| (2_020.0..4_000.0).contains(at_ms) && begins(what))
+                .count()
+        };
+        assert_eq!(
+            (arrives("n1", "n3"), arrives("n3", "n1")),
+            (0, 0),
+            "{tier:?}"
+        );
+        assert!(arrives("n1", "n2") + arrives("n3", "n2") > 10, "{tier:?}");
+        assert!(
+            arrives("n2", "n1") > 10 && arrives("n2", "n3") > 5,
+            "{tier:?}"
+        );
+    }
+}
+
+#[test]
+fn a_scenario_says_what_is_wrong_with_its_faults() {
+    let subject = FaultKind::Isolate {
+        target: Target::Subject,
+    };
+    let disk = FaultKind::Disk {
+        target: Target::Leader,
+        call: DiskCall::Sync,
+        error: Errno::Eio,
+        skip: 0,
+        unsynced: Unsynced::Lost,
+    };
+    for (tier, fault, told) in [
+        (Tier::Bare, Fault::at(1, 1, subject), "waits for none"),
+        (Tier::Bare, Fault::at(1, 1, disk), "needs the full tier"),
+        (
+            Tier::Full,
+            aimed(Happening::Elected, 1, FaultKind::Transfer { to: 1 }),
+            "waits for no event",
+        ),
+        (
+            Tier::Full,
+            Fault::at(1, 1, FaultKind::Links { cut: vec![(1, 4)] }),
+            "does not exist",
+        ),
+    ] {
+        let error = scenario(tier, vec![fault])
+            .check()
+            .expect_err("it is wrong");
+        assert!(
+            error.contains("faults[0]") && error.contains(told),
+            "{error}"
+        );
+    }
+}
