@@ -192,16 +192,20 @@ fn faults(seed: u64, tier: Tier, servers: u64, settings: &Settings, faults_ms: u
     let mut at_ms = draw.below(1_500);
     while let Some(kind) = draw.choose(&swarm.kinds).copied() {
         at_ms += 1 + draw.below(swarm.pause_ms);
-        if matches!(kind, Kind::Membership) && draw.chance(0.25) {
+        if at_ms >= faults_ms {
+            break;
+        }
+        if matches!(kind, Kind::Membership) && draw.chance(0.3) {
             let steps = replacement(&mut draw, servers, at_ms);
             if steps.iter().any(|step| step.over_by_ms() > faults_ms) {
-                break;
+                continue;
             }
-            at_ms = steps[2].at_ms;
+            at_ms = steps[3].at_ms;
             faults.extend(steps);
             continue;
         }
-        let when = aim(&mut draw, kind, swarm.aimed);
+        let left_ms = faults_ms.saturating_sub(at_ms);
+        let when = aim(&mut draw, kind, swarm.aimed, left_ms);
         let what = fault(&mut draw, kind, servers, when.is_some());
         let for_ms = lasts(&mut draw, &what);
         let fault = Fault {
@@ -209,7 +213,7 @@ fn faults(seed: u64, tier: Tier, servers: u64, settings: &Settings, faults_ms: u
             ..Fault::at(at_ms, for_ms, what)
         };
         if fault.over_by_ms() > faults_ms {
-            break;
+            continue;
         }
         if is_cut(&fault.what) && draw.chance(0.15) {
             // It flaps.
@@ -233,13 +237,14 @@ fn faults(seed: u64, tier: Tier, servers: u64, settings: &Settings, faults_ms: u
 }
 
 /// Some faults don't come at a time, but upon an event.
-fn aim(draw: &mut Stream, kind: Kind, chance: f64) -> Option<Anchor> {
+fn aim(draw: &mut Stream, kind: Kind, chance: f64, left_ms: u64) -> Option<Anchor> {
     let by_operator = matches!(kind, Kind::Transfer | Kind::Membership);
     let waits = !by_operator && draw.chance(chance);
     waits.then(|| Anchor {
         event: HAPPENINGS[draw.index(HAPPENINGS.len())],
         skip: [0, 0, 1, 7][draw.index(4)],
-        within_ms: 50 + draw.below(1_500),
+        // What is rare is worth waiting for.
+        within_ms: [left_ms / 10, left_ms * 4 / 5][draw.index(2)],
     })
 }
 
@@ -297,8 +302,9 @@ fn links(draw: &mut Stream, servers: u64) -> Vec<(u64, u64)> {
     }
 }
 
-/// An operator's way to replace a machine under its name: out, emptied, and in again as a learner.
-fn replacement(draw: &mut Stream, servers: u64, at_ms: u64) -> [Fault; 3] {
+/// An operator's way to replace a machine under its name: out, emptied, and in again as a learner; some of
+/// what was sent meanwhile arrives much later.
+fn replacement(draw: &mut Stream, servers: u64, at_ms: u64) -> [Fault; 4] {
     let replaced = 1 + draw.below(servers);
     let mut voters: Vec<u64> = (1..=servers).filter(|id| *id != replaced).collect();
     draw.shuffle(&mut voters);
@@ -310,12 +316,19 @@ fn replacement(draw: &mut Stream, servers: u64, at_ms: u64) -> [Fault; 3] {
     };
     let out_at_ms = at_ms + 50 + draw.below(400);
     let back_at_ms = out_at_ms + 50 + draw.below(400);
+    let late = FaultKind::Noise {
+        drop_permille: 0,
+        duplicate_permille: draw.below(200) as u32,
+        delay_permille: draw.below(200) as u32,
+        delay_ms: 50 + draw.below(1_500),
+    };
+    let from_ms = at_ms.saturating_sub(draw.below(300));
     [
-        (at_ms, 0, members(Vec::new())),
-        (out_at_ms, 10 + draw.below(100), FaultKind::Replace),
-        (back_at_ms, 0, members(vec![replaced])),
+        Fault::at(from_ms, back_at_ms + 500 - from_ms, late),
+        Fault::at(at_ms, 0, members(Vec::new())),
+        Fault::at(out_at_ms, 10 + draw.below(100), FaultKind::Replace),
+        Fault::at(back_at_ms, 0, members(vec![replaced])),
     ]
-    .map(|(at_ms, for_ms, what)| Fault::at(at_ms, for_ms, what))
 }
 
 fn fault(draw: &mut Stream, kind: Kind, servers: u64, aimed: bool) -> FaultKind {
