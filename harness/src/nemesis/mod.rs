@@ -185,7 +185,7 @@ fn faults(seed: u64, tier: Tier, servers: u64, settings: &Settings, faults_ms: u
             .filter(|kind| draw.chance(chance) && allowed(kind))
             .collect(),
         pause_ms: 100 + draw.below(1_500),
-        aimed: [0.0, 0.3, 0.8][draw.index(3)],
+        aimed: [0.0, 0.5, 0.9][draw.index(3)],
     };
     let mut faults = Vec::new();
     // Time for a first leader, sometimes none.
@@ -342,8 +342,8 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64, aimed: bool) -> FaultKind 
         }
     };
     let unsynced = |draw: &mut Stream| match draw.below(10) {
-        0..5 => Unsynced::Lost,
-        5..9 => Unsynced::Torn,
+        0..4 => Unsynced::Lost,
+        4..9 => Unsynced::Torn,
         _ => Unsynced::Kept,
     };
     let side = |draw: &mut Stream| {
