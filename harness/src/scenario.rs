@@ -588,6 +588,11 @@ impl Scenario {
                     "faults[{i}] is what an operator does at a time, and waits for no event"
                 ));
             }
+            if fault.when.is_some_and(|anchor| anchor.within_ms == 0) {
+                return Err(format!(
+                    "faults[{i}] waits for its event for no time at all"
+                ));
+            }
             if matches!(fault.what, FaultKind::Disk { .. }) && self.tier == Tier::Bare {
                 return Err(format!(
                     "faults[{i}] needs the full tier: the bare one has no files"

@@ -215,7 +215,7 @@ fn faults(seed: u64, tier: Tier, servers: u64, settings: &Settings, faults_ms: u
         if fault.over_by_ms() > faults_ms {
             continue;
         }
-        if is_cut(&fault.what) && draw.chance(0.15) {
+        if when.is_none() && is_cut(&fault.what) && draw.chance(0.15) {
             // It flaps.
             for _ in 0..1 + draw.below(5) {
                 let again = Fault {
@@ -244,7 +244,7 @@ fn aim(draw: &mut Stream, kind: Kind, chance: f64, left_ms: u64) -> Option<Ancho
         event: HAPPENINGS[draw.index(HAPPENINGS.len())],
         skip: [0, 0, 1, 7][draw.index(4)],
         // What is rare is worth waiting for.
-        within_ms: [left_ms / 10, left_ms * 4 / 5][draw.index(2)],
+        within_ms: 1 + [left_ms / 10, left_ms * 4 / 5][draw.index(2)],
     })
 }
 

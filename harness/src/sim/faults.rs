@@ -18,11 +18,11 @@ pub(super) struct Moment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Turn {
     Ends,
-    /// It has waited long enough.
-    GivesUp,
+    Begins,
     /// It waits for its event from now on.
     Waits,
-    Begins,
+    /// It has waited long enough.
+    GivesUp,
 }
 
 /// All moments of a schedule that are known beforehand.
