@@ -368,6 +368,12 @@ pub enum FaultKind {
         /// What becomes of unsynced writes when a server that stopped is started again.
         unsynced: Unsynced,
     },
+    /// A server's process ends, one bit of its disk turns over, and it starts again: it must refuse to, or have
+    /// all that it promised. One that refused gets its bit back at the end, and starts. In the full tier only.
+    Rot {
+        /// Whose.
+        target: Target,
+    },
     /// Every server crashes at once.
     PowerLoss {
         /// What becomes of unsynced writes.
@@ -560,6 +566,7 @@ impl Scenario {
                 | FaultKind::Crash { target, .. }
                 | FaultKind::Pause { target }
                 | FaultKind::Jump { target, .. }
+                | FaultKind::Rot { target }
                 | FaultKind::Disk { target, .. } => match target {
                     Target::Server(id) => known(&[*id]),
                     Target::Leader => true,
@@ -593,7 +600,8 @@ impl Scenario {
                     "faults[{i}] waits for its event for no time at all"
                 ));
             }
-            if matches!(fault.what, FaultKind::Disk { .. }) && self.tier == Tier::Bare {
+            let of_files = matches!(fault.what, FaultKind::Disk { .. } | FaultKind::Rot { .. });
+            if of_files && self.tier == Tier::Bare {
                 return Err(format!(
                     "faults[{i}] needs the full tier: the bare one has no files"
                 ));

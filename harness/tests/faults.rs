@@ -166,6 +166,26 @@ fn a_server_whose_disk_fails_stops_and_starts_again_with_all_that_it_promised() 
 }
 
 #[test]
+fn a_server_with_a_rotten_disk_refuses_to_start_or_has_all_that_it_promised() {
+    let mut refused = 0;
+    for seed in 1..=30 {
+        let target = Target::Leader;
+        let rot = Fault::at(4_000, 500, FaultKind::Rot { target });
+        let mut rotten = scenario(Tier::Full, vec![rot]);
+        rotten.seed = seed;
+        let (seen, lines) = traced(&rotten);
+        let restarts = |(at_ms, what): &(f64, String)| {
+            (4_000.0..4_600.0).contains(at_ms) && what.contains("starts: ")
+        };
+        let restarts = lines.iter().filter(|line| restarts(line)).count();
+        // At once, or once it has its bit back.
+        assert_eq!(restarts, 1, "seed {seed}");
+        refused += seen.coverage.stops;
+    }
+    assert!(refused > 5, "{refused} of 30 bits mattered");
+}
+
+#[test]
 fn a_clock_that_jumps_makes_timers_fire_early() {
     for tier in TIERS {
         let jump = FaultKind::Jump {

@@ -151,9 +151,10 @@ enum Kind {
     Pause,
     Jump,
     Disk,
+    Rot,
 }
 
-const KINDS: [Kind; 13] = [
+const KINDS: [Kind; 14] = [
     Kind::Partition,
     Kind::OneWay,
     Kind::Stall,
@@ -167,6 +168,7 @@ const KINDS: [Kind; 13] = [
     Kind::Pause,
     Kind::Jump,
     Kind::Disk,
+    Kind::Rot,
 ];
 
 fn faults(seed: u64, tier: Tier, servers: u64, settings: &Settings, faults_ms: u64) -> Vec<Fault> {
@@ -174,7 +176,7 @@ fn faults(seed: u64, tier: Tier, servers: u64, settings: &Settings, faults_ms: u
     let calm = draw.chance(0.03);
     let chance = if calm { 0.0 } else { 0.5 };
     let allowed = |kind: &Kind| match kind {
-        Kind::Disk => tier == Tier::Full,
+        Kind::Disk | Kind::Rot => tier == Tier::Full,
         // A clock that jumps breaks the promise that leases and stickiness rest on.
         Kind::Jump => !settings.stickiness && !settings.leases,
         _ => true,
@@ -374,6 +376,9 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64, aimed: bool) -> FaultKind 
             target: target(draw),
             by_ms: 1 + draw.below(1_000),
         },
+        Kind::Rot => FaultKind::Rot {
+            target: target(draw),
+        },
         Kind::Disk => {
             let (call, error) = [
                 (DiskCall::Sync, Errno::Eio),
@@ -468,6 +473,7 @@ mod tests {
         assert!(any(|f| matches!(f, FaultKind::Pause { .. })));
         assert!(any(|f| matches!(f, FaultKind::Jump { .. })));
         assert!(any(|f| matches!(f, FaultKind::Disk { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Rot { .. })));
         for event in HAPPENINGS {
             let faults = &mut all.iter().flat_map(|s| &s.faults);
             assert!(

@@ -50,7 +50,9 @@ pub(super) trait World {
     fn jump(&mut self, id: u64, by: Duration);
     /// Calls of a server's disk fail from now on.
     fn break_disk(&mut self, id: u64, trap: Trap);
-    /// A server's disk works again. Whether the server has stopped by itself meanwhile, and is to be started.
+    /// One bit of the disk of a server that is down turns over.
+    fn rot(&mut self, id: u64);
+    /// A server's disk works again, and has the bits back that it lost. Whether the server has stopped by itself meanwhile, and is to be started.
     fn mend_disk(&mut self, id: u64) -> bool;
 }
 
@@ -260,6 +262,16 @@ impl<'a, W: World> Course<'a, W> {
                     self.world.jump(id, Duration::from_millis(*by_ms));
                 }
             }
+            FaultKind::Rot { .. } => {
+                let Some(id) = struck else { return };
+                if begins && self.is_up(id) {
+                    self.crash(number, &[id], Unsynced::Kept);
+                    self.world.rot(id);
+                    self.restart(number);
+                } else if !begins {
+                    self.mend(number, id, Unsynced::Kept);
+                }
+            }
             FaultKind::Disk {
                 call,
                 error,
@@ -277,9 +289,8 @@ impl<'a, W: World> Course<'a, W> {
                         failure: Failure::Error(*error),
                     };
                     self.world.break_disk(id, trap);
-                } else if self.world.mend_disk(id) && self.is_up(id) {
-                    self.crash(number, &[id], *unsynced);
-                    self.restart(number);
+                } else {
+                    self.mend(number, id, *unsynced);
                 }
             }
             FaultKind::PowerLoss { unsynced } if begins => {
@@ -396,6 +407,14 @@ impl<'a, W: World> Course<'a, W> {
 
     fn is_up(&self, id: u64) -> bool {
         self.down.get(&id).is_none_or(|faults| *faults == 0)
+    }
+
+    /// A disk works again; a server that has stopped because it did not is started.
+    fn mend(&mut self, number: usize, id: u64, unsynced: Unsynced) {
+        if self.world.mend_disk(id) && self.is_up(id) {
+            self.crash(number, &[id], unsynced);
+            self.restart(number);
+        }
     }
 
     /// A pause begins for a server that is up, or ends.

@@ -73,6 +73,7 @@ pub(super) fn cut_pairs(
         | FaultKind::Pause { .. }
         | FaultKind::Jump { .. }
         | FaultKind::Disk { .. }
+        | FaultKind::Rot { .. }
         | FaultKind::Noise { .. }
         | FaultKind::Transfer { .. }
         | FaultKind::Replace
@@ -87,6 +88,7 @@ pub(super) fn target_of(what: &FaultKind) -> Option<Target> {
         | FaultKind::Crash { target, .. }
         | FaultKind::Pause { target }
         | FaultKind::Jump { target, .. }
+        | FaultKind::Rot { target }
         | FaultKind::Disk { target, .. } => Some(*target),
         _ => None,
     }
@@ -131,6 +133,7 @@ fn describe_kind(what: &FaultKind, struck: Option<u64>) -> String {
             let links: Vec<String> = cut.iter().map(|(f, t)| format!("n{f}>n{t}")).collect();
             format!("links cut: {}", links.join(" "))
         }
+        FaultKind::Rot { target } => format!("a bit of the disk of {} turns over", whom(target)),
         FaultKind::Pause { target } => format!("pause {}", whom(target)),
         FaultKind::Jump { target, by_ms } => {
             format!("the clock of {} jumps by {by_ms} ms", whom(target))

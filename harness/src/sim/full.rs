@@ -188,9 +188,29 @@ impl World for Full<'_> {
         self.servers[&id].disk.set_trap(trap);
     }
 
+    fn rot(&mut self, id: u64) {
+        let at_ms = u64::try_from(self.sim.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut draw = Stream::derive(self.seed, "rot", at_ms << 8 | id);
+        let server = &self.servers[&id];
+        let files: Vec<(String, u64)> = server
+            .disk
+            .durable_image()
+            .into_iter()
+            .filter(|(_, bytes)| !bytes.is_empty())
+            .map(|(name, bytes)| (name, bytes.len() as u64))
+            .collect();
+        let Some((file, len)) = draw.choose(&files).cloned() else {
+            return;
+        };
+        let (offset, mask) = (draw.below(len), 1 << draw.below(8));
+        let turned = server.disk.rot(&file, offset, mask);
+        assert!(turned, "a byte of what is durable");
+    }
+
     fn mend_disk(&mut self, id: u64) -> bool {
         let server = &self.servers[&id];
         server.disk.set_faults(|faults| faults.traps.clear());
+        server.disk.heal();
         server.stopped.get()
     }
 }
@@ -275,7 +295,8 @@ fn add_server(
             let shutdown = std::future::pending();
             let spoiled_before = disk.stats().spoiled;
             let ended = server::run(config, seams, random, observer, shutdown).await;
-            if ended.is_err() && disk.stats().spoiled > spoiled_before {
+            let disk_failed = disk.stats().spoiled > spoiled_before || disk.is_rotten();
+            if ended.is_err() && disk_failed {
                 stopped.set(true);
                 watch.lock().judge.stopped(NodeId(id));
             } else if let Err(error) = ended {

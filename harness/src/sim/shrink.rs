@@ -451,6 +451,7 @@ fn keep_within(fault: &mut Fault, servers: u64) -> bool {
         | FaultKind::Crash { target, .. }
         | FaultKind::Pause { target }
         | FaultKind::Jump { target, .. }
+        | FaultKind::Rot { target }
         | FaultKind::Disk { target, .. } => match target {
             Target::Server(id) => *id <= servers,
             Target::Leader | Target::Subject => true,

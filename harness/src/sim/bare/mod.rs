@@ -192,6 +192,10 @@ impl World for Bare {
         unreachable!("a checked scenario of this tier breaks no disk");
     }
 
+    fn rot(&mut self, _: u64) {
+        unreachable!("a checked scenario of this tier breaks no disk");
+    }
+
     fn mend_disk(&mut self, _: u64) -> bool {
         false
     }

@@ -114,6 +114,17 @@ impl SimDisk {
         lock(&self.medium).rot(file, offset, mask)
     }
 
+    /// Gives back the bits that [`rot`](SimDisk::rot) has flipped, where nothing was written since.
+    pub fn heal(&self) {
+        lock(&self.medium).heal();
+    }
+
+    /// Whether there are bits for [`heal`](SimDisk::heal) to give back.
+    #[must_use]
+    pub fn is_rotten(&self) -> bool {
+        lock(&self.medium).is_rotten()
+    }
+
     /// What a crash would leave that loses all it may.
     #[must_use]
     pub fn durable_image(&self) -> BTreeMap<String, Vec<u8>> {

@@ -9,6 +9,15 @@ enum Change {
     SetLen { len: usize },
 }
 
+/// Bits of one byte that have turned over.
+#[derive(Clone, Copy, Debug)]
+struct Rotten {
+    offset: usize,
+    mask: u8,
+    /// A pending change has overwritten it: only what is durable shows it.
+    covered: bool,
+}
+
 /// A file apart from its names. Invariant: `pending` leads from `durable` to `cached`, unless a
 /// sync has failed, after which only `durable` says what a crash leaves.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +25,8 @@ pub(super) struct Inode {
     durable: Vec<u8>,
     cached: Vec<u8>,
     pending: Vec<Change>,
+    /// Bits that have turned over, and that no sync has overwritten.
+    rotten: Vec<Rotten>,
     /// Open handles; a file without names lives on until the last one is dropped.
     pub(super) handles: u32,
 }
@@ -51,6 +62,10 @@ impl Inode {
             return;
         }
         overwrite(&mut self.cached, offset, bytes);
+        let written = offset..offset + bytes.len();
+        for rotten in &mut self.rotten {
+            rotten.covered |= written.contains(&rotten.offset);
+        }
         self.pending.push(Change::Write {
             offset,
             bytes: bytes.to_vec(),
@@ -59,11 +74,15 @@ impl Inode {
 
     pub(super) fn set_len(&mut self, len: usize) {
         self.cached.resize(len, 0);
+        for rotten in &mut self.rotten {
+            rotten.covered |= rotten.offset >= len;
+        }
         self.pending.push(Change::SetLen { len });
     }
 
     /// Makes every pending change durable.
     pub(super) fn sync(&mut self) {
+        self.rotten.retain(|rotten| !rotten.covered);
         for change in self.pending.drain(..) {
             match change {
                 Change::Write { offset, bytes } => {
@@ -77,7 +96,8 @@ impl Inode {
     /// A sync that failed, as Linux does it: some dirty pages reached the disk, all count as clean
     /// from now on, and reads keep showing what was written. A later sync "succeeds" without them.
     pub(super) fn fail_sync(&mut self, rng: &mut Stream, sector: usize) {
-        self.durable = self.survivors(rng, sector, 0.0);
+        let survivors = self.survivors(rng, sector, 0.0);
+        self.replace_durable(survivors);
         self.pending.clear();
     }
 
@@ -85,6 +105,17 @@ impl Inode {
     pub(super) fn lose_unsynced(&mut self) {
         self.pending.clear();
         self.cached.clone_from(&self.durable);
+        for rotten in &mut self.rotten {
+            rotten.covered = false;
+        }
+    }
+
+    /// A crash or a failed sync has changed what is durable, and perhaps what was rotten there.
+    fn replace_durable(&mut self, durable: Vec<u8>) {
+        let before = std::mem::replace(&mut self.durable, durable);
+        let now = &self.durable;
+        self.rotten
+            .retain(|r| !r.covered || now.get(r.offset) == before.get(r.offset));
     }
 
     /// Power loss with some of the unsynced sectors surviving.
@@ -94,19 +125,45 @@ impl Inode {
         match rng.below(4) {
             0 => {}
             1 => self.sync(),
-            _ => self.durable = self.survivors(rng, sector, garbage),
+            _ => {
+                let survivors = self.survivors(rng, sector, garbage);
+                self.replace_durable(survivors);
+            }
         }
         self.lose_unsynced();
     }
 
     /// Flips bits of one byte, in the cache too; false if the file has no such byte.
     pub(super) fn rot(&mut self, offset: usize, mask: u8) -> bool {
-        let Some(byte) = self.durable.get_mut(offset) else {
+        let rotten = Rotten {
+            offset,
+            mask,
+            covered: false,
+        };
+        let found = self.turn(rotten);
+        self.rotten.extend(found.then_some(rotten));
+        found
+    }
+
+    /// Gives back all bits that have turned over and were not overwritten.
+    pub(super) fn heal(&mut self) {
+        for rotten in std::mem::take(&mut self.rotten) {
+            self.turn(rotten);
+        }
+    }
+
+    pub(super) fn is_rotten(&self) -> bool {
+        !self.rotten.is_empty()
+    }
+
+    fn turn(&mut self, rotten: Rotten) -> bool {
+        let Some(byte) = self.durable.get_mut(rotten.offset) else {
             return false;
         };
-        *byte ^= mask;
-        if let Some(byte) = self.cached.get_mut(offset) {
-            *byte ^= mask;
+        *byte ^= rotten.mask;
+        let cached = self.cached.get_mut(rotten.offset);
+        if let Some(byte) = cached.filter(|_| !rotten.covered) {
+            *byte ^= rotten.mask;
         }
         true
     }

@@ -365,6 +365,14 @@ impl Medium {
         id.is_some_and(|id| self.inode(id).rot(offset, mask))
     }
 
+    pub(super) fn heal(&mut self) {
+        self.inodes.values_mut().for_each(Inode::heal);
+    }
+
+    pub(super) fn is_rotten(&self) -> bool {
+        self.inodes.values().any(Inode::is_rotten)
+    }
+
     pub(super) fn durable_image(&self) -> BTreeMap<String, Vec<u8>> {
         let file =
             |(name, id): (&String, &InodeId)| (name.clone(), self.peek(*id).durable().to_vec());
