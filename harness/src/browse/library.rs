@@ -189,8 +189,12 @@ fn kind(event: &NemesisEvent) -> String {
         .as_str()
         .filter(|_| matches!(event.f.as_str(), "begins" | "ends"));
     let words = words.unwrap_or(&event.f).to_lowercase();
-    const KINDS: [(&str, &[&str]); 5] = [
-        ("partition", &["partition", "isolat", "one-way", "cut"]),
+    const KINDS: [(&str, &[&str]); 6] = [
+        ("disk", &["disk", "fsync"]),
+        (
+            "partition",
+            &["partition", "isolat", "one-way", "cut", "stall"],
+        ),
         ("crash", &["crash", "kill", "power", "restart"]),
         ("noise", &["noise", "loss", "delay", "packet", "duplic"]),
         ("pause", &["pause", "sigstop", "resume"]),
