@@ -152,6 +152,29 @@ fn a_synced_log_with_any_byte_flipped_is_whole_or_reported() {
     println!("{cases} flips in a synced log, {reported} reported, the others in the notebook");
 }
 
+/// A refusal that rests on the notebook's last line, which was never synced, must not be forgotten with it.
+#[test]
+fn what_was_refused_once_is_refused_after_a_power_cut_too() {
+    let (disk, _) = written(1, 24, 0);
+    let name = last_segment(&disk.cached_image());
+    let mut rotten = disk.seam().open(&name, false).expect("it is there");
+    let last = rotten.len().expect("it has a length") - 1;
+    let mut byte = [0];
+    rotten.read_at(last, &mut byte).expect("it is read");
+    rotten.write_at(last, &[byte[0] ^ 1]).expect("it rots");
+    rotten.sync().expect("for good");
+    drop(rotten);
+    let refuses = |disk: &MemDisk| matches!(open(disk, SEGMENT), Err(StorageError::Corrupt { .. }));
+    let never_started = MemDisk::from_image(&disk.durable_image());
+    assert!(!refuses(&never_started), "the line is in the cache only");
+    assert!(
+        refuses(&disk),
+        "the process had ended, and the cache was there"
+    );
+    let after_a_power_cut = MemDisk::from_image(&disk.durable_image());
+    assert!(refuses(&after_a_power_cut), "the line was kept");
+}
+
 #[test]
 fn without_the_notebook_only_the_last_group_is_open_to_doubt() {
     let (mut cases, mut doubtful) = (0, 0);

@@ -48,6 +48,17 @@ impl Mark {
     }
 }
 
+/// Makes durable what an earlier life noted, before anything is concluded from it: a refusal to start that rests
+/// on the last line would else be forgotten with that line at the next power cut, and the next start
+/// would take the damage for a torn tail.
+pub(crate) fn keep(disk: &dyn Disk) -> Result<(), StorageError> {
+    match disk.open(MARK_FILE, false) {
+        Ok(mut file) => file.sync().map_err(|e| failed("sync", e)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(failed("open", e)),
+    }
+}
+
 /// The furthest position that the notebook names, if it names any.
 pub(crate) fn read_mark(disk: &dyn Disk) -> Result<Option<Position>, StorageError> {
     let bytes = match disk.open(MARK_FILE, false) {

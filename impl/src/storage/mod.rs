@@ -20,7 +20,8 @@
 //! A bad record below the highest witness is damage: recovery refuses, with file and offset. At or
 //! above it, nobody was promised anything: a torn tail, dropped and reported. What no log with one
 //! sync per group can tell: rot in the *last* synced group, if a power cut also took the notebook's
-//! last line (Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST '18).
+//! last line (Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST '18). A start that
+//! has seen the line keeps it first, so that what was refused once is refused again.
 //!
 //! # Why recovery never writes into the file it has read
 //! What stands above the witnesses may have been read from a page cache whose sync once failed: the

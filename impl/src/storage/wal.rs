@@ -7,7 +7,7 @@ use super::error::StorageError;
 use super::format::{
     MAX_PAYLOAD, Place, SegmentHeader, encode_record, encode_writes, segment_name,
 };
-use super::mark::Mark;
+use super::mark::{self, Mark};
 use super::recovery::{Recovery, Seal};
 use super::scan::{Position, Scan, scan};
 use super::segment::{self, Segment};
@@ -126,6 +126,7 @@ impl Wal {
         disk: Arc<dyn Disk>,
         options: WalOptions,
     ) -> Result<(Wal, Recovered), StorageError> {
+        mark::keep(&*disk)?;
         let mut recovery = Recovery::default();
         let found = scan(&*disk, &mut recovery)?;
         recovery.check_whole()?;
