@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use plumb_harness::artifacts::save_failure;
 use plumb_harness::nemesis::{Length, generate};
-use plumb_harness::scenario::{Tier, WorkloadKind};
+use plumb_harness::scenario::{Fault, FaultKind, Target, Tier, Unsynced, WorkloadKind};
 use plumb_harness::sim::{Run, RunOptions, run};
 use plumb_histories::{Builder, History, Kind, Line, Value};
 
@@ -23,9 +23,14 @@ pub fn folder(name: &str) -> PathBuf {
 /// A run of real servers under faults, with one read that returns what was long overwritten; saved as a
 /// failing run is. Returns its folder.
 pub fn stale_read(into: &Path) -> PathBuf {
-    // Which workload a seed draws changes whenever the swarm learns something.
+    // Which workload and which faults a seed draws changes whenever the swarm learns something.
     let mut scenario = generate(7, Length::SHORT, Tier::Full);
     scenario.workload.kind = WorkloadKind::Register;
+    let crash = FaultKind::Crash {
+        target: Target::Leader,
+        unsynced: Unsynced::Lost,
+    };
+    scenario.faults.push(Fault::at(5_000, 300, crash));
     let seen = run(&scenario, RunOptions { trace: true });
     let failed = Run {
         history: with_a_stale_read(&seen.history),
