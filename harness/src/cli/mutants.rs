@@ -29,7 +29,8 @@ enum MutantsCommand {
     /// Builds and examines mutants, all of them if none is named, and the clean code first.
     #[command(
         after_help = "Examples:\n  plumb mutants run\n  plumb mutants run commit-older-term --budget \
-                      30\n  plumb mutants run --layers bare --out /tmp/exam --resume\n\nWrites \
+                      30\n  plumb mutants run --layers bare --out /tmp/exam --resume\n  plumb \
+                      mutants run --layers bare,full,core,loom,storage,clients --enough 2 --no-shrink\n\nWrites \
                       OUT/matrix.{txt,md,html,json}, OUT/results.jsonl and what each layer found.\n\n\
                       Exit codes: 0 every mutant was killed and the clean code survived; 1 one of \
                       these does not hold; 2 usage; 3 stopped before the end."
@@ -57,6 +58,10 @@ struct RunArgs {
     /// Which layers sit.
     #[arg(long, value_enum, value_delimiter = ',')]
     layers: Vec<LayerArg>,
+    /// Once so many layers have killed a mutant, the others need not sit; all sit if not given. The clean code
+    /// sits before all.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    enough: Option<u64>,
     /// The clean code sits for this many budgets.
     #[arg(long, default_value_t = 1)]
     clean_budgets: u32,
@@ -202,10 +207,15 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
                     .any(|one| one.layer == *layer)
             })
         };
+        let enough = match (args.enough, mutant) {
+            (Some(enough), Some(_)) => usize::try_from(enough).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        };
+        let kills = before.map_or(0, |at| matrix.rows[at].killers());
         let due: Vec<Layer> = layers
             .iter()
             .copied()
-            .filter(|one| !sat_before(one))
+            .filter(|one| kills < enough && !sat_before(one))
             .collect();
         if due.is_empty() {
             bar.inc(1);
@@ -219,6 +229,7 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
         let sitting = Sitting {
             layers: &due,
             budget: Duration::from_secs(args.budget) * budgets,
+            enough: enough - kills,
             out: args.out.join("found").join(name),
             stop,
         };

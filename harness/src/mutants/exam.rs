@@ -123,13 +123,23 @@ pub struct LayerResult {
     pub seconds: f64,
 }
 
+impl LayerResult {
+    /// Whether this is a kill that counts.
+    #[must_use]
+    pub fn kills(&self) -> bool {
+        self.layer.counts() && matches!(self.outcome, Outcome::Killed { .. })
+    }
+}
+
 /// How the exam is held.
 #[derive(Clone, Debug)]
 pub struct Sitting<'a> {
     /// Which layers sit.
     pub layers: &'a [Layer],
-    /// How long the simulations may take, together.
+    /// How long the simulations may take, together; and each layer that is none.
     pub budget: Duration,
+    /// How many kills are enough: layers after these do not sit.
+    pub enough: usize,
     /// Where what they find is kept.
     pub out: PathBuf,
     /// Set to stop early.
@@ -142,8 +152,6 @@ const SHARES: [(Layer, f64); 3] = [
     (Layer::Clients, 0.2),
     (Layer::Full, 0.5),
 ];
-/// How long tests may take that have no budget of their own.
-const TESTS_MAY_TAKE: Duration = Duration::from_secs(300);
 /// How long a build may take.
 const BUILD_MAY_TAKE: Duration = Duration::from_secs(900);
 /// What a sweep gets beyond its time, to finish and save the run it is in.
@@ -169,8 +177,9 @@ pub fn sit(
             sitting.stop,
         )?;
     }
+    let mut kills = 0;
     for layer in sitting.layers {
-        if sitting.stop.load(Ordering::Relaxed) {
+        if kills >= sitting.enough || sitting.stop.load(Ordering::Relaxed) {
             break;
         }
         if !files.is_empty() && !layer.reaches(files.iter().copied()) {
@@ -181,7 +190,7 @@ pub fn sit(
             });
             continue;
         }
-        results.push(match layer {
+        let result = match layer {
             Layer::Core => explore(workshop, sitting)?,
             Layer::Bare | Layer::Clients | Layer::Full => {
                 let share = share(*layer).map_or(0.0, |(_, share)| *share);
@@ -189,14 +198,16 @@ pub fn sit(
             }
             Layer::Storage => {
                 let tests = ["--test", "storage_*"];
-                test(workshop, Layer::Storage, &tests, sitting.stop)?
+                test(workshop, Layer::Storage, &tests, sitting)?
             }
             Layer::Loom => {
                 let tests = ["--features", "loom", "--test", "loom"];
-                test(workshop, Layer::Loom, &tests, sitting.stop)?
+                test(workshop, Layer::Loom, &tests, sitting)?
             }
-            Layer::Unit => test(workshop, Layer::Unit, &["--lib"], sitting.stop)?,
-        });
+            Layer::Unit => test(workshop, Layer::Unit, &["--lib"], sitting)?,
+        };
+        kills += usize::from(result.kills());
+        results.push(result);
     }
     Ok(results)
 }
@@ -344,13 +355,13 @@ fn test(
     workshop: &Workshop,
     layer: Layer,
     which: &[&str],
-    stop: &AtomicBool,
+    sitting: &Sitting<'_>,
 ) -> Result<LayerResult, CliError> {
     let mut arguments = vec!["test", "-p", "plumb-raft"];
     arguments.extend_from_slice(which);
     let mut without_running = arguments.clone();
     without_running.push("--no-run");
-    build(workshop, &without_running, stop)?;
+    build(workshop, &without_running, sitting.stop)?;
     let mut command = workshop.cargo(&arguments);
     command.args([
         "--profile",
@@ -359,7 +370,7 @@ fn test(
         "--quiet",
         "--no-fail-fast",
     ]);
-    let ended = run(command, TESTS_MAY_TAKE, stop)?;
+    let ended = run(command, sitting.budget, sitting.stop)?;
     let outcome = match ended.code {
         Some(0) => Outcome::Survived,
         Some(_) => match failed_test(&ended.text) {

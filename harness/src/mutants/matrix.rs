@@ -28,7 +28,7 @@ impl Row {
         let mut seconds = 0.0;
         for result in &self.results {
             seconds += result.seconds;
-            if result.layer.counts() && matches!(result.outcome, Outcome::Killed { .. }) {
+            if result.kills() {
                 return Some((result.layer, seconds));
             }
         }
@@ -38,10 +38,7 @@ impl Row {
     /// How many layers killed it whose kills count.
     #[must_use]
     pub fn killers(&self) -> usize {
-        let kills = |result: &&LayerResult| {
-            result.layer.counts() && matches!(result.outcome, Outcome::Killed { .. })
-        };
-        self.results.iter().filter(kills).count()
+        self.results.iter().filter(|one| one.kills()).count()
     }
 }
 
@@ -116,7 +113,7 @@ impl Matrix {
             Some((Outcome::Survived, _)) => "–".to_owned(),
             Some((Outcome::NotReached, _)) => "not reached".to_owned(),
             Some((Outcome::Undecided { .. }, _)) => "undecided".to_owned(),
-            None => String::new(),
+            None => "did not sit".to_owned(),
         }
     }
 
