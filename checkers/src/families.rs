@@ -2,7 +2,11 @@
 //! operations, valid by construction or with one lie. They are handed out event by event, so that a
 //! family of ten million operations takes no memory of its own. Same parameters, same history.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
 use plumb_histories::{Event, Kind, Value};
+
+use crate::Discipline;
 
 /// The object that a family is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,13 @@ pub enum Object {
     ListAppend,
     /// Transactions of reads and writes of unique values on registers that are renewed.
     RwRegister,
+    /// Insertions of unique elements into one object, and removals.
+    Queue(Discipline),
+    /// Additions of unique elements to one set, and reads of all: one in so many operations.
+    GrowingSet {
+        /// How rare reads are.
+        reads: u64,
+    },
 }
 
 /// Where the one lie is told.
@@ -95,7 +106,9 @@ enum States {
     Values(Vec<(Value, Value)>),
     Texts(Vec<String>),
     Balances(Vec<i64>),
-    Lists(std::collections::BTreeMap<u64, Vec<Value>>),
+    Lists(BTreeMap<u64, Vec<Value>>),
+    Queue(VecDeque<Value>),
+    Sorted(BTreeSet<Value>),
 }
 
 impl Family {
@@ -124,6 +137,10 @@ impl Family {
             Object::Bank { .. } => "bank",
             Object::MultiRegister { .. } | Object::RwRegister => "multi-register",
             Object::ListAppend => "list-append",
+            Object::Queue(Discipline::Fifo) => "fifo-queue",
+            Object::Queue(Discipline::Lifo) => "stack",
+            Object::Queue(Discipline::Least) => "priority-queue",
+            Object::GrowingSet { .. } => "set",
         }
     }
 
@@ -241,6 +258,10 @@ impl<'f> Run<'f> {
             Object::Register | Object::CasRegister => {
                 States::Values(vec![(Value::Null, Value::Null); keys])
             }
+            Object::Queue(Discipline::Least) | Object::GrowingSet { .. } => {
+                States::Sorted([].into())
+            }
+            Object::Queue(_) => States::Queue([].into()),
         };
         Run {
             family,
@@ -275,6 +296,9 @@ impl<'f> Run<'f> {
                 let f = if dice == 8 { "put" } else { "append" };
                 (f, Value::Str(format!("x {fresh} y")))
             }
+            Object::Queue(discipline) => self.ask_queue(discipline, fresh),
+            Object::GrowingSet { reads } if self.draw.below(reads) == 0 => ("read", Value::Null),
+            Object::GrowingSet { .. } => ("add", Value::Int(fresh.cast_signed())),
             Object::Bank { .. } if dice < 4 => ("read", Value::Null),
             Object::Bank { accounts } => {
                 let mut number = |limit: u64| Value::Int(self.draw.below(limit).cast_signed());
@@ -322,11 +346,46 @@ impl<'f> Run<'f> {
         Asked { f, key, argument }
     }
 
+    fn ask_queue(&mut self, discipline: Discipline, fresh: u64) -> (&'static str, Value) {
+        let [put, get] = match discipline {
+            Discipline::Fifo => ["enqueue", "dequeue"],
+            Discipline::Lifo => ["push", "pop"],
+            Discipline::Least => ["insert", "extract-min"],
+        };
+        // A little more is put in than taken out, as long as it is not many.
+        let many = 64 + 8 * self.family.clients;
+        let held = match &self.states {
+            States::Queue(items) => items.len(),
+            States::Sorted(items) => items.len(),
+            _ => 0,
+        };
+        if held as u64 > many || self.draw.below(16) < 7 {
+            return (get, Value::Null);
+        }
+        let value = match discipline {
+            Discipline::Least => self.draw.below(1 << 20) << 32 | fresh,
+            _ => fresh,
+        };
+        (put, Value::Int(value.cast_signed()))
+    }
+
     /// The effect of an operation and its result; `None` if it cannot happen now.
     fn apply(&mut self, asked: &Asked) -> Option<Value> {
         self.count += 1;
         let key = usize::try_from(asked.key).expect("few keys");
         match (&mut self.states, asked.f) {
+            (States::Queue(items), "enqueue" | "push") => {
+                items.push_back(asked.argument.clone());
+                Some(asked.argument.clone())
+            }
+            (States::Queue(items), "pop") => Some(items.pop_back().unwrap_or_default()),
+            (States::Queue(items), _) => Some(items.pop_front().unwrap_or_default()),
+            (States::Sorted(items), "read") => Some(Value::List(items.iter().cloned().collect())),
+            (States::Sorted(items), "extract-min") => Some(items.pop_first().unwrap_or_default()),
+            (States::Sorted(items), _) => {
+                items.insert(asked.argument.clone());
+                Some(asked.argument.clone())
+            }
             (States::Values(values), "read") => Some(values[key].0.clone()),
             (States::Values(values), "write") => {
                 values[key].0 = asked.argument.clone();
@@ -413,7 +472,18 @@ impl<'f> Run<'f> {
 
     /// Makes a result impossible, or at least stale; whether this operation lends itself to it.
     fn lie(&mut self, asked: &Asked, value: &mut Value) -> bool {
+        let many = 3 * usize::try_from(self.family.clients).expect("few clients");
         match (asked.f, &mut *value) {
+            // Nothing, of much.
+            ("dequeue" | "pop" | "extract-min", value) => match &self.states {
+                States::Queue(items) if items.len() > many => *value = Value::Null,
+                States::Sorted(items) if items.len() > many => *value = Value::Null,
+                _ => return false,
+            },
+            // Without an element that was there long before.
+            ("read", Value::List(items)) if items.len() > many => {
+                items.remove(0);
+            }
             // The initial value, long after.
             ("read", Value::Int(_)) => *value = Value::Null,
             ("get", Value::Str(text)) if text.len() > 20 => text.truncate(9),

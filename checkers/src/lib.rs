@@ -44,7 +44,9 @@ pub use explain::{Counterexample, Described, Partial, Prefix};
 pub use intake::Intake;
 pub use options::Options;
 pub use report::{Algorithm, Part, PartOutcome, Report};
-pub use spec::{Call, QueueCall, RegisterCall, SequentialSpec, Spec, TextCall};
+pub use spec::{
+    Call, Discipline, QueueCall, RegisterCall, SequentialSpec, SetCall, Spec, TextCall,
+};
 pub use verdict::{Limit, PartWitness, Reason, Verdict, Witness};
 pub use verify::{WitnessError, verify_witness};
 pub use weak::{StaleRead, Staleness, staleness};

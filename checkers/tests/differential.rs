@@ -62,14 +62,25 @@ fn the_front_door_agrees_with_trying_every_order() {
 }
 
 #[test]
-fn queues_of_different_elements_agree_with_trying_every_order() {
+fn queues_and_sets_of_different_elements_agree_with_trying_every_order() {
+    for object in [
+        Object::Queue,
+        Object::Stack,
+        Object::PriorityQueue,
+        Object::GrowingSet,
+    ] {
+        elements_agree(object);
+    }
+}
+
+fn elements_agree(object: Object) {
     let seed = setting("PLUMB_DIFFERENTIAL_SEED", 4);
     let count = setting("PLUMB_DIFFERENTIAL_COUNT", 20_000) / 4;
     let mut decided = [0; 2];
     for number in 0..count {
         let mut rng = Rng(seed.wrapping_mul(1 << 33).wrapping_add(number));
         let shape = Shape {
-            object: Object::Queue,
+            object,
             operations: 4 + rng.below(6) as usize,
             clients: 2 + rng.below(4),
             values: 0,
@@ -78,25 +89,25 @@ fn queues_of_different_elements_agree_with_trying_every_order() {
             lies: rng.below(3),
         };
         let history = generate(&mut rng, &shape);
-        let options = Options::new(Spec::by_name("fifo-queue").unwrap());
+        let options = Options::new(Spec::by_name(object.spec()).unwrap());
         let report = check(&history, &options).unwrap();
-        let expected = is_linearizable(&history, Object::Queue);
+        let expected = is_linearizable(&history, object);
         let text = || String::from_utf8(history.to_jsonl()).unwrap();
         assert_eq!(
             report.verdict.is_valid(),
             expected,
-            "case {number}: {}\n{}",
+            "{object:?}, case {number}: {}\n{}",
             report.verdict,
             text()
         );
         if let Verdict::Valid(witness) = &report.verdict {
             verify_witness(&history, &options, witness)
-                .unwrap_or_else(|why| panic!("case {number}: {why}\n{}", text()));
+                .unwrap_or_else(|why| panic!("{object:?}, case {number}: {why}\n{}", text()));
         }
         if report.algorithms() == [Algorithm::Elements] {
             decided[usize::from(expected)] += 1;
         }
     }
-    println!("{count} queues: by elements {decided:?} violated and valid");
+    println!("{count} of {object:?}: by elements {decided:?} violated and valid");
     assert!(decided.iter().all(|decided| decided * 20 > count));
 }

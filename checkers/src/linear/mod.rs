@@ -2,9 +2,10 @@
 
 mod abstraction;
 mod blame;
-mod queues;
+mod elements;
 pub(crate) mod registers;
 pub(crate) mod search;
+mod sets;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -75,11 +76,15 @@ pub(crate) fn decide(part: &Part, rules: Rules<'_>, meter: &mut Meter<'_>) -> (A
         let mut machine = registers.machine();
         return search(part, &mut machine, meter);
     }
-    match queues::decide(part, rules, meter) {
-        Ok(Some(queues::Decided::Valid(order))) => {
+    let by_elements = match elements::decide(part, rules, meter) {
+        Ok(None) => sets::decide(part, rules, meter),
+        decided => decided,
+    };
+    match by_elements {
+        Ok(Some(elements::Decided::Valid(order))) => {
             return (Algorithm::Elements, Outcome::Valid(order));
         }
-        Ok(Some(queues::Decided::Violation(op))) => {
+        Ok(Some(elements::Decided::Violation(op))) => {
             let finding = Finding::Stuck { op };
             return (Algorithm::Elements, Outcome::Violation(finding));
         }

@@ -4,7 +4,7 @@
 
 use plumb_histories::Value;
 
-use super::{Call, QueueCall, RegisterCall, SequentialSpec, TextCall};
+use super::{Call, Discipline, QueueCall, RegisterCall, SequentialSpec, SetCall, TextCall};
 use crate::hash::FastMap;
 use crate::intern::Interner;
 
@@ -41,6 +41,8 @@ pub(crate) trait ErasedSpec: Send + Sync {
     fn as_register<'a>(&self, call: &Call<'a>) -> Option<RegisterCall<'a>>;
     fn as_text<'a>(&self, call: &Call<'a>) -> Option<TextCall<'a>>;
     fn as_queue<'a>(&self, call: &Call<'a>) -> Option<QueueCall<'a>>;
+    fn discipline(&self) -> Discipline;
+    fn as_set<'a>(&self, call: &Call<'a>) -> Option<SetCall<'a>>;
     fn machine<'a>(
         &'a self,
         init: &Value,
@@ -84,6 +86,14 @@ impl<S: SequentialSpec> ErasedSpec for S {
 
     fn as_queue<'a>(&self, call: &Call<'a>) -> Option<QueueCall<'a>> {
         SequentialSpec::as_queue(self, call)
+    }
+
+    fn discipline(&self) -> Discipline {
+        SequentialSpec::discipline(self)
+    }
+
+    fn as_set<'a>(&self, call: &Call<'a>) -> Option<SetCall<'a>> {
+        SequentialSpec::as_set(self, call)
     }
 
     fn machine<'a>(

@@ -8,10 +8,12 @@ mod kv;
 mod list_append;
 mod multi_register;
 mod mutex;
+mod priority_queue;
 mod queue;
 mod register;
 mod set;
 mod shapes;
+mod stack;
 mod unique_ids;
 
 use std::fmt;
@@ -61,13 +63,49 @@ pub enum TextCall<'a> {
     Append(&'a str),
 }
 
-/// A call on a first-in-first-out queue.
+/// A call on a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetCall<'a> {
+    /// Added this element.
+    Add(&'a Value),
+    /// Returned these elements, in any order.
+    Read(&'a [Value]),
+}
+
+/// A call on a queue, a stack or a priority queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueCall<'a> {
     /// Put this element in.
     Put(&'a Value),
-    /// Took this element out; `None` if there was none, or nobody knows which.
-    Got(Option<&'a Value>),
+    /// Took this element out.
+    Got(&'a Value),
+    /// Found none.
+    Empty,
+    /// Took one out if there was one, and nobody knows which.
+    Unknown,
+}
+
+impl<'a> QueueCall<'a> {
+    /// Took out what this result says: `null` is nothing.
+    pub(crate) fn taken(result: Option<&'a Value>) -> QueueCall<'a> {
+        match result {
+            None => QueueCall::Unknown,
+            Some(Value::Null) => QueueCall::Empty,
+            Some(value) => QueueCall::Got(value),
+        }
+    }
+}
+
+/// Which element comes out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Discipline {
+    /// The oldest: a queue.
+    #[default]
+    Fifo,
+    /// The newest: a stack.
+    Lifo,
+    /// The least by the order of values: a priority queue.
+    Least,
 }
 
 /// A sequential specification: what one operation after the other may return.
@@ -155,9 +193,21 @@ pub trait SequentialSpec: Send + Sync + 'static {
         None
     }
 
-    /// A hint: the object is a first-in-first-out queue, shown as a list, as far as this call is
-    /// concerned. If all calls on an object are, and its elements differ, no search is needed.
+    /// A hint: the object is a queue of this specification's [`discipline`](Self::discipline), shown as a list,
+    /// as far as this call is concerned. If all calls on an object are, and its elements differ, no search is
+    /// needed.
     fn as_queue<'a>(&self, _call: &Call<'a>) -> Option<QueueCall<'a>> {
+        None
+    }
+
+    /// Which element comes out of what [`as_queue`](Self::as_queue) says is a queue.
+    fn discipline(&self) -> Discipline {
+        Discipline::default()
+    }
+
+    /// A hint: the object is a set, shown as a list, as far as this call is concerned. If all calls on an object
+    /// are, nothing is removed, and no search is needed.
+    fn as_set<'a>(&self, _call: &Call<'a>) -> Option<SetCall<'a>> {
         None
     }
 
@@ -178,7 +228,7 @@ pub struct Spec(pub(crate) Arc<dyn ErasedSpec>);
 
 type Maker = fn() -> Spec;
 
-const SPECS: [(&str, Maker); 11] = [
+const SPECS: [(&str, Maker); 13] = [
     ("register", || Spec::custom(register::Register)),
     ("cas-register", || Spec::custom(register::CasRegister)),
     ("multi-register", || {
@@ -187,6 +237,10 @@ const SPECS: [(&str, Maker); 11] = [
     ("kv-append", || Spec::custom(kv::KvAppend)),
     ("mutex", || Spec::custom(mutex::Mutex)),
     ("fifo-queue", || Spec::custom(queue::FifoQueue)),
+    ("stack", || Spec::custom(stack::Stack)),
+    ("priority-queue", || {
+        Spec::custom(priority_queue::PriorityQueue)
+    }),
     ("set", || Spec::custom(set::Set)),
     ("counter", || Spec::custom(counter::Counter)),
     ("list-append", || Spec::custom(list_append::ListAppend)),

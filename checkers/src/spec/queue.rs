@@ -50,7 +50,7 @@ impl SequentialSpec for FifoQueue {
     fn as_queue<'a>(&self, call: &Call<'a>) -> Option<QueueCall<'a>> {
         match call.f {
             "enqueue" => Some(QueueCall::Put(call.argument)),
-            "dequeue" => Some(QueueCall::Got(call.result.filter(|got| !got.is_null()))),
+            "dequeue" => Some(QueueCall::taken(call.result)),
             _ => None,
         }
     }

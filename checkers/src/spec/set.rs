@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use plumb_histories::Value;
 
 use super::shapes::{expected, unknown};
-use super::{Call, SequentialSpec};
+use super::{Call, SequentialSpec, SetCall};
 
 /// Elements.
 pub(super) struct Set;
@@ -37,8 +37,8 @@ impl SequentialSpec for Set {
             _ => {
                 if let Some(result) = call.result {
                     let items = result.as_list()?;
-                    let same =
-                        items.len() == state.len() && items.iter().all(|i| state.contains(i));
+                    let distinct: BTreeSet<&Value> = items.iter().collect();
+                    let same = items.len() == state.len() && distinct.iter().copied().eq(state);
                     return same.then_some(after);
                 }
             }
@@ -56,6 +56,14 @@ impl SequentialSpec for Set {
 
     fn is_read(&self, call: &Call<'_>) -> bool {
         call.f == "read"
+    }
+
+    fn as_set<'a>(&self, call: &Call<'a>) -> Option<SetCall<'a>> {
+        match call.f {
+            "add" => Some(SetCall::Add(call.argument)),
+            "read" => call.result?.as_list().map(SetCall::Read),
+            _ => None,
+        }
     }
 
     fn show(&self, state: &BTreeSet<Value>) -> Value {

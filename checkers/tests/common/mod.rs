@@ -46,19 +46,26 @@ pub enum Object {
     KvAppend,
     Mutex,
     Queue,
+    Stack,
+    PriorityQueue,
     Set,
+    /// Without `remove`.
+    GrowingSet,
     Counter,
     MultiRegister,
     Bank,
 }
 
-pub const OBJECTS: [Object; 9] = [
+pub const OBJECTS: [Object; 12] = [
     Object::Register,
     Object::CasRegister,
     Object::KvAppend,
     Object::Mutex,
     Object::Queue,
+    Object::Stack,
+    Object::PriorityQueue,
     Object::Set,
+    Object::GrowingSet,
     Object::Counter,
     Object::MultiRegister,
     Object::Bank,
@@ -72,7 +79,9 @@ impl Object {
             Object::KvAppend => "kv-append",
             Object::Mutex => "mutex",
             Object::Queue => "fifo-queue",
-            Object::Set => "set",
+            Object::Stack => "stack",
+            Object::PriorityQueue => "priority-queue",
+            Object::Set | Object::GrowingSet => "set",
             Object::Counter => "counter",
             Object::MultiRegister => "multi-register",
             Object::Bank => "bank",
@@ -81,7 +90,12 @@ impl Object {
 
     pub fn init(self) -> Value {
         match self {
-            Object::Register | Object::Queue | Object::Set => Value::Null,
+            Object::Register
+            | Object::Queue
+            | Object::Stack
+            | Object::PriorityQueue
+            | Object::Set
+            | Object::GrowingSet => Value::Null,
             Object::CasRegister | Object::Counter | Object::MultiRegister => Value::Int(0),
             Object::KvAppend => Value::from(""),
             Object::Mutex => Value::Bool(false),
@@ -92,7 +106,11 @@ impl Object {
     /// The state that the model starts from.
     fn start(self) -> Value {
         match self {
-            Object::Queue | Object::Set => Value::List(Vec::new()),
+            Object::Queue
+            | Object::Stack
+            | Object::PriorityQueue
+            | Object::Set
+            | Object::GrowingSet => Value::List(Vec::new()),
             Object::MultiRegister => Value::map([("x", 0), ("y", 0)].map(named)),
             _ => self.init(),
         }
@@ -128,8 +146,18 @@ impl Object {
             (Object::Mutex, _) => ("release", Value::Null),
             (Object::Queue, 0..5) => ("enqueue", Value::Int(value)),
             (Object::Queue, _) => ("dequeue", Value::Null),
-            (Object::Set | Object::Counter | Object::Bank, 0..4) => ("read", Value::Null),
-            (Object::Set, 4..9) => ("add", Value::Int(value)),
+            (Object::Stack, 0..5) => ("push", Value::Int(value)),
+            (Object::Stack, _) => ("pop", Value::Null),
+            // Not in the order of the invocations.
+            (Object::PriorityQueue, 0..5) if values == 0 => {
+                ("insert", Value::Int(value * 7 % 11 * 100 + value))
+            }
+            (Object::PriorityQueue, 0..5) => ("insert", Value::Int(value)),
+            (Object::PriorityQueue, _) => ("extract-min", Value::Null),
+            (Object::Set | Object::GrowingSet | Object::Counter | Object::Bank, 0..4) => {
+                ("read", Value::Null)
+            }
+            (Object::GrowingSet, _) | (Object::Set, 4..9) => ("add", Value::Int(value)),
             (Object::Set, _) => ("remove", Value::Int(value)),
             (Object::Counter, _) => ("add", Value::Int(1 + value % 3)),
             (Object::Bank, _) => {
@@ -181,6 +209,19 @@ impl Object {
                 items.push(argument.clone());
                 (Value::List(items), argument.clone())
             }
+            (_, "push" | "insert") => {
+                let mut items = list(state);
+                items.push(argument.clone());
+                if f == "insert" {
+                    items.sort_by(|a, b| b.cmp(a));
+                }
+                (Value::List(items), argument.clone())
+            }
+            (_, "pop" | "extract-min") => {
+                let mut items = list(state);
+                let last = items.pop().unwrap_or_default();
+                (Value::List(items), last)
+            }
             (_, "dequeue") => {
                 let mut items = list(state);
                 if items.is_empty() {
@@ -190,7 +231,7 @@ impl Object {
                     (Value::List(items), first)
                 }
             }
-            (Object::Set, "add" | "remove") => {
+            (Object::Set | Object::GrowingSet, "add" | "remove") => {
                 let mut items = list(state);
                 items.retain(|item| item != argument);
                 if f == "add" {
@@ -241,7 +282,7 @@ impl Object {
     fn agrees(self, f: &str, recorded: &Value, model: &Value) -> bool {
         // Only what tells something is compared.
         match f {
-            "read" | "get" | "dequeue" | "txn" => recorded == model,
+            "read" | "get" | "dequeue" | "pop" | "extract-min" | "txn" => recorded == model,
             _ => true,
         }
     }
@@ -386,13 +427,31 @@ fn falsified(object: Object, f: &str, result: Value, rng: &mut Rng) -> Value {
         (Object::Register | Object::CasRegister | Object::Counter, "read", _) => {
             Value::Int(rng.below(5) as i64)
         }
-        (Object::Queue, "dequeue", _) => Value::Int(rng.below(4) as i64),
+        (Object::Queue, "dequeue", _) | (Object::Stack, "pop", _) => match rng.below(5) {
+            0 => Value::Null,
+            other => Value::Int(other as i64),
+        },
+        (Object::PriorityQueue, "extract-min", _) => match rng.below(5) {
+            0 => Value::Null,
+            other => Value::Int((other * 7 % 11 * 100 + other) as i64),
+        },
         (Object::KvAppend, "get", Value::Str(text)) => {
             let cut = text.find('.').map_or(0, |dot| dot + 1);
             Value::Str(text[cut..].to_owned())
         }
-        (Object::Set, "read", Value::List(items)) => {
-            Value::List(items.iter().skip(1).cloned().collect())
+        (Object::Set | Object::GrowingSet, "read", Value::List(items)) => {
+            let mut items = items.clone();
+            match rng.below(4) {
+                // An element too many, or one twice.
+                0 => items.insert(0, Value::Int(1 + rng.below(9) as i64)),
+                _ if items.is_empty() => {}
+                1 => items[0] = items[items.len() - 1].clone(),
+                _ => {
+                    items.remove(0);
+                }
+            }
+            items.sort();
+            Value::List(items)
         }
         (Object::Bank, "read", _) => {
             let mut balances = entries_of_ints(&result);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use plumb_checkers::families::{Family, Lie, Object};
-use plumb_checkers::{Budget, CheckError, Consistency, Intake, Options, Report, Spec};
+use plumb_checkers::{Budget, CheckError, Consistency, Discipline, Intake, Options, Report, Spec};
 use plumb_histories::{Builder, Event, Header, Line, Value, read};
 use serde::Serialize;
 
@@ -165,6 +165,35 @@ pub fn families(scale: Scale) -> Vec<Case> {
             true,
         );
     }
+    for (discipline, what) in [
+        (Discipline::Fifo, "queue"),
+        (Discipline::Lifo, "stack"),
+        (Discipline::Least, "priority queue"),
+    ] {
+        let queue = |operations, clients| Family {
+            object: Object::Queue(discipline),
+            ..Family::register(operations, clients)
+        };
+        for clients in [2, 10, 50] {
+            let name = format!("{what}, distinct, {clients} clients × 10,000");
+            add(&name, queue(10_000, clients), linear, true);
+        }
+        if scale == Scale::Full {
+            let name = format!("{what}, distinct, 32 clients × 1,000,000");
+            add(&name, queue(1_000_000, 32), linear, true);
+        }
+    }
+    let set = Family {
+        object: Object::GrowingSet { reads: 100 },
+        indeterminate: 5,
+        ..Family::register(10_000, 32)
+    };
+    add(
+        "set that grows, 5 % indeterminate, 32 clients × 10,000",
+        set,
+        linear,
+        true,
+    );
     let strict = Consistency::StrictSerializable;
     let lists = |operations| Family {
         object: Object::ListAppend,

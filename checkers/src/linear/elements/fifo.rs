@@ -1,39 +1,14 @@
-//! First-in-first-out queues whose elements are all different, without a search over orders. If nobody
-//! found the queue empty, an order of the *elements* decides: `a` must come before `b` if its enqueue,
-//! or its dequeue, completed before that of `b` was invoked, or its dequeue before the enqueue of `b`.
+//! First in, first out. An order of the *elements* decides: `a` must come before `b` if its enqueue, or its
+//! dequeue, completed before that of `b` was invoked, or its dequeue before the enqueue of `b`.
 //! If that order exists, the earliest possible moments in it are an order of the operations. Two
 //! elements that must come before each other are a violation (the pattern `VOrd` of Henzinger, Sezgin
 //! and Vafeiadis, *Aspect-Oriented Linearizability Proofs*, 2013). What is neither is left to the
 //! search: nothing here rests on a theorem that the two exhaust all cases.
 
-use plumb_histories::Value;
-
-use super::Rules;
+use super::Element;
 use crate::Limit;
-use crate::QueueCall;
 use crate::budget::Meter;
-use crate::hash::FastMap;
-use crate::part::{FOREVER, Part};
-
-/// What the elements say.
-pub(super) enum Decided {
-    /// Operations in an order that explains them, as places in the part.
-    Valid(Vec<u32>),
-    /// None exists: this operation is to blame.
-    Violation(u32),
-}
-
-/// One element's way through the queue. Times are of the enqueue and of the dequeue.
-#[derive(Clone, Copy)]
-struct Element {
-    put: u32,
-    put_call: u32,
-    put_ret: u32,
-    /// [`FOREVER`] if it stays.
-    got: u32,
-    got_call: u32,
-    got_ret: u32,
-}
+use crate::part::FOREVER;
 
 impl Element {
     fn must_precede(&self, other: &Element) -> bool {
@@ -43,64 +18,14 @@ impl Element {
     }
 }
 
-/// Judges a part; `None` if it is no such queue, or undecided.
-pub(super) fn decide(
-    part: &Part,
-    rules: Rules<'_>,
+/// Appends an order; or says which operation is to blame; or `None` if undecided.
+pub(super) fn arrange(
+    elements: &[Element],
+    order: &mut Vec<u32>,
     meter: &mut Meter<'_>,
-) -> Result<Option<Decided>, Limit> {
-    let calls = part.calls(rules.tables);
-    let as_queue = |class: usize| rules.spec.as_queue(&calls[class]);
-    if calls.is_empty() || as_queue(0).is_none() || rules.spec.show_init(rules.init) != EMPTY {
-        return Ok(None);
-    }
-    meter.pass(part.ops.len())?;
-    let mut elements: Vec<Element> = Vec::new();
-    let mut by_value: FastMap<&Value, usize> = FastMap::default();
-    let mut gets: Vec<(u32, &Value)> = Vec::new();
-    for (place, op) in (0u32..).zip(&part.ops) {
-        match as_queue(op.class as usize) {
-            Some(QueueCall::Put(value)) => {
-                elements.push(Element {
-                    put: place,
-                    put_call: op.call,
-                    put_ret: op.ret,
-                    got: FOREVER,
-                    got_call: FOREVER,
-                    got_ret: FOREVER,
-                });
-                if by_value.insert(value, elements.len() - 1).is_some() {
-                    return Ok(None);
-                }
-            }
-            // What a dequeue without a result took nobody knows; what found nothing needs more.
-            Some(QueueCall::Got(Some(value))) => gets.push((place, value)),
-            Some(QueueCall::Got(None)) | None => return Ok(None),
-        }
-    }
-    for (place, value) in gets {
-        let op = &part.ops[place as usize];
-        let Some(number) = by_value.get(value) else {
-            return Ok(Some(Decided::Violation(place)));
-        };
-        let element = &mut elements[*number];
-        // It came out twice, or before it went in.
-        if element.got != FOREVER || op.ret < element.put_call {
-            return Ok(Some(Decided::Violation(place)));
-        }
-        (element.got, element.got_call, element.got_ret) = (place, op.call, op.ret);
-    }
-    // An enqueue of unknown fate whose element never came out may be taken not to have happened: it
-    // would only be in the way.
-    elements.retain(|element| element.put_ret != FOREVER || element.got != FOREVER);
-    arrange(elements, meter)
-}
-
-const EMPTY: Value = Value::List(Vec::new());
-
-/// Puts the elements, sorted by the invocations of their enqueues, in order.
-fn arrange(mut left: Vec<Element>, meter: &mut Meter<'_>) -> Result<Option<Decided>, Limit> {
-    let mut order = Vec::with_capacity(left.len() * 2);
+) -> Result<Option<Option<u32>>, Limit> {
+    let mut left = elements.to_vec();
+    left.sort_unstable_by_key(|element| element.put_call);
     // Earliest completions of those that are left, by place in `left`; sorted descending, so that the
     // earliest is at the end and those already placed are skipped.
     let sorted = |key: fn(&Element) -> u32, left: &[Element]| {
@@ -145,7 +70,7 @@ fn arrange(mut left: Vec<Element>, meter: &mut Meter<'_>) -> Result<Option<Decid
             }
         }
         let Some(chosen) = chosen else {
-            return blame(&left, &placed, meter);
+            return Ok(blame(&left, &placed, meter)?.map(Some));
         };
         placed[chosen] = true;
         let element = left[chosen];
@@ -156,18 +81,13 @@ fn arrange(mut left: Vec<Element>, meter: &mut Meter<'_>) -> Result<Option<Decid
             moments.push((got_moment, element.got));
         }
     }
-    left.clear();
     moments.sort_by_key(|(moment, _)| *moment);
     order.extend(moments.into_iter().map(|(_, place)| place));
-    Ok(Some(Decided::Valid(order)))
+    Ok(Some(None))
 }
 
 /// Looks among what cannot be arranged for two elements that must come before each other.
-fn blame(
-    left: &[Element],
-    placed: &[bool],
-    meter: &mut Meter<'_>,
-) -> Result<Option<Decided>, Limit> {
+fn blame(left: &[Element], placed: &[bool], meter: &mut Meter<'_>) -> Result<Option<u32>, Limit> {
     let rest: Vec<&Element> = left
         .iter()
         .zip(placed)
@@ -191,5 +111,5 @@ fn blame(
             break;
         }
     }
-    Ok(worst.map(Decided::Violation))
+    Ok(worst)
 }
