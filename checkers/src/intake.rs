@@ -31,8 +31,8 @@ const FAILED: u32 = u32::MAX;
 const PENDING: u32 = u32::MAX - 1;
 
 /// Collects events; [`Intake::finish`] judges them.
-pub struct Intake<'o> {
-    options: &'o Options,
+pub struct Intake {
+    options: Options,
     tables: Tables,
     parts: Vec<Part>,
     by_key: FastMap<u32, u32>,
@@ -45,12 +45,12 @@ pub struct Intake<'o> {
     failed: Vec<Op>,
 }
 
-impl<'o> Intake<'o> {
+impl Intake {
     /// Nothing taken in yet.
     ///
     /// # Errors
     /// If the initial value does not fit the specification.
-    pub fn new(options: &'o Options) -> Result<Intake<'o>, CheckError> {
+    pub fn new(options: &Options) -> Result<Intake, CheckError> {
         options
             .spec
             .0
@@ -60,7 +60,7 @@ impl<'o> Intake<'o> {
                 what,
             })?;
         Ok(Intake {
-            options,
+            options: options.clone(),
             tables: Tables::default(),
             parts: Vec::new(),
             by_key: FastMap::default(),
@@ -249,8 +249,8 @@ impl<'o> Intake<'o> {
     /// # Errors
     /// If an operation does not fit the specification.
     pub fn finish(self) -> Result<Report, CheckError> {
-        let options = self.options;
-        judge(&self.close()?, options, None)
+        let options = self.options.clone();
+        judge(&self.close()?, &options, None)
     }
 
     /// As [`Intake::finish`], until the flag is set: then what is undecided is unknown.
@@ -258,8 +258,8 @@ impl<'o> Intake<'o> {
     /// # Errors
     /// As [`Intake::finish`].
     pub fn finish_until(self, stop: &AtomicBool) -> Result<Report, CheckError> {
-        let options = self.options;
-        judge(&self.close()?, options, Some(stop))
+        let options = self.options.clone();
+        judge(&self.close()?, &options, Some(stop))
     }
 
     /// Ends the history.

@@ -84,6 +84,55 @@ fn verdicts_have_their_exit_codes() {
 }
 
 #[test]
+fn patterns_name_histories_of_many_folders() {
+    let folder = folder_with(&[]);
+    for (name, read) in [("a", "1"), ("b", "1"), ("c", "null")] {
+        std::fs::create_dir(folder.path().join(name)).expect("a folder");
+        let file = folder.path().join(name).join("history.jsonl");
+        std::fs::write(file, history(read)).expect("it can be written");
+    }
+    let two = check(folder.path(), &["[ab]/*.jsonl"]);
+    assert_eq!(two.status.code(), Some(0), "{}", text(&two.stderr));
+    assert!(text(&two.stdout).contains("2 of 2 histories: 2 valid"));
+    let all = check(folder.path(), &["**/history.*"]);
+    assert_eq!(all.status.code(), Some(1));
+    assert!(text(&all.stdout).contains("3 of 3 histories: 2 valid, 1 violated"));
+    // What matches nothing is no pass.
+    let none = check(folder.path(), &["d*/*.jsonl"]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(text(&none.stderr).contains("nothing matches"));
+    let wrong = check(folder.path(), &["[ab/*.jsonl"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong.stderr));
+    // A file of just that name is no pattern.
+    let odd = folder.path().join("h[1].jsonl");
+    std::fs::write(odd, history("1")).expect("it can be written");
+    assert_eq!(check(folder.path(), &["h[1].jsonl"]).status.code(), Some(0));
+}
+
+#[test]
+fn what_is_wrong_far_down_is_named_by_its_line() {
+    // Verdicts come from streams: what was taken in before must not hide it.
+    let line =
+        history("1") + "{\"index\":4,\"time_ns\":4,\"process\":1,\"kind\":\"ok\",\"f\":\"read\"}\n";
+    let folder = folder_with(&[("h.jsonl", &line)]);
+    for flags in [&["h.jsonl"][..], &["h.jsonl", "--verify-witness"]] {
+        let refused = check(folder.path(), flags);
+        assert_eq!(refused.status.code(), Some(2));
+        let error = text(&refused.stderr);
+        assert!(error.contains("h.jsonl:6:"), "{error}");
+    }
+}
+
+#[test]
+fn a_valid_history_in_json_has_the_order_that_proves_it() {
+    let folder = folder_with(&[("h.jsonl", &history("1"))]);
+    let json = check(folder.path(), &["h.jsonl", "--json", "-"]);
+    let json: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    let evidence = &json["histories"][0]["report"]["evidence"];
+    assert_eq!(evidence["parts"][0]["order"], serde_json::json!([0, 1]));
+}
+
+#[test]
 fn flags_come_before_the_header() {
     let folder = folder_with(&[("h.jsonl", &history("7"))]);
     let seven = check(folder.path(), &["h.jsonl", "--init", "7"]);

@@ -69,6 +69,25 @@ pub struct Event {
     pub error: Option<String>,
 }
 
+impl Event {
+    /// Reads a value as `jepsen.independent` writes it, `[key value]`, and moves the key to where ours are.
+    /// A value of another shape is left alone.
+    #[must_use]
+    pub fn with_independent_key(self) -> Event {
+        match self.value {
+            Value::List(mut pair) if pair.len() == 2 => {
+                let value = pair.pop().expect("there are two");
+                Event {
+                    key: pair.pop(),
+                    value,
+                    ..self
+                }
+            }
+            value => Event { value, ..self },
+        }
+    }
+}
+
 /// A fault set or healed; it never takes part in a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NemesisEvent {

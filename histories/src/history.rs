@@ -83,18 +83,14 @@ impl History {
         }
     }
 
-    /// Reads values as `jepsen.independent` writes them, `[key value]`, and moves the keys to where
-    /// ours are. Values of another shape are left alone.
+    /// As [`Event::with_independent_key`], for all events.
     #[must_use]
-    pub fn with_independent_keys(mut self) -> History {
-        for event in &mut self.events {
-            if let Some([key, value]) = event.value.as_list() {
-                let (key, value) = (key.clone(), value.clone());
-                event.key = Some(key);
-                event.value = value;
-            }
+    pub fn with_independent_keys(self) -> History {
+        let events = self.events.into_iter();
+        History {
+            events: events.map(Event::with_independent_key).collect(),
+            ..self
         }
-        self
     }
 }
 
@@ -105,9 +101,7 @@ impl History {
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     history: History,
-    /// The open operation of each process, as a place in `pairs`.
-    open: HashMap<u64, u32>,
-    last_index: Option<u64>,
+    sequence: Sequence,
 }
 
 impl Builder {
@@ -127,7 +121,7 @@ impl Builder {
     /// The index that an event gets if it has none.
     #[must_use]
     pub fn next_index(&self) -> u64 {
-        self.last_index.map_or(0, |last| last.saturating_add(1))
+        self.sequence.next_index()
     }
 
     /// Adds a line. After an error the builder is as it was.
@@ -135,65 +129,8 @@ impl Builder {
     /// # Errors
     /// If the event has no place after those before it.
     pub fn push(&mut self, line: Line) -> Result<(), Misplaced> {
-        let index = match &line {
-            Line::Client(event) => event.index,
-            Line::Nemesis(fault) => fault.index,
-        };
-        if let Some(before) = self.last_index.filter(|before| *before >= index) {
-            return Err(Misplaced::Order { index, before });
-        }
-        match line {
-            Line::Client(event) => self.push_event(event)?,
-            Line::Nemesis(fault) => self.history.nemesis.push(fault),
-        }
-        self.last_index = Some(index);
-        Ok(())
-    }
-
-    fn push_event(&mut self, event: Event) -> Result<(), Misplaced> {
-        let History { events, pairs, .. } = &mut self.history;
-        let place = u32::try_from(events.len())
-            .ok()
-            .filter(|place| *place != NONE);
-        let place = place.ok_or(Misplaced::TooMany)?;
-        let open = self.open.get(&event.process).copied();
-        let open_f = |pair: u32| events[pairs[pair as usize].0 as usize].f.clone();
-        match (event.kind, open) {
-            (Kind::Invoke, None) => {
-                let pair = u32::try_from(pairs.len()).map_err(|_| Misplaced::TooMany)?;
-                self.open.insert(event.process, pair);
-                pairs.push((place, NONE));
-            }
-            (Kind::Invoke, Some(pair)) => {
-                let open = open_f(pair);
-                return Err(Misplaced::TwoOpen {
-                    process: event.process,
-                    open,
-                    f: event.f,
-                });
-            }
-            (kind, None) => {
-                let Event { process, f, .. } = event;
-                return Err(Misplaced::NothingOpen {
-                    process,
-                    f,
-                    kind: kind.name(),
-                });
-            }
-            (_, Some(pair)) => {
-                let open = open_f(pair);
-                if open != event.f {
-                    return Err(Misplaced::OtherOpen {
-                        process: event.process,
-                        f: event.f,
-                        open,
-                    });
-                }
-                pairs[pair as usize].1 = place;
-                self.open.remove(&event.process);
-            }
-        }
-        events.push(event);
+        let place = self.sequence.admit(&line)?;
+        self.history.keep(line, place);
         Ok(())
     }
 
@@ -201,5 +138,122 @@ impl Builder {
     #[must_use]
     pub fn finish(self) -> History {
         self.history
+    }
+}
+
+impl History {
+    /// Adds a line that a sequence has admitted.
+    pub(crate) fn keep(&mut self, line: Line, place: Place) {
+        let event = match line {
+            Line::Client(event) => event,
+            Line::Nemesis(fault) => return self.nemesis.push(fault),
+        };
+        let at = u32::try_from(self.events.len()).expect("a sequence admits no more");
+        match place {
+            Place::Completion(pair) => self.pairs[pair as usize].1 = at,
+            _ => self.pairs.push((at, NONE)),
+        }
+        self.events.push(event);
+    }
+}
+
+/// What a line is in its history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The beginning of the next operation.
+    Invocation,
+    /// The end of the operation of this number.
+    Completion(u32),
+    /// No part of any operation.
+    Fault,
+}
+
+/// Whether line may follow line; remembers what is open, and nothing else.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sequence {
+    /// The open operation of each process: its number, and its name as a number.
+    open: HashMap<u64, (u32, u32)>,
+    names: Vec<String>,
+    by_name: HashMap<String, u32>,
+    operations: u32,
+    events: u32,
+    last_index: Option<u64>,
+}
+
+impl Sequence {
+    /// The index that an event gets if it has none.
+    pub(crate) fn next_index(&self) -> u64 {
+        self.last_index.map_or(0, |last| last.saturating_add(1))
+    }
+
+    /// Admits a line. After an error everything is as it was.
+    pub(crate) fn admit(&mut self, line: &Line) -> Result<Place, Misplaced> {
+        let index = match line {
+            Line::Client(event) => event.index,
+            Line::Nemesis(fault) => fault.index,
+        };
+        if let Some(before) = self.last_index.filter(|before| *before >= index) {
+            return Err(Misplaced::Order { index, before });
+        }
+        let place = match line {
+            Line::Client(event) => self.admit_event(event)?,
+            Line::Nemesis(_) => Place::Fault,
+        };
+        self.last_index = Some(index);
+        Ok(place)
+    }
+
+    fn admit_event(&mut self, event: &Event) -> Result<Place, Misplaced> {
+        if self.events == NONE {
+            return Err(Misplaced::TooMany);
+        }
+        let open = self.open.get(&event.process).copied();
+        let place = match (event.kind, open) {
+            (Kind::Invoke, None) => {
+                let name = self.name(&event.f);
+                self.open.insert(event.process, (self.operations, name));
+                self.operations += 1;
+                Place::Invocation
+            }
+            (Kind::Invoke, Some((_, open))) => {
+                return Err(Misplaced::TwoOpen {
+                    process: event.process,
+                    open: self.names[open as usize].clone(),
+                    f: event.f.clone(),
+                });
+            }
+            (kind, None) => {
+                return Err(Misplaced::NothingOpen {
+                    process: event.process,
+                    f: event.f.clone(),
+                    kind: kind.name(),
+                });
+            }
+            (_, Some((number, open))) => {
+                let open = &self.names[open as usize];
+                if *open != event.f {
+                    return Err(Misplaced::OtherOpen {
+                        process: event.process,
+                        f: event.f.clone(),
+                        open: open.clone(),
+                    });
+                }
+                self.open.remove(&event.process);
+                Place::Completion(number)
+            }
+        };
+        self.events += 1;
+        Ok(place)
+    }
+
+    /// The number of an operation's name.
+    fn name(&mut self, f: &str) -> u32 {
+        if let Some(number) = self.by_name.get(f) {
+            return *number;
+        }
+        let number = u32::try_from(self.names.len()).expect("fewer names than events");
+        self.names.push(f.to_owned());
+        self.by_name.insert(f.to_owned(), number);
+        number
     }
 }

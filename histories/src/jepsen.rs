@@ -15,13 +15,14 @@ use std::io::BufRead;
 
 use crate::edn::{Edn, Until, shortened};
 use crate::input::Input;
-use crate::{Builder, Event, Header, History, Kind, Line, NemesisEvent, ReadError, Value};
+use crate::sink::{Fed, Feed, Take};
+use crate::{Event, Header, Kind, Line, NemesisEvent, ReadError, Value};
 
 const SHAPE: &str = "an event looks like {:process 0, :type :invoke, :f :read, :value nil}";
 
-pub(crate) fn read<R: BufRead>(input: Input<R>) -> Result<History, ReadError> {
+pub(crate) fn read<R: BufRead, T: Take>(input: Input<R>, feed: &mut Feed<'_, T>) -> Fed<T> {
     let mut edn = Edn::new(input);
-    let mut builder = Builder::new(Header::default());
+    feed.begin(Header::default())?;
     let first = edn.skip()?;
     let line = edn.input.line();
     let until = match first {
@@ -42,9 +43,9 @@ pub(crate) fn read<R: BufRead>(input: Input<R>) -> Result<History, ReadError> {
                 "{} where an event was expected",
                 shortened(&form.to_string())
             );
-            return Err(edn.input.malformed_at(line, what, SHAPE));
+            return Err(edn.input.malformed_at(line, what, SHAPE).into());
         };
-        let place = builder.next_index();
+        let place = feed.next_index();
         let mut event =
             event(pairs, place).map_err(|what| edn.input.malformed_at(line, what, SHAPE))?;
         // Jepsen numbers all its events or none; an index that restarts is not an index.
@@ -56,7 +57,7 @@ pub(crate) fn read<R: BufRead>(input: Input<R>) -> Result<History, ReadError> {
             *index = place;
         }
         previous = Some(*index);
-        builder.push(event).map_err(|source| ReadError::Misplaced {
+        feed.push(event, |source| ReadError::Misplaced {
             file: edn.input.name().to_owned(),
             line,
             source,
@@ -64,14 +65,14 @@ pub(crate) fn read<R: BufRead>(input: Input<R>) -> Result<History, ReadError> {
     }
     if until != Until::EndOfFile && edn.skip()?.is_some() {
         let what = "text after the bracket that closes the history";
-        return Err(edn.input.malformed(what, "one file holds one history"));
+        let error = edn.input.malformed(what, "one file holds one history");
+        return Err(error.into());
     }
-    if builder.next_index() == 0 {
-        return Err(ReadError::Empty {
-            file: edn.input.name().to_owned(),
-        });
+    if feed.next_index() == 0 {
+        let file = edn.input.name().to_owned();
+        return Err(ReadError::Empty { file }.into());
     }
-    Ok(builder.finish())
+    Ok(())
 }
 
 /// An event from a map's entries; `place` is its index if it has none.

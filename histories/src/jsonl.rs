@@ -15,9 +15,8 @@ use std::io::{self, BufRead, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::input::{End, Input};
-use crate::{
-    Builder, Event, Header, History, Line, NemesisEvent, ReadError, SCHEMA_VERSION, Value,
-};
+use crate::sink::{Fed, Feed, Take};
+use crate::{Event, Header, History, Line, NemesisEvent, ReadError, SCHEMA_VERSION, Value};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,10 +35,11 @@ enum Nemesis {
     Nemesis,
 }
 
-pub(crate) fn read<R: BufRead>(
+pub(crate) fn read<R: BufRead, T: Take>(
     mut input: Input<R>,
     warnings: &mut Vec<String>,
-) -> Result<History, ReadError> {
+    feed: &mut Feed<'_, T>,
+) -> Fed<T> {
     let mut text = String::new();
     let mut end = input.read_line(&mut text)?;
     while end == End::Whole && text.trim().is_empty() {
@@ -58,14 +58,16 @@ pub(crate) fn read<R: BufRead>(
             "the history has format version {}, this build reads {SCHEMA_VERSION}",
             header.plumb_history
         );
-        return Err(input.malformed_at(1, what, "use the version of plumb that wrote it"));
+        return Err(input
+            .malformed_at(1, what, "use the version of plumb that wrote it")
+            .into());
     }
-    let mut builder = Builder::new(header);
+    feed.begin(header)?;
     loop {
         let line = input.line();
         let end = input.read_line(&mut text)?;
         if end == End::OfFile {
-            return Ok(builder.finish());
+            return Ok(());
         }
         if text.trim().is_empty() {
             continue;
@@ -77,18 +79,17 @@ pub(crate) fn read<R: BufRead>(
                     "{}:{line}: the last line is torn and was left out ({why})",
                     input.name()
                 ));
-                return Ok(builder.finish());
+                return Ok(());
             }
             Err(why) => {
-                return Err(input.malformed_at(
-                    line,
-                    format!("not an event: {why}"),
-                    "an event looks like {\"index\":0,\"time_ns\":0,\"process\":0,\"kind\":\
-                     \"invoke\",\"f\":\"read\",\"value\":null}",
-                ));
+                let shape = "an event looks like {\"index\":0,\"time_ns\":0,\"process\":0,\"kind\":\
+                             \"invoke\",\"f\":\"read\",\"value\":null}";
+                return Err(input
+                    .malformed_at(line, format!("not an event: {why}"), shape)
+                    .into());
             }
         };
-        builder.push(event).map_err(|source| ReadError::Misplaced {
+        feed.push(event, |source| ReadError::Misplaced {
             file: input.name().to_owned(),
             line,
             source,

@@ -31,6 +31,7 @@ mod log;
 mod operation;
 mod read;
 mod recorder;
+mod sink;
 mod value;
 
 pub use error::{Misplaced, ReadError};
@@ -39,6 +40,7 @@ pub use header::{Header, SCHEMA_VERSION};
 pub use history::{Builder, History};
 pub use jsonl::HistoryWriter;
 pub use operation::{Operation, Outcome};
-pub use read::{Format, Source, read, read_from, read_source};
+pub use read::{Format, Source, read, read_from, read_source, stream};
 pub use recorder::Recorder;
+pub use sink::{Sink, StreamError};
 pub use value::Value;

@@ -8,15 +8,16 @@ use std::io::BufRead;
 
 use crate::edn;
 use crate::input::{End, Input};
-use crate::{Builder, Header, History, Kind, ReadError, Value, jepsen};
+use crate::sink::{Fed, Feed, Take};
+use crate::{Header, Kind, ReadError, Value, jepsen};
 
 /// What the lines are known by.
 pub(crate) const LOGGER: &str = "jepsen.util";
 
 const SHAPE: &str = "a line looks like `INFO  jepsen.util - 0<tab>:invoke<tab>:read<tab>nil`";
 
-pub(crate) fn read<R: BufRead>(mut input: Input<R>) -> Result<History, ReadError> {
-    let mut builder = Builder::new(Header::default());
+pub(crate) fn read<R: BufRead, T: Take>(mut input: Input<R>, feed: &mut Feed<'_, T>) -> Fed<T> {
+    feed.begin(Header::default())?;
     let mut text = String::new();
     loop {
         let line = input.line();
@@ -26,22 +27,21 @@ pub(crate) fn read<R: BufRead>(mut input: Input<R>) -> Result<History, ReadError
         let Some(columns) = columns(&text) else {
             continue;
         };
-        let place = builder.next_index();
+        let place = feed.next_index();
         let event = columns_to_pairs(&columns)
             .and_then(|pairs| jepsen::event(pairs, place))
             .map_err(|what| input.malformed_at(line, what, SHAPE))?;
-        builder.push(event).map_err(|source| ReadError::Misplaced {
+        feed.push(event, |source| ReadError::Misplaced {
             file: input.name().to_owned(),
             line,
             source,
         })?;
     }
-    if builder.next_index() == 0 {
-        return Err(ReadError::Empty {
-            file: input.name().to_owned(),
-        });
+    if feed.next_index() == 0 {
+        let file = input.name().to_owned();
+        return Err(ReadError::Empty { file }.into());
     }
-    Ok(builder.finish())
+    Ok(())
 }
 
 /// The columns of an operation's line; `None` for any other line.

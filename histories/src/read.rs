@@ -6,7 +6,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::input::Input;
-use crate::{History, ReadError, jepsen, jsonl, log};
+use crate::sink::{Feed, Pass, Take};
+use crate::{History, ReadError, Sink, StreamError, jepsen, jsonl, log};
 
 /// The format is told from this many bytes; junk is refused after as many.
 const PEEK: usize = 64 << 10;
@@ -73,7 +74,37 @@ pub fn read_from(name: &str, reader: impl BufRead) -> Result<History, ReadError>
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_source(name: &str, mut reader: impl BufRead) -> Result<Source, ReadError> {
+pub fn read_source(name: &str, reader: impl BufRead) -> Result<Source, ReadError> {
+    let mut history = History::default();
+    match feed(name, reader, &mut history) {
+        Ok((format, warnings)) => Ok(Source {
+            history,
+            format,
+            warnings,
+        }),
+        Err(StreamError::Read(error)) => Err(error),
+        Err(StreamError::Sink(never)) => match never {},
+    }
+}
+
+/// Hands a history to a sink as it is read, so that it never exists as a whole; says the format that was found,
+/// and what was survived, each with file and line.
+///
+/// # Errors
+/// If it cannot be read, or the sink takes no more.
+pub fn stream<S: Sink>(
+    name: &str,
+    reader: impl BufRead,
+    sink: &mut S,
+) -> Result<(Format, Vec<String>), StreamError<ReadError, S::Error>> {
+    feed(name, reader, &mut Pass(sink))
+}
+
+fn feed<T: Take>(
+    name: &str,
+    mut reader: impl BufRead,
+    taker: &mut T,
+) -> Result<(Format, Vec<String>), StreamError<ReadError, T::Error>> {
     let mut start = Vec::new();
     (&mut reader)
         .take(PEEK as u64)
@@ -85,16 +116,13 @@ pub fn read_source(name: &str, mut reader: impl BufRead) -> Result<Source, ReadE
     let format = detect(name, &start)?;
     let input = Input::new(name, start.as_slice().chain(reader));
     let mut warnings = Vec::new();
-    let history = match format {
-        Format::Plumbline => jsonl::read(input, &mut warnings)?,
-        Format::Edn => jepsen::read(input)?,
-        Format::JepsenLog => log::read(input)?,
-    };
-    Ok(Source {
-        history,
-        format,
-        warnings,
-    })
+    let mut feed = Feed::new(taker);
+    match format {
+        Format::Plumbline => jsonl::read(input, &mut warnings, &mut feed)?,
+        Format::Edn => jepsen::read(input, &mut feed)?,
+        Format::JepsenLog => log::read(input, &mut feed)?,
+    }
+    Ok((format, warnings))
 }
 
 fn detect(name: &str, start: &[u8]) -> Result<Format, ReadError> {

@@ -2,16 +2,19 @@
 
 mod output;
 
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
 use plumb_checkers::{
-    Budget, Consistency, Options, Report, Spec, Verdict, WitnessError, check_until, verify_witness,
+    Budget, Consistency, Intake, Options, Report, Spec, Verdict, WitnessError, check_until,
+    verify_witness,
 };
-use plumb_histories::{Header, ReadError, Source, Value, read_source};
+use plumb_histories::{
+    Header, Line, ReadError, Sink, Source, StreamError, Value, read_source, stream,
+};
 
 use super::model::units::{parse_size, parse_time};
 use super::sim::all_cores;
@@ -30,7 +33,7 @@ use crate::verify::stopwatch;
                   is not, 2 usage or unreadable input, 3 undecided."
 )]
 pub struct CheckArgs {
-    /// Histories, folders of histories, or `-` for standard input.
+    /// Histories, folders of histories, patterns such as 'store/*/history.edn', or `-` for standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The specification to hold them against; if not given, what each history's header says.
@@ -78,6 +81,8 @@ struct Checked {
     format: Option<String>,
     warnings: Vec<String>,
     result: Result<Report, CliError>,
+    /// It was asked to stop while it read.
+    stopped: bool,
     took: Duration,
 }
 
@@ -87,6 +92,7 @@ impl Checked {
             Ok(Verdict::Valid(_)) => Exit::Holds,
             Ok(Verdict::Violation(_)) => Exit::Violation,
             Ok(Verdict::Unknown(_)) => Exit::Undecided,
+            Err(_) if self.stopped => Exit::Undecided,
             Err(_) => Exit::Usage,
         }
     }
@@ -219,6 +225,7 @@ fn one(path: &Path, asked: &Asked<'_>, stop: &AtomicBool) -> Checked {
         format: None,
         warnings: Vec::new(),
         result: Err(CliError::new("", "")),
+        stopped: false,
         took: Duration::ZERO,
     };
     checked.result = judge(path, asked, stop, &mut checked);
@@ -233,24 +240,45 @@ fn judge(
     checked: &mut Checked,
 ) -> Result<Report, CliError> {
     let file = checked.file.clone();
+    let reader = open(path, &file)?;
+    if !asked.args.verify_witness {
+        let mut taking = Taking {
+            file: &file,
+            asked,
+            intake: None,
+            stop,
+            lines: 0,
+        };
+        let read = stream(&file, reader, &mut taking);
+        let (format, warnings) = read.map_err(|error| match error {
+            StreamError::Read(error) => unreadable(&error),
+            StreamError::Sink(Some(error)) => error,
+            StreamError::Sink(None) => {
+                checked.stopped = true;
+                let what = format!("{file}: stopped while it was read");
+                CliError::new(what, "nothing is known of it: let it be read to its end")
+            }
+        })?;
+        checked.format = Some(format.to_string());
+        checked.warnings = warnings;
+        let intake = taking.intake.expect("a history that was read has begun");
+        return intake
+            .finish_until(stop)
+            .map_err(|error| misfit(&file, &error));
+    }
     let Source {
         mut history,
         format,
         warnings,
-    } = open(path, &file)?;
+    } = read_source(&file, reader).map_err(|error| unreadable(&error))?;
     checked.format = Some(format.to_string());
     checked.warnings = warnings;
     if asked.args.independent {
         history = history.with_independent_keys();
     }
     let options = asked.options(&file, history.header())?;
-    let report = check_until(&history, &options, stop).map_err(|error| {
-        CliError::new(
-            format!("{file}: {error}"),
-            "is it the right --spec, with the right --init? `plumb check --help` lists them",
-        )
-    })?;
-    if let (true, Verdict::Valid(witness)) = (asked.args.verify_witness, &report.verdict) {
+    let report = check_until(&history, &options, stop).map_err(|error| misfit(&file, &error))?;
+    if let Verdict::Valid(witness) = &report.verdict {
         verify_witness(&history, &options, witness).map_err(|error| {
             let remedy = match error {
                 WitnessError::NoOrder { .. } => "leave out --verify-witness",
@@ -263,8 +291,64 @@ fn judge(
     Ok(report)
 }
 
-fn open(path: &Path, file: &str) -> Result<Source, CliError> {
-    let unreadable = |error: &ReadError| CliError::new(error.to_string(), error.remedy());
+/// Takes a history in as it is read: only what a verdict needs is kept of it.
+struct Taking<'a> {
+    file: &'a str,
+    asked: &'a Asked<'a>,
+    /// From the header on.
+    intake: Option<Intake>,
+    stop: &'a AtomicBool,
+    lines: u64,
+}
+
+/// The stop flag is looked at once in so many lines.
+const EVERY: u64 = 1 << 12;
+
+impl Sink for Taking<'_> {
+    /// `None` if it was asked to stop.
+    type Error = Option<CliError>;
+
+    fn begin(&mut self, header: &Header) -> Result<(), Option<CliError>> {
+        let mut options = self.asked.options(self.file, header)?;
+        // Else nobody sees the order that proves validity.
+        options.witness = self.asked.args.json.is_some();
+        let intake = Intake::new(&options).map_err(|error| misfit(self.file, &error))?;
+        self.intake = Some(intake);
+        Ok(())
+    }
+
+    fn line(&mut self, line: Line) -> Result<(), Option<CliError>> {
+        self.lines += 1;
+        if self.lines.is_multiple_of(EVERY) && self.stop.load(Ordering::Relaxed) {
+            return Err(None);
+        }
+        let Line::Client(event) = line else {
+            return Ok(());
+        };
+        let event = if self.asked.args.independent {
+            event.with_independent_key()
+        } else {
+            event
+        };
+        let intake = self.intake.as_mut().expect("a header comes first");
+        intake
+            .push(&event)
+            .map_err(|error| Some(misfit(self.file, &error)))
+    }
+}
+
+fn misfit(file: &str, error: &plumb_checkers::CheckError) -> CliError {
+    CliError::new(
+        format!("{file}: {error}"),
+        "is it the right --spec, with the right --init? `plumb check --help` lists them",
+    )
+}
+
+fn unreadable(error: &ReadError) -> CliError {
+    CliError::new(error.to_string(), error.remedy())
+}
+
+fn open(path: &Path, file: &str) -> Result<impl BufRead + use<>, CliError> {
     let io = |source| {
         unreadable(&ReadError::Io {
             file: file.to_owned(),
@@ -276,13 +360,17 @@ fn open(path: &Path, file: &str) -> Result<Source, CliError> {
     } else {
         Box::new(std::fs::File::open(path).map_err(io)?)
     };
-    read_source(file, BufReader::with_capacity(1 << 16, reader)).map_err(|error| unreadable(&error))
+    Ok(BufReader::with_capacity(1 << 16, reader))
 }
 
 /// The histories that are meant: files as named, and those of folders in order.
 fn histories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in paths {
+        if let Some(pattern) = pattern(path) {
+            matching(pattern, &mut files)?;
+            continue;
+        }
         if !path.is_dir() {
             files.push(path.clone());
             continue;
@@ -297,6 +385,39 @@ fn histories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
         }
     }
     Ok(files)
+}
+
+/// The path as a pattern, if it is one and there is no file of that name.
+fn pattern(path: &Path) -> Option<&str> {
+    let text = path.to_str()?;
+    (text.contains(['*', '?', '[']) && !path.exists()).then_some(text)
+}
+
+/// What a pattern matches, in order; folders with all that is in them.
+fn matching(pattern: &str, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
+    let remedy =
+        "`*` and `?` match within a name, `**` matches folders, `[ab]` one of these letters";
+    let paths = glob::glob(pattern)
+        .map_err(|error| CliError::new(format!("{pattern}: {}", error.msg), remedy))?;
+    let before = files.len();
+    for path in paths {
+        let path = path.map_err(|error| {
+            CliError::new(
+                format!("cannot read {}: {}", error.path().display(), error.error()),
+                "check the path and the permissions",
+            )
+        })?;
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    if files.len() == before {
+        let what = format!("{pattern}: nothing matches this pattern");
+        return Err(CliError::new(what, remedy));
+    }
+    Ok(())
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
