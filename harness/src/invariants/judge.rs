@@ -358,13 +358,6 @@ impl Judge {
         }
         if let Some(batch) = &effects.persist {
             let noted: Vec<Noted> = batch.writes.iter().map(Noted::of).collect();
-            let cut = batch.writes.iter().find_map(|write| match write {
-                Write::Truncate(from) => Some(*from),
-                _ => None,
-            });
-            if let Some(from) = cut {
-                self.committed_entries_stay(at_ns, node, from, &batch.writes);
-            }
             for (write, noted) in batch.writes.iter().zip(&noted) {
                 self.written(at_ns, node, write, noted);
             }
@@ -416,7 +409,10 @@ impl Judge {
                 self.coverage.snapshots += 1;
                 self.snapshot_safety(at_ns, node, snapshot);
             }
-            (Write::Truncate(_), _) => self.coverage.truncations += 1,
+            (Write::Truncate(from), _) => {
+                self.coverage.truncations += 1;
+                self.committed_entries_stay(at_ns, node, *from);
+            }
             _ => {}
         }
         let server = self.server(node.id());

@@ -1,6 +1,6 @@
 //! Rules on logs, on what is committed, and on what is applied (§5.3, §5.4.2).
 
-use plumb_raft::core::{Node, Role, RoleKind, Write};
+use plumb_raft::core::{Node, Role, RoleKind};
 use plumb_raft::types::{Entry, LogIndex, NodeId, Payload};
 
 use super::disk::{Mark, mark};
@@ -34,19 +34,7 @@ impl Judge {
     }
 
     /// Nothing that is committed is ever cut from a log that has it, but for a snapshot that stands for it.
-    pub(super) fn committed_entries_stay(
-        &mut self,
-        at_ns: u64,
-        node: &Node,
-        from: LogIndex,
-        writes: &[Write],
-    ) {
-        let covered = writes.iter().map(|write| match write {
-            Write::Snapshot { snapshot, .. } => snapshot.last_index,
-            _ => LogIndex::ZERO,
-        });
-        let covered = covered.max().unwrap_or(LogIndex::ZERO);
-        let from = from.max(covered.next());
+    pub(super) fn committed_entries_stay(&mut self, at_ns: u64, node: &Node, from: LogIndex) {
         let committed = &self.committed;
         let image = &self.servers.get(&node.id()).map(|server| &server.image);
         let cut = image

@@ -192,6 +192,10 @@ impl World for Full<'_> {
         let at_ms = u64::try_from(self.sim.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut draw = Stream::derive(self.seed, "rot", at_ms << 8 | id);
         let server = &self.servers[&id];
+        // No server can tell a second bit from a torn tail if the first took what would have told it.
+        if server.disk.is_rotten() {
+            return;
+        }
         let files: Vec<(String, u64)> = server
             .disk
             .durable_image()

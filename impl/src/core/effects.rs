@@ -33,8 +33,8 @@ pub enum Write {
     },
 }
 
-/// Writes that become durable together and in order. A batch is durable only once every earlier
-/// one is.
+/// Writes that become durable in order. A batch is durable only once every earlier one is. The shipped log makes
+/// all of a batch durable or nothing; nothing here rests on that: a crash may leave any first part.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Batch {
     /// Its number; consecutive.

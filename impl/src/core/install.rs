@@ -107,11 +107,12 @@ impl Node {
             // §7: what follows the snapshot's last entry in our log stays.
             self.log.compact(last.0);
         } else {
-            // §7: otherwise all of the log is in conflict with it, or before it. What is committed here is
-            // before it, and goes with the older entries: cut first, it would be missing behind an earlier
-            // snapshot if a crash let only the cut through.
-            if self.log.last_index() > self.commit_index {
-                out.write(Write::Truncate(self.commit_index.next()));
+            // §7: otherwise all of the log is in conflict with it, or before it. What is before it goes with
+            // the snapshot's own write: we may have acknowledged it, and it may be committed, whatever we know
+            // of that since we started; cut first, it would be missing if a crash let only the cut through.
+            // What is behind a conflict nobody can have committed.
+            if self.log.last_index() > last.0 {
+                out.write(Write::Truncate(last.0.next()));
             }
             self.log.reset(last);
             self.memberships = Memberships::starting_from(last.0, snapshot.membership.clone());
@@ -203,7 +204,8 @@ mod tests {
 
     #[test]
     fn a_crash_within_an_install_leaves_a_server_that_can_start() {
-        // An earlier snapshot covers entry 2, which is still here, and entry 3 is in conflict.
+        // An earlier snapshot covers entry 2, which is still here; entry 3 may be committed; entries from 5 on are
+        // in conflict.
         let mut disk = Remembered {
             hard_state: HardState {
                 current_term: Term(1),
@@ -211,7 +213,7 @@ mod tests {
             },
             snapshot: Some(snapshot(2, 1)),
             base: (LogIndex(1), Term(1)),
-            entries: vec![entry(2), entry(3)],
+            entries: (2..=7).map(entry).collect(),
         };
         let config = CoreConfig::new(NodeId(1), (1..=3).map(NodeId).collect());
         let (mut node, _) = Node::recover(config.clone(), disk.clone());
@@ -237,6 +239,6 @@ mod tests {
         };
         disk.entries.truncate((from.0 - 2) as usize);
         let (recovered, _) = Node::recover(config, disk);
-        assert_eq!(recovered.log().last_index(), LogIndex(2));
+        assert_eq!(recovered.log().last_index(), LogIndex(5));
     }
 }
