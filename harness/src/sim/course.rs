@@ -52,7 +52,8 @@ pub(super) trait World {
     fn break_disk(&mut self, id: u64, trap: Trap);
     /// One bit of the disk of a server that is down turns over.
     fn rot(&mut self, id: u64);
-    /// A server's disk works again, and has the bits back that it lost. Whether the server has stopped by itself meanwhile, and is to be started.
+    /// A server's disk works again, and has the bits back that it lost. Whether the server has stopped by itself
+    /// meanwhile, or is about to, and is to be started anew.
     fn mend_disk(&mut self, id: u64) -> bool;
 }
 

@@ -42,6 +42,8 @@ struct Server {
     gate: Gate,
     /// It has stopped by itself because its disk failed.
     stopped: Rc<Cell<bool>>,
+    /// The calls of its disk that had failed before its present life.
+    spoiled_before: u64,
 }
 
 /// The world.
@@ -95,6 +97,7 @@ impl<'a> Full<'a> {
                         emptied: Rc::default(),
                         gate,
                         stopped: Rc::default(),
+                        spoiled_before: 0,
                     },
                 )
             })
@@ -168,6 +171,7 @@ impl World for Full<'_> {
         server.clock.restart(self.sim.elapsed(), epoch);
         self.link_faults.set_down(&name(id), false);
         server.stopped.set(false);
+        server.spoiled_before = server.disk.stats().spoiled;
         self.sim.bounce(name(id));
     }
 
@@ -215,7 +219,8 @@ impl World for Full<'_> {
         let server = &self.servers[&id];
         server.disk.set_faults(|faults| faults.traps.clear());
         server.disk.heal();
-        server.stopped.get()
+        // One that is paused has not noticed yet.
+        server.stopped.get() || server.disk.stats().spoiled > server.spoiled_before
     }
 }
 
