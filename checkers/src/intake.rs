@@ -9,8 +9,8 @@ use plumb_histories::{Event, History, Kind, Value};
 use crate::check::judge;
 use crate::hash::FastMap;
 use crate::intern::Interner;
-use crate::linear::Rules;
 use crate::linear::registers::Registers;
+use crate::linear::{Rules, elements};
 use crate::part::{Class, FOREVER, NONE, Op, Part, Tables};
 use crate::spec::Call;
 use crate::{CheckError, Options, Report};
@@ -282,6 +282,7 @@ impl Intake {
             if let Some(registers) = &part.registers {
                 registers.drop_needless(&mut part.ops);
             }
+            elements::drop_needless(part, rules);
         }
         Ok(Taken {
             tables: self.tables,

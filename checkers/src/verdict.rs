@@ -132,6 +132,11 @@ pub enum Limit {
     },
     /// The caller asked to stop.
     Stopped,
+    /// What was recorded does not decide it, as far as the algorithms here go.
+    Open {
+        /// Why.
+        what: String,
+    },
     /// Two independent algorithms disagree: a bug in this crate, and no verdict to rely on.
     Disagreement {
         /// Which, and on what.
@@ -148,6 +153,7 @@ impl fmt::Display for Limit {
                 write!(f, "the budget of {} MiB of memory ran out", limit >> 20)
             }
             Limit::Stopped => f.write_str("stopped on request"),
+            Limit::Open { what } => f.write_str(what),
             Limit::Disagreement { what } => {
                 write!(f, "two algorithms disagree (please report this): {what}")
             }

@@ -11,13 +11,18 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{Rng, setting};
-use plumb_checkers::{Consistency, Options, Report, Spec, check};
+use plumb_checkers::{
+    Consistency, Options, Report, Spec, Verdict, WitnessError, check, verify_witness,
+};
 use plumb_histories::{Header, History, Recorder, Value};
 
+fn options(spec: &str, consistency: &str) -> Options {
+    Options::new(Spec::by_name(spec).unwrap())
+        .with_consistency(Consistency::by_name(consistency).unwrap())
+}
+
 fn judge(history: &History, spec: &str, consistency: &str) -> Report {
-    let options = Options::new(Spec::by_name(spec).unwrap())
-        .with_consistency(Consistency::by_name(consistency).unwrap());
-    check(history, &options).unwrap()
+    check(history, &options(spec, consistency)).unwrap()
 }
 
 /// One line a transaction: process, then `ok`, `fail` or `info`, then micro-operations as JSON. They
@@ -353,7 +358,7 @@ fn nothing_that_has_a_serial_order_is_called_a_violation() {
         "strict-serializable",
     ];
     let mut found = [0; 2];
-    let mut missed = [0; 2];
+    let (mut shown, mut open) = (0, 0);
     for number in 0..count {
         let mut rng = Rng(seed.wrapping_mul(1 << 32).wrapping_add(number));
         let lists = rng.chance(50);
@@ -369,26 +374,41 @@ fn nothing_that_has_a_serial_order_is_called_a_violation() {
         let verdicts = levels.map(|level| judge(&history, spec, level).verdict);
         for pair in verdicts.windows(2) {
             assert!(
-                pair[0].is_valid() || pair[1].is_violation(),
+                !pair[0].is_violation() || pair[1].is_violation(),
                 "case {number}: what breaks the weaker breaks the stronger\n{}",
                 text()
             );
         }
+        // Either has a serial order in real time, or none: cycles, orders and the search leave nothing open.
         let strict = &verdicts[4];
-        if serial.is_valid() {
-            assert!(strict.is_valid(), "case {number}: {strict}\n{}", text());
-        } else if strict.is_violation() {
-            found[usize::from(lists)] += 1;
-        } else {
-            missed[usize::from(lists)] += 1;
-            if lists {
-                println!("case {number}: missed: {serial}\n{}", text());
+        assert_eq!(
+            serial.is_valid(),
+            strict.is_valid(),
+            "case {number}: {serial} against {strict}\n{}",
+            text()
+        );
+        assert_eq!(
+            serial.is_violation(),
+            strict.is_violation(),
+            "case {number}"
+        );
+        found[usize::from(lists)] += u64::from(strict.is_violation());
+        for (level, verdict) in levels.iter().zip(&verdicts).skip(2) {
+            let Verdict::Valid(witness) = verdict else {
+                open += u64::from(verdict.is_unknown());
+                continue;
+            };
+            let options = options(spec, level);
+            match verify_witness(&history, &options, witness) {
+                Ok(()) => shown += 1,
+                Err(WitnessError::NoOrder { .. }) if lists => {}
+                Err(why) => panic!("case {number}, {level}: {why}\n{}", text()),
             }
         }
     }
-    println!("registers, lists: {found:?} violations found, {missed:?} missed");
+    println!("registers, lists: {found:?} violations; {shown} orders shown, {open} verdicts open");
     assert!(found[0] * 10 > count && found[1] * 10 > count);
-    // A list tells the whole order of its key, so nothing escapes; of registers much is unknown.
-    assert_eq!(missed[1], 0);
-    assert!(missed[0] * 4 < found[0]);
+    assert!(shown * 2 > count);
+    // What is not in real time may be open, and seldom is.
+    assert!(open * 50 < count, "{open} of {count}");
 }

@@ -8,7 +8,7 @@
 use crate::budget::Meter;
 use crate::intern::Interner;
 use crate::linear::registers::Registers;
-use crate::linear::{Finding, Outcome, Rules, decide};
+use crate::linear::{Finding, Outcome, Rules, decide, elements};
 use crate::part::{Class, FOREVER, NONE, Op, Part};
 
 /// One trial gets so many steps, and so many an operation.
@@ -84,6 +84,7 @@ impl<'a> Shrinker<'a> {
         if let Some(registers) = &part.registers {
             registers.drop_needless(&mut part.ops);
         }
+        elements::drop_needless(&mut part, self.rules);
         part
     }
 

@@ -2,7 +2,7 @@
 
 mod abstraction;
 mod blame;
-mod elements;
+pub(crate) mod elements;
 pub(crate) mod registers;
 pub(crate) mod search;
 mod sets;

@@ -143,6 +143,11 @@ impl<'a> Inference<'a> {
         })
     }
 
+    /// The number of a key that some transaction named.
+    pub(super) fn number_of(&self, key: &Value) -> u32 {
+        self.by_key[key]
+    }
+
     /// What a transaction did, with results where it completed.
     pub(super) fn micros(
         &self,

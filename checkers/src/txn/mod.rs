@@ -1,19 +1,27 @@
 //! Transactions: infers from what they read which came before which, and looks for cycles, in the
 //! manner of Elle (Kingsbury and Alvaro, *Elle: Inferring Isolation Anomalies from Experimental
 //! Observations*, VLDB 2020; the names of anomalies are Adya's). Linear in the history. A cycle is a
-//! proof; the absence of one is no more than that where versions cannot all be ordered, as in registers.
+//! proof. The absence of one is a proof for lists, whose reads tell all of their order, and for registers under
+//! read committed, where versions that nobody ordered may stand as in any order of the transactions. Serial
+//! orders of registers are looked for ([`serial`]), and where none is found at once, a search decides or
+//! leaves it unknown. For registers under snapshot isolation `valid` says no more than that no cycle was found.
 
 mod anomaly;
 pub(crate) mod graph;
 mod infer;
 mod lists;
 mod registers;
+mod serial;
 
 use crate::budget::Shared;
-use crate::explain::{Counterexample, Described};
+use crate::explain::{self, Counterexample, Described};
 use crate::intake::Taken;
+use crate::linear::{Outcome, Rules, decide};
 use crate::report::{Part as PartReport, PartOutcome};
-use crate::{Algorithm, CheckError, Consistency, Limit, Options, Reason, Report, Verdict, Witness};
+use crate::{
+    Algorithm, CheckError, Consistency, Limit, Options, PartWitness, Reason, Report, Verdict,
+    Witness,
+};
 use anomaly::{Anomaly, Finding, find_cycle};
 use infer::Inference;
 
@@ -37,26 +45,41 @@ pub(crate) fn check(
         }
     };
     let mut meter = shared.meter();
+    if !options.init.is_null() {
+        return Err(CheckError::Unsupported {
+            consistency: options.consistency.to_string(),
+            spec: options.spec.name().to_owned(),
+            what: "dependencies are inferred from objects that start as null; leave the initial value \
+                   out"
+                .to_owned(),
+        });
+    }
     let inference = infer(taken)?;
     let judged = judge(&inference, options, &mut meter);
+    let mut algorithm = Algorithm::Cycles;
     let (outcome, verdict) = match judged {
-        Ok(None) => (PartOutcome::Valid, Verdict::Valid(Witness::default())),
-        Ok(Some(finding)) => {
+        Ok(Judged::Fine) => (PartOutcome::Valid, Verdict::Valid(Witness::default())),
+        Ok(Judged::Serial(order)) => {
+            let number = |txn: &u32| inference.op(*txn).number;
+            let parts = options.witness.then(|| PartWitness {
+                key: None,
+                order: order.iter().map(number).collect(),
+            });
+            let parts = parts.into_iter().collect();
+            (PartOutcome::Valid, Verdict::Valid(Witness { parts }))
+        }
+        Ok(Judged::Open) => {
+            algorithm = Algorithm::Search;
+            search(taken, options, shared, &mut meter)
+        }
+        Ok(Judged::Wrong(finding)) => {
             let counterexample = counterexample(taken, &inference, &finding);
             (
                 PartOutcome::Violation,
                 Verdict::Violation(Box::new(counterexample)),
             )
         }
-        Err(limit) => (
-            PartOutcome::Unknown,
-            Verdict::Unknown(Reason {
-                limit,
-                key: None,
-                decided: 0,
-                undecided: 1,
-            }),
-        ),
+        Err(limit) => unknown(limit),
     };
     Ok(Report {
         verdict,
@@ -66,7 +89,7 @@ pub(crate) fn check(
         parts: vec![PartReport {
             key: None,
             operations: taken.operations,
-            algorithm: Algorithm::Cycles,
+            algorithm,
             outcome,
             steps: meter.steps(),
             memory: meter.peak(),
@@ -74,30 +97,103 @@ pub(crate) fn check(
     })
 }
 
+/// What dependencies say.
+enum Judged {
+    /// There is no cycle, and that proves it.
+    Fine,
+    /// This order explains everything.
+    Serial(Vec<u32>),
+    /// There is no cycle, and no order was found at once.
+    Open,
+    Wrong(Finding),
+}
+
+fn unknown(limit: Limit) -> (PartOutcome, Verdict) {
+    let reason = Reason {
+        limit,
+        key: None,
+        decided: 0,
+        undecided: 1,
+    };
+    (PartOutcome::Unknown, Verdict::Unknown(reason))
+}
+
+/// Decides by search what no cycle and no order at hand decide: with real time, as a linearizability check of all
+/// registers together. That order is one for the weaker promises too; that there is none says nothing of them.
+fn search(
+    taken: &Taken,
+    options: &Options,
+    shared: &Shared<'_>,
+    meter: &mut crate::budget::Meter<'_>,
+) -> (PartOutcome, Verdict) {
+    let rules = Rules {
+        spec: &*options.spec.0,
+        init: &options.init,
+        tables: &taken.tables,
+    };
+    let part = &taken.parts[0];
+    let open = Limit::Open {
+        what: "reads don't tell the order of all versions: no cycle was found, and no serial order"
+            .to_owned(),
+    };
+    match decide(part, rules, meter).1 {
+        Outcome::Valid(order) => {
+            let number = |place: &u32| part.ops[*place as usize].number;
+            let parts = options.witness.then(|| PartWitness {
+                key: None,
+                order: order.iter().map(number).collect(),
+            });
+            let parts = parts.into_iter().collect();
+            (PartOutcome::Valid, Verdict::Valid(Witness { parts }))
+        }
+        Outcome::Violation(finding) if options.consistency == Consistency::StrictSerializable => {
+            match explain::counterexample(taken, 0, &finding, rules, options, shared) {
+                Ok(counterexample) => (
+                    PartOutcome::Violation,
+                    Verdict::Violation(Box::new(counterexample)),
+                ),
+                Err(limit) => unknown(limit),
+            }
+        }
+        Outcome::Violation(_) => unknown(open),
+        Outcome::Unknown(limit) => unknown(limit),
+    }
+}
+
 fn judge(
     inference: &Inference<'_>,
     options: &Options,
     meter: &mut crate::budget::Meter<'_>,
-) -> Result<Option<Finding>, Limit> {
+) -> Result<Judged, Limit> {
     meter.pass(inference.transactions())?;
     // Snapshots are what keeps updates from being lost; read committed promises none.
     let lenient = options.consistency == Consistency::ReadCommitted;
     let forbidden = |finding: &&Finding| !lenient || finding.anomaly != Anomaly::LostUpdate;
     if let Some(finding) = inference.direct.iter().find(forbidden) {
-        return Ok(Some(finding.clone()));
+        return Ok(Judged::Wrong(finding.clone()));
     }
     let (nodes, edges) = inference.edges(options.consistency);
     meter.pass(edges.len())?;
     let graph = graph::Graph::new(nodes, &edges);
     meter.hold(graph.memory() + edges.len() * size_of::<(u32, graph::Edge)>())?;
-    drop(edges);
     let Some(finding) = find_cycle(&graph, nodes, options.consistency, meter)? else {
-        return Ok(None);
+        let serial = matches!(
+            options.consistency,
+            Consistency::Serializable
+                | Consistency::StrongSessionSerializable
+                | Consistency::StrictSerializable
+        );
+        if !serial || inference.longest.is_some() {
+            return Ok(Judged::Fine);
+        }
+        drop(graph);
+        let order = serial::order(inference, nodes, &edges, meter)?;
+        return Ok(order.map_or(Judged::Open, Judged::Serial));
     };
     let finding = finding.without_moments(inference);
     // Each step is looked up again in what the transactions themselves say.
     match finding.steps.iter().find(|step| !inference.confirms(step)) {
-        None => Ok(Some(finding)),
+        None => Ok(Judged::Wrong(finding)),
         Some(step) => Err(Limit::Disagreement {
             what: format!("the step {step:?} of a cycle is not what the transactions say"),
         }),

@@ -23,7 +23,7 @@ use plumb_histories::Value;
 
 use super::Rules;
 use crate::budget::Meter;
-use crate::hash::FastMap;
+use crate::hash::{FastMap, FastSet};
 use crate::part::{FOREVER, Op, Part};
 use crate::{Discipline, Limit, QueueCall};
 
@@ -75,6 +75,31 @@ impl Element {
 struct Story {
     elements: Vec<Element>,
     empties: Vec<(u32, Op)>,
+}
+
+/// Leaves out what may not have happened and nobody saw: an insertion of unknown fate whose element never came
+/// out. In any order that has it, it can be left out: it could only be in the way. Not where somebody may have
+/// taken an element and nobody knows which.
+pub(crate) fn drop_needless(part: &mut Part, rules: Rules<'_>) {
+    let calls = part.calls(rules.tables);
+    let as_queue = |op: &Op| rules.spec.as_queue(&calls[op.class as usize]);
+    if part.ops.iter().all(Op::is_certain) || part.ops.first().and_then(as_queue).is_none() {
+        return;
+    }
+    let mut seen: FastSet<&Value> = FastSet::default();
+    for op in &part.ops {
+        match as_queue(op) {
+            Some(QueueCall::Got(value)) => drop(seen.insert(value)),
+            Some(QueueCall::Put(_) | QueueCall::Empty) => {}
+            Some(QueueCall::Unknown) | None => return,
+        }
+    }
+    let needed = |op: &Op| match as_queue(op) {
+        Some(QueueCall::Put(value)) => op.is_certain() || seen.contains(value),
+        _ => true,
+    };
+    let ops = part.ops.iter().copied().filter(needed).collect();
+    part.ops = ops;
 }
 
 /// Judges a part; `None` if it is no such object, or undecided.
@@ -189,8 +214,7 @@ fn read(part: &Part, rules: Rules<'_>) -> Option<Result<Story, u32>> {
     for (rank, place) in (0u32..).zip(by_rank) {
         elements[place].rank = rank;
     }
-    // An insertion of unknown fate whose element never came out may be taken not to have happened: it would
-    // only be in the way.
+    // As in `drop_needless`.
     elements.retain(|element| element.put_ret != FOREVER || !element.stays());
     Some(Ok(Story { elements, empties }))
 }
