@@ -2,6 +2,7 @@
 //! that is streamed through here never exists as a whole: an operation takes some 20 bytes and each
 //! distinct value is kept once.
 
+use std::borrow::Cow;
 use std::sync::atomic::AtomicBool;
 
 use plumb_histories::{Event, History, Kind, Value};
@@ -94,6 +95,20 @@ impl Intake {
     /// # Errors
     /// If it does not fit the specification, or cannot follow what came before.
     pub fn push(&mut self, event: &Event) -> Result<(), CheckError> {
+        self.take_in(event, Cow::Borrowed(&event.value))
+    }
+
+    /// As [`Intake::push`], for an event that nobody needs any more.
+    ///
+    /// # Errors
+    /// As [`Intake::push`].
+    pub fn take(&mut self, mut event: Event) -> Result<(), CheckError> {
+        let value = std::mem::take(&mut event.value);
+        self.take_in(&event, Cow::Owned(value))
+    }
+
+    /// An event, whose value is apart.
+    fn take_in(&mut self, event: &Event, value: Cow<'_, Value>) -> Result<(), CheckError> {
         let order = |what: &str| CheckError::Order {
             index: event.index,
             what: what.to_owned(),
@@ -108,7 +123,7 @@ impl Intake {
             .filter(|time| *time < FOREVER)
             .ok_or_else(|| order("the indices span more than 2^32"))?;
         if event.kind == Kind::Invoke {
-            return self.invoke(event, time);
+            return self.invoke(event, value, time);
         }
         let open = self
             .open
@@ -116,7 +131,7 @@ impl Intake {
             .ok_or_else(|| order("it completes nothing that is open"))?;
         match event.kind {
             Kind::Ok => {
-                let value = intern_value(&mut self.tables, &event.value);
+                let value = self.tables.values.intern_cow(value);
                 self.complete(&open, time, value, event.index)
             }
             Kind::Fail => {
@@ -133,30 +148,42 @@ impl Intake {
         }
     }
 
-    fn invoke(&mut self, event: &Event, time: u32) -> Result<(), CheckError> {
+    fn invoke(
+        &mut self,
+        event: &Event,
+        value: Cow<'_, Value>,
+        time: u32,
+    ) -> Result<(), CheckError> {
         let spec = &*self.options.spec.0;
         let call = Call {
             f: &event.f,
             key: event.key.as_ref(),
-            argument: &event.value,
+            argument: &value,
             result: None,
         };
         let tables = &mut self.tables;
-        let mut key = NONE;
-        if self.options.partition
-            && let Some(value) = spec.partition(&call)
-        {
-            key = intern_value(tables, value);
-        }
+        let own_key = event
+            .key
+            .as_ref()
+            .map_or(NONE, |value| intern_value(tables, value));
+        let key = match spec.partition(&call).filter(|_| self.options.partition) {
+            Some(value)
+                if event
+                    .key
+                    .as_ref()
+                    .is_some_and(|own| std::ptr::eq(own, value)) =>
+            {
+                own_key
+            }
+            Some(value) => intern_value(tables, value),
+            None => NONE,
+        };
         let class = Class {
             f: tables
                 .names
                 .intern_with(event.f.as_str(), || event.f.clone()),
-            key: event
-                .key
-                .as_ref()
-                .map_or(NONE, |value| intern_value(tables, value)),
-            argument: intern_value(tables, &event.value),
+            key: own_key,
+            argument: tables.values.intern_cow(value),
             result: NONE,
         };
         let process = tables

@@ -1,18 +1,21 @@
 //! Numbers in place of values: each distinct item is kept once, and equal items have equal numbers.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::hash::{BuildHasher, BuildHasherDefault, Hash};
 
 use crate::hash::FastHasher;
 
-const EMPTY: u32 = u32::MAX;
+/// No item has this number.
+const NOBODY: u32 = u32::MAX;
+/// A place of a table that is free.
+const EMPTY: u64 = u64::MAX;
 
 /// Items by number and numbers by item. The table holds numbers only, so an item is stored once.
 #[derive(Clone, Debug)]
 pub(crate) struct Interner<T> {
     items: Vec<T>,
-    /// Open addressing, a power of two long, never more than half full.
-    table: Vec<u32>,
+    /// Open addressing, a power of two long, never more than half full: half a hash above, a number below.
+    table: Vec<u64>,
 }
 
 impl<T> Default for Interner<T> {
@@ -42,7 +45,7 @@ impl<T: Hash + Eq> Interner<T> {
 
     /// Bytes taken, without what the items point to.
     pub(crate) fn memory(&self) -> usize {
-        self.items.capacity() * size_of::<T>() + self.table.capacity() * 4
+        self.items.capacity() * size_of::<T>() + self.table.capacity() * 8
     }
 
     /// The number of an item that is known already.
@@ -53,8 +56,8 @@ impl<T: Hash + Eq> Interner<T> {
         if self.table.is_empty() {
             return None;
         }
-        let number = self.table[self.slot(item)];
-        (number != EMPTY).then_some(number)
+        let found = self.table[self.slot(half_hash(item), item)];
+        (found != EMPTY).then_some(number(found))
     }
 
     /// The number of an item; `owned` makes it if it is new.
@@ -66,17 +69,43 @@ impl<T: Hash + Eq> Interner<T> {
     where
         T: Borrow<Q>,
     {
+        let slot = self.place(item);
+        if self.table[slot.at] == EMPTY {
+            self.fill(slot, owned());
+        }
+        number(self.table[slot.at])
+    }
+
+    /// The number of an item, which is cloned only if it is new and borrowed.
+    pub(crate) fn intern_cow(&mut self, item: Cow<'_, T>) -> u32
+    where
+        T: Clone,
+    {
+        let slot = self.place(&*item);
+        if self.table[slot.at] == EMPTY {
+            self.fill(slot, item.into_owned());
+        }
+        number(self.table[slot.at])
+    }
+
+    /// Where an item is or will be.
+    fn place<Q: Hash + Eq + ?Sized>(&mut self, item: &Q) -> Slot
+    where
+        T: Borrow<Q>,
+    {
         if (self.items.len() + 1) * 2 > self.table.len() {
             self.grow();
         }
-        let slot = self.slot(item);
-        if self.table[slot] == EMPTY {
-            let number = u32::try_from(self.items.len()).unwrap_or(EMPTY);
-            assert!(number < EMPTY, "fewer than 2^32 - 1 distinct items");
-            self.items.push(owned());
-            self.table[slot] = number;
-        }
-        self.table[slot]
+        let hash = half_hash(item);
+        let at = self.slot(hash, item);
+        Slot { at, hash }
+    }
+
+    fn fill(&mut self, slot: Slot, item: T) {
+        let number = u32::try_from(self.items.len()).unwrap_or(NOBODY);
+        assert!(number < NOBODY, "fewer than 2^32 - 1 distinct items");
+        self.items.push(item);
+        self.table[slot.at] = u64::from(slot.hash) << 32 | u64::from(number);
     }
 
     /// The number of an item.
@@ -88,15 +117,17 @@ impl<T: Hash + Eq> Interner<T> {
     }
 
     /// Where the item is or would be.
-    fn slot<Q: Hash + Eq + ?Sized>(&self, item: &Q) -> usize
+    fn slot<Q: Hash + Eq + ?Sized>(&self, hash: u32, item: &Q) -> usize
     where
         T: Borrow<Q>,
     {
         let mask = self.table.len() - 1;
-        let mut slot = usize::try_from(hash_of(item)).expect("64-bit targets") & mask;
+        let mut slot = hash as usize & mask;
         loop {
-            let number = self.table[slot];
-            if number == EMPTY || self.items[number as usize].borrow() == item {
+            let found = self.table[slot];
+            if found == EMPTY
+                || half(found) == hash && self.items[number(found) as usize].borrow() == item
+            {
                 return slot;
             }
             slot = (slot + 1) & mask;
@@ -107,19 +138,42 @@ impl<T: Hash + Eq> Interner<T> {
         let size = (self.table.len() * 2).max(16);
         let mask = size - 1;
         let mut table = vec![EMPTY; size];
-        for (number, item) in self.items.iter().enumerate() {
-            let mut slot = usize::try_from(hash_of(item)).expect("64-bit targets") & mask;
+        for found in self.table.iter().filter(|found| **found != EMPTY) {
+            let mut slot = half(*found) as usize & mask;
             while table[slot] != EMPTY {
                 slot = (slot + 1) & mask;
             }
-            table[slot] = u32::try_from(number).expect("numbers were given as u32");
+            table[slot] = *found;
         }
         self.table = table;
     }
 }
 
-fn hash_of<Q: Hash + ?Sized>(item: &Q) -> u64 {
-    BuildHasherDefault::<FastHasher>::default().hash_one(item)
+/// A place of the table for an item of that hash.
+#[derive(Clone, Copy)]
+struct Slot {
+    at: usize,
+    hash: u32,
+}
+
+fn half(found: u64) -> u32 {
+    (found >> 32) as u32
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low half is the number"
+)]
+fn number(found: u64) -> u32 {
+    found as u32
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low half is as good as all"
+)]
+fn half_hash<Q: Hash + ?Sized>(item: &Q) -> u32 {
+    BuildHasherDefault::<FastHasher>::default().hash_one(item) as u32
 }
 
 #[cfg(test)]

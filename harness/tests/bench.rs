@@ -28,7 +28,10 @@ fn families_get_the_verdicts_that_they_were_made_for() {
         ("stack, distinct, 10 clients", "elements"),
         ("priority queue, distinct, 10 clients", "elements"),
         ("set that grows", "elements"),
-        ("kv-append, 10 keys, 10 clients × 7,000, as one object", "zones"),
+        (
+            "kv-append, 10 keys, 10 clients × 7,000, as one object",
+            "zones",
+        ),
         ("list-append transactions × 10,000", "cycles"),
         ("register transactions × 10,000", "cycles"),
     ] {
@@ -37,9 +40,15 @@ fn families_get_the_verdicts_that_they_were_made_for() {
             .iter()
             .map(|row| row["name"].as_str().expect("a name"))
             .collect();
-        assert_eq!(rows.len(), 3, "{names:?}: the truth, and a lie early and late");
+        assert_eq!(
+            rows.len(),
+            3,
+            "{names:?}: the truth, and a lie early and late"
+        );
         for row in &rows {
-            let lies = row["name"].as_str().is_some_and(|name| name.contains("lie"));
+            let lies = row["name"]
+                .as_str()
+                .is_some_and(|name| name.contains("lie"));
             let expected = if lies { "violation" } else { "valid" };
             assert_eq!(row["verdict"], expected, "{row}");
             assert_eq!(row["algorithms"][0], algorithm, "{row}");

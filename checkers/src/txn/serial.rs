@@ -14,7 +14,7 @@ use super::infer::{Ended, Inference};
 use crate::Limit;
 use crate::budget::Meter;
 use crate::hash::FastMap;
-use crate::part::NONE;
+use crate::part::{FOREVER, NONE};
 use crate::spec::Micro;
 
 /// What a transaction does with a register.
@@ -44,46 +44,36 @@ pub(super) fn order(
     meter: &mut Meter<'_>,
 ) -> Result<Option<Vec<u32>>, Limit> {
     meter.pass(nodes + edges.len())?;
-    let mut waits_for = vec![0u32; nodes];
-    let mut starts = vec![0u32; nodes + 1];
-    for (from, edge) in edges {
-        waits_for[edge.to as usize] += 1;
-        starts[*from as usize + 1] += 1;
-    }
-    for node in 0..nodes {
-        starts[node + 1] += starts[node];
-    }
-    let mut next = starts.clone();
-    let mut leads_to = vec![0u32; edges.len()];
-    for (from, edge) in edges {
-        let place = &mut next[*from as usize];
-        leads_to[*place as usize] = edge.to;
-        *place += 1;
-    }
     let mut schedule = Schedule::new(inference);
-    // Whoever only reads does so at once: that is in nobody's way. Others as they completed.
-    let urgency = |node: u32| {
-        if node as usize >= inference.transactions() || !inference.happened(node) {
-            return 0;
+    let web = Web::new(nodes, edges);
+    // What comes before something is at least as urgent.
+    let takes_place =
+        |node: u32| (node as usize) < inference.transactions() && inference.happened(node);
+    let mut urgency = vec![FOREVER; nodes];
+    for node in web.topological().into_iter().rev() {
+        let own = if takes_place(node) {
+            inference.op(node).ret
+        } else {
+            FOREVER
+        };
+        let after = web.after(node).iter().map(|after| urgency[*after as usize]);
+        urgency[node as usize] = after.min().unwrap_or(FOREVER).min(own);
+    }
+    // Whoever only reads does so at once: that is in nobody's way.
+    for (node, accesses) in schedule.accesses.iter().enumerate() {
+        if !accesses.iter().any(|one| one.writes) {
+            urgency[node] = 0;
         }
-        let op = inference.op(node);
-        match inference.ended(node) {
-            Ended::Ok if !schedule_writes(&schedule, node) => 0,
-            Ended::Ok => op.ret,
-            _ => op.call,
-        }
-    };
-    let urgencies: Vec<u32> = (0..u32::try_from(nodes).expect("nodes fit 32 bits"))
-        .map(urgency)
-        .collect();
+    }
+    let mut waits_for = web.waits_for.clone();
     let mut ready: BinaryHeap<Reverse<(u32, u32)>> = (0u32..)
         .zip(&waits_for)
         .filter(|(_, waits)| **waits == 0)
-        .map(|(node, _)| Reverse((urgencies[node as usize], node)))
+        .map(|(node, _)| Reverse((urgency[node as usize], node)))
         .collect();
     let mut order = Vec::with_capacity(inference.transactions());
     while let Some(Reverse((_, node))) = ready.pop() {
-        if (node as usize) < inference.transactions() && inference.happened(node) {
+        if takes_place(node) {
             if let Some(key) = schedule.blocks(node) {
                 schedule.waiting[key as usize].push(node);
                 continue;
@@ -94,16 +84,15 @@ pub(super) fn order(
             ready.extend(
                 woken
                     .into_iter()
-                    .map(|one| Reverse((urgencies[one as usize], one))),
+                    .map(|one| Reverse((urgency[one as usize], one))),
             );
             order.push(node);
         }
-        let (from, to) = (starts[node as usize], starts[node as usize + 1]);
-        for after in &leads_to[from as usize..to as usize] {
+        for after in web.after(node) {
             let waits = &mut waits_for[*after as usize];
             *waits -= 1;
             if *waits == 0 {
-                ready.push(Reverse((urgencies[*after as usize], *after)));
+                ready.push(Reverse((urgency[*after as usize], *after)));
             }
         }
     }
@@ -114,8 +103,65 @@ pub(super) fn order(
     Ok((order.len() == all).then_some(order))
 }
 
-fn schedule_writes(schedule: &Schedule, txn: u32) -> bool {
-    schedule.accesses[txn as usize].iter().any(|one| one.writes)
+/// Which node leads to which.
+struct Web {
+    starts: Vec<u32>,
+    leads_to: Vec<u32>,
+    /// How many lead to each.
+    waits_for: Vec<u32>,
+}
+
+impl Web {
+    fn new(nodes: usize, edges: &[(u32, Edge)]) -> Web {
+        let mut waits_for = vec![0u32; nodes];
+        let mut starts = vec![0u32; nodes + 1];
+        for (from, edge) in edges {
+            waits_for[edge.to as usize] += 1;
+            starts[*from as usize + 1] += 1;
+        }
+        for node in 0..nodes {
+            starts[node + 1] += starts[node];
+        }
+        let mut next = starts.clone();
+        let mut leads_to = vec![0u32; edges.len()];
+        for (from, edge) in edges {
+            let place = &mut next[*from as usize];
+            leads_to[*place as usize] = edge.to;
+            *place += 1;
+        }
+        Web {
+            starts,
+            leads_to,
+            waits_for,
+        }
+    }
+
+    fn after(&self, node: u32) -> &[u32] {
+        let (from, to) = (self.starts[node as usize], self.starts[node as usize + 1]);
+        &self.leads_to[from as usize..to as usize]
+    }
+
+    /// All nodes, each after what leads to it: there are no cycles.
+    fn topological(&self) -> Vec<u32> {
+        let mut waits_for = self.waits_for.clone();
+        let mut order: Vec<u32> = (0u32..)
+            .zip(&waits_for)
+            .filter(|(_, waits)| **waits == 0)
+            .map(|(node, _)| node)
+            .collect();
+        let mut at = 0;
+        while at < order.len() {
+            for after in self.after(order[at]) {
+                let waits = &mut waits_for[*after as usize];
+                *waits -= 1;
+                if *waits == 0 {
+                    order.push(*after);
+                }
+            }
+            at += 1;
+        }
+        order
+    }
 }
 
 impl Schedule {

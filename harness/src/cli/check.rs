@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
+use indicatif::{HumanCount, ProgressBar};
 use plumb_checkers::{
     Budget, Consistency, Intake, Options, Report, Spec, Verdict, WitnessError, check_until,
     verify_witness,
@@ -118,7 +119,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     let mut all = Vec::new();
     for file in &histories {
         bar.set_message(file.display().to_string());
-        let checked = one(file, &asked, stop);
+        let checked = one(file, &asked, stop, &bar);
         exit = exit.worst(checked.exit());
         let quiet = files::is_stdout(args.json.as_deref());
         bar.suspend(|| output::say(&checked, histories.len() > 1, quiet));
@@ -213,7 +214,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn one(path: &Path, asked: &Asked<'_>, stop: &AtomicBool) -> Checked {
+fn one(path: &Path, asked: &Asked<'_>, stop: &AtomicBool, bar: &ProgressBar) -> Checked {
     let file = if path.as_os_str() == "-" {
         "standard input".to_owned()
     } else {
@@ -228,7 +229,7 @@ fn one(path: &Path, asked: &Asked<'_>, stop: &AtomicBool) -> Checked {
         stopped: false,
         took: Duration::ZERO,
     };
-    checked.result = judge(path, asked, stop, &mut checked);
+    checked.result = judge(path, asked, stop, bar, &mut checked);
     checked.took = elapsed();
     checked
 }
@@ -237,6 +238,7 @@ fn judge(
     path: &Path,
     asked: &Asked<'_>,
     stop: &AtomicBool,
+    bar: &ProgressBar,
     checked: &mut Checked,
 ) -> Result<Report, CliError> {
     let file = checked.file.clone();
@@ -247,6 +249,7 @@ fn judge(
             asked,
             intake: None,
             stop,
+            bar,
             lines: 0,
         };
         let read = stream(&file, reader, &mut taking);
@@ -262,6 +265,8 @@ fn judge(
         checked.format = Some(format.to_string());
         checked.warnings = warnings;
         let intake = taking.intake.expect("a history that was read has begun");
+        let operations = HumanCount(intake.operations() as u64);
+        bar.set_message(format!("{file}: judging {operations} operations"));
         return intake
             .finish_until(stop)
             .map_err(|error| misfit(&file, &error));
@@ -298,10 +303,11 @@ struct Taking<'a> {
     /// From the header on.
     intake: Option<Intake>,
     stop: &'a AtomicBool,
+    bar: &'a ProgressBar,
     lines: u64,
 }
 
-/// The stop flag is looked at once in so many lines.
+/// The stop flag is looked at once in so many lines, and progress is shown.
 const EVERY: u64 = 1 << 12;
 
 impl Sink for Taking<'_> {
@@ -319,8 +325,13 @@ impl Sink for Taking<'_> {
 
     fn line(&mut self, line: Line) -> Result<(), Option<CliError>> {
         self.lines += 1;
-        if self.lines.is_multiple_of(EVERY) && self.stop.load(Ordering::Relaxed) {
-            return Err(None);
+        if self.lines.is_multiple_of(EVERY) {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(None);
+            }
+            let read = HumanCount(self.lines);
+            self.bar
+                .set_message(format!("{}: {read} lines read", self.file));
         }
         let Line::Client(event) = line else {
             return Ok(());
@@ -332,7 +343,7 @@ impl Sink for Taking<'_> {
         };
         let intake = self.intake.as_mut().expect("a header comes first");
         intake
-            .push(&event)
+            .take(event)
             .map_err(|error| Some(misfit(self.file, &error)))
     }
 }
