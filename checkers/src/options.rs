@@ -23,6 +23,9 @@ pub struct Options {
     pub explain: bool,
     /// Whether to keep the order that proves validity.
     pub witness: bool,
+    /// Of transactions on registers: whether the absence of cycles is enough, as it is for Elle, where reads don't
+    /// tell the order of all versions. Else a serial order must be found, or the verdict is unknown.
+    pub acyclic: bool,
     /// Whether to judge and report keys one by one; else all of them are one object, and a witness is
     /// one order over all of them.
     pub partition: bool,
@@ -41,6 +44,7 @@ impl Options {
             jobs: 1,
             explain: true,
             witness: true,
+            acyclic: false,
             partition: true,
         }
     }

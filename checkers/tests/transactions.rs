@@ -11,10 +11,11 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{Rng, setting};
+use plumb_checkers::families::{self, Family};
 use plumb_checkers::{
     Consistency, Options, Report, Spec, Verdict, WitnessError, check, verify_witness,
 };
-use plumb_histories::{Header, History, Recorder, Value};
+use plumb_histories::{Builder, Header, History, Line, Recorder, Value};
 
 fn options(spec: &str, consistency: &str) -> Options {
     Options::new(Spec::by_name(spec).unwrap())
@@ -411,4 +412,48 @@ fn nothing_that_has_a_serial_order_is_called_a_violation() {
     assert!(shown * 2 > count);
     // What is not in real time may be open, and seldom is.
     assert!(open * 50 < count, "{open} of {count}");
+}
+
+#[test]
+fn long_histories_of_registers_are_shown_serial_or_left_open() {
+    let mut shown = 0;
+    for seed in 1..4 {
+        for (operations, clients) in [(300, 5), (1_000, 3), (3_000, 20)] {
+            let family = Family {
+                object: families::Object::RwRegister,
+                indeterminate: 2,
+                seed,
+                ..Family::register(operations, clients)
+            };
+            let mut builder = Builder::new(Header::default());
+            family.events(|event| builder.push(Line::Client(event)).unwrap());
+            let history = builder.finish();
+            for level in [
+                "strict-serializable",
+                "strong-session-serializable",
+                "serializable",
+            ] {
+                let mut options = options("multi-register", level);
+                let case = format!("{operations} operations of {clients}, seed {seed}, {level}");
+                match &check(&history, &options).unwrap().verdict {
+                    Verdict::Valid(witness) => {
+                        verify_witness(&history, &options, witness)
+                            .unwrap_or_else(|why| panic!("{case}: {why}"));
+                        shown += 1;
+                    }
+                    // What is not shown is no pass, unless that is all that is asked for.
+                    Verdict::Unknown(why) => {
+                        let why = why.to_string();
+                        assert!(why.contains("--acyclic"), "{case}: {why}");
+                    }
+                    Verdict::Violation(why) => panic!("{case}: {why}"),
+                }
+                options.acyclic = true;
+                let verdict = check(&history, &options).unwrap().verdict;
+                assert!(verdict.is_valid(), "{case}: {verdict}");
+            }
+        }
+    }
+    println!("{shown} of 27 shown");
+    assert!(shown >= 9, "{shown}");
 }

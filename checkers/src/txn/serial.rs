@@ -5,15 +5,15 @@
 //! there is an order.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 
 use plumb_histories::Value;
 
-use super::graph::Edge;
+use super::graph::{Edge, Kind};
 use super::infer::{Ended, Inference};
 use crate::Limit;
 use crate::budget::Meter;
-use crate::hash::FastMap;
+use crate::hash::{FastMap, FastSet};
 use crate::part::{FOREVER, NONE};
 use crate::spec::Micro;
 
@@ -25,6 +25,9 @@ struct Access {
     writes: bool,
 }
 
+/// So many of those who are still to write a key are looked at: of a long chain, they are all of it.
+const LOOKED_AT: usize = 64;
+
 /// Transactions on their way into an order.
 struct Schedule {
     accesses: Vec<Vec<Access>>,
@@ -34,23 +37,44 @@ struct Schedule {
     readers: FastMap<(u32, u32), u32>,
     /// By key, who waits until its present version has been read.
     waiting: Vec<Vec<u32>>,
+    /// By key, those who are still to write it, by when they completed.
+    writers: Vec<BTreeSet<(u32, u32)>>,
+    /// By key and version, the first of the chain that it belongs to: each but the first was written by who had read
+    /// the one before, so that nothing stands between them.
+    chains: FastMap<(u32, u32), u32>,
+    /// When a version of a chain was last asked for: whoever else had written the key by then did so before.
+    last_asked: FastMap<(u32, u32), u32>,
+    /// When each completed.
+    completed: Vec<u32>,
 }
 
-/// Transactions in a serial order that explains all reads and agrees with all edges; `None` if none was found.
+/// Transactions in a serial order that explains all reads and agrees with all edges, `in_time` if these hold real
+/// time; `None` if none was found.
 pub(super) fn order(
     inference: &Inference<'_>,
     nodes: usize,
     edges: &[(u32, Edge)],
+    in_time: bool,
     meter: &mut Meter<'_>,
 ) -> Result<Option<Vec<u32>>, Limit> {
     meter.pass(nodes + edges.len())?;
     let mut schedule = Schedule::new(inference);
-    let web = Web::new(nodes, edges);
+    schedule.tie_chains(&Web::new(nodes, edges).topological());
+    if !in_time {
+        schedule.last_asked.clear();
+    }
+    let mut edges = edges.to_vec();
+    schedule.add_orders_of_versions(inference, &mut edges);
+    let web = Web::new(nodes, &edges);
+    let topological = web.topological();
+    if topological.len() < nodes {
+        return Ok(None);
+    }
     // What comes before something is at least as urgent.
     let takes_place =
         |node: u32| (node as usize) < inference.transactions() && inference.happened(node);
     let mut urgency = vec![FOREVER; nodes];
-    for node in web.topological().into_iter().rev() {
+    for node in topological.into_iter().rev() {
         let own = if takes_place(node) {
             inference.op(node).ret
         } else {
@@ -167,13 +191,21 @@ impl Web {
 impl Schedule {
     fn new(inference: &Inference<'_>) -> Schedule {
         let mut readers: FastMap<(u32, u32), u32> = FastMap::default();
+        let mut last_asked: FastMap<(u32, u32), u32> = FastMap::default();
+        let mut writers = vec![BTreeSet::new(); inference.keys.len()];
         let txns = u32::try_from(inference.transactions()).expect("fewer than events");
         let accesses = (0..txns)
             .map(|txn| {
                 let accesses = accesses(inference, txn);
                 for access in &accesses {
+                    let op = inference.op(txn);
                     if let Some(version) = access.reads {
                         *readers.entry((access.key, version)).or_default() += 1;
+                        let asked = last_asked.entry((access.key, version)).or_default();
+                        *asked = op.call.max(*asked);
+                    }
+                    if access.writes {
+                        writers[access.key as usize].insert((op.ret, txn));
                     }
                 }
                 accesses
@@ -184,7 +216,121 @@ impl Schedule {
             present: vec![NONE; inference.keys.len()],
             readers,
             waiting: vec![Vec::new(); inference.keys.len()],
+            writers,
+            chains: FastMap::default(),
+            last_asked,
+            completed: (0..txns).map(|txn| inference.op(txn).ret).collect(),
         }
+    }
+
+    fn chain(&self, key: u32, version: u32) -> u32 {
+        self.chains.get(&(key, version)).copied().unwrap_or(version)
+    }
+
+    /// Finds the chains, of transactions each after what leads to it.
+    fn tie_chains(&mut self, topological: &[u32]) {
+        for txn in topological {
+            let Some(accesses) = self.accesses.get(*txn as usize) else {
+                continue;
+            };
+            for access in accesses.iter().filter(|one| one.writes) {
+                if let Some(before) = access.reads {
+                    let first = self.chain(access.key, before);
+                    self.chains.insert((access.key, *txn), first);
+                }
+            }
+        }
+        let mut of_chains: FastMap<(u32, u32), u32> = FastMap::default();
+        for ((key, version), asked) in &self.last_asked {
+            let last = of_chains
+                .entry((*key, self.chain(*key, *version)))
+                .or_default();
+            *last = (*asked).max(*last);
+        }
+        self.last_asked = of_chains;
+    }
+
+    fn writes(&self, txn: u32, key: u32) -> bool {
+        let accesses = self.accesses[txn as usize].iter();
+        accesses.filter(|one| one.writes).any(|one| one.key == key)
+    }
+
+    /// Orders of versions that follow from other orders, until no more do:
+    ///
+    /// - whoever completed a write of a key before a version of another chain was last asked for wrote before that
+    ///   chain;
+    /// - if one comes before another that read a key, and wrote this key too, it wrote before the version that was
+    ///   read, and before the chain of that;
+    /// - if one wrote a key before another did, those who read its version come before the other.
+    fn add_orders_of_versions(&self, inference: &Inference<'_>, edges: &mut Vec<(u32, Edge)>) {
+        let mut readers: FastMap<(u32, u32), Vec<u32>> = FastMap::default();
+        let mut known: FastSet<(u32, u32)> = FastSet::default();
+        let mut fresh: Vec<(u32, u32)> = Vec::new();
+        for (txn, accesses) in (0u32..).zip(&self.accesses) {
+            for access in accesses {
+                if let Some(version) = access.reads.filter(|version| *version != NONE) {
+                    readers.entry((access.key, version)).or_default().push(txn);
+                    if version != txn && known.insert((version, txn)) {
+                        fresh.push((version, txn));
+                    }
+                }
+            }
+        }
+        let stated = fresh.len();
+        for ((key, first), asked) in &self.last_asked {
+            if *first == NONE {
+                continue;
+            }
+            let begun = inference.op(*first).call;
+            for (_, other) in self.writers[*key as usize].range((begun.min(*asked), 0)..(*asked, 0))
+            {
+                if self.chain(*key, *other) != *first && known.insert((*other, *first)) {
+                    fresh.push((*other, *first));
+                }
+            }
+        }
+        let mut at = 0;
+        while at < fresh.len() {
+            let (before, after) = fresh[at];
+            at += 1;
+            let mut add = |from: u32, to: u32| {
+                if from != to && known.insert((from, to)) {
+                    fresh.push((from, to));
+                }
+            };
+            for access in &self.accesses[after as usize] {
+                let key = access.key;
+                if !self.writes(before, key) {
+                    continue;
+                }
+                if let Some(version) = access.reads.filter(|version| *version != NONE) {
+                    let first = self.chain(key, version);
+                    if first != NONE && self.chain(key, before) != first {
+                        add(before, first);
+                    } else if version != before {
+                        add(before, version);
+                    }
+                }
+                if access.writes {
+                    let earlier = readers.get(&(key, before));
+                    for reader in earlier.into_iter().flatten() {
+                        add(*reader, after);
+                    }
+                }
+            }
+        }
+        // What was read is an edge already.
+        edges.extend(fresh[stated..].iter().map(|(from, to)| {
+            let kind = Kind::WriteWrite;
+            (
+                *from,
+                Edge {
+                    to: *to,
+                    kind,
+                    key: 0,
+                },
+            )
+        }));
     }
 
     fn left_to_read(&self, key: u32) -> u32 {
@@ -192,13 +338,19 @@ impl Schedule {
         self.readers.get(&version).copied().unwrap_or(0)
     }
 
-    /// A register that a transaction is to write, of which others have yet to read the present version.
+    /// A register that a transaction is to write, of which others have yet to read the present version; or that
+    /// others wrote before what it writes was read last.
     fn blocks(&self, txn: u32) -> Option<u32> {
         let accesses = self.accesses[txn as usize].iter();
         let mut writes = accesses.filter(|one| one.writes);
         let blocked = writes.find(|one| {
             let own = one.reads == Some(self.present[one.key as usize]);
+            let chain = self.chain(one.key, txn);
+            let asked = self.last_asked.get(&(one.key, chain)).copied();
+            let mut others = self.writers[one.key as usize].iter().take(LOOKED_AT);
+            let earlier = others.find(|(_, other)| self.chain(one.key, *other) != chain);
             self.left_to_read(one.key) > u32::from(own)
+                || earlier.is_some_and(|(completed, _)| Some(*completed) < asked)
         });
         blocked.map(|one| one.key)
     }
@@ -222,9 +374,11 @@ impl Schedule {
             }
             if access.writes {
                 self.present[access.key as usize] = txn;
+                let completed = self.completed[txn as usize];
+                self.writers[access.key as usize].remove(&(completed, txn));
             }
             // One may be left: whoever waits to replace what it reads itself.
-            if self.left_to_read(access.key) <= 1 {
+            if access.writes || self.left_to_read(access.key) <= 1 {
                 woken.append(&mut self.waiting[access.key as usize]);
             }
         }

@@ -46,6 +46,10 @@ pub struct CheckArgs {
     /// How strong a promise is judged.
     #[arg(long, value_name = "NAME", default_value = "linearizable")]
     consistency: String,
+    /// Of transactions on registers, be content with the absence of cycles, as Elle is; else a serial order must be
+    /// found, or the verdict is unknown.
+    #[arg(long)]
+    acyclic: bool,
     /// Values are pairs of key and value, as jepsen.independent writes them.
     #[arg(long)]
     independent: bool,
@@ -206,6 +210,8 @@ impl<'a> Asked<'a> {
                 default.steps
             },
         };
+        let mut options = options;
+        options.acyclic = self.args.acyclic;
         let jobs = self.args.jobs.map_or_else(all_cores, usize::from);
         Ok(options
             .with_budget(budget)
