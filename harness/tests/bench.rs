@@ -48,7 +48,7 @@ fn families_get_the_verdicts_that_they_were_made_for() {
         for row in &rows {
             let lies = row["name"]
                 .as_str()
-                .is_some_and(|name| name.contains("lie"));
+                .is_some_and(|name| name.contains(", lie "));
             let expected = if lies { "violation" } else { "valid" };
             assert_eq!(row["verdict"], expected, "{row}");
             assert_eq!(row["algorithms"][0], algorithm, "{row}");
