@@ -137,9 +137,7 @@ impl Family {
             Object::Bank { .. } => "bank",
             Object::MultiRegister { .. } | Object::RwRegister => "multi-register",
             Object::ListAppend => "list-append",
-            Object::Queue(Discipline::Fifo) => "fifo-queue",
-            Object::Queue(Discipline::Lifo) => "stack",
-            Object::Queue(Discipline::Least) => "priority-queue",
+            Object::Queue(discipline) => discipline.spec(),
             Object::GrowingSet { .. } => "set",
         }
     }
@@ -347,11 +345,7 @@ impl<'f> Run<'f> {
     }
 
     fn ask_queue(&mut self, discipline: Discipline, fresh: u64) -> (&'static str, Value) {
-        let [put, get] = match discipline {
-            Discipline::Fifo => ["enqueue", "dequeue"],
-            Discipline::Lifo => ["push", "pop"],
-            Discipline::Least => ["insert", "extract-min"],
-        };
+        let [put, get] = discipline.operations();
         // A little more is put in than taken out, as long as it is not many.
         let many = 64 + 8 * self.family.clients;
         let held = match &self.states {

@@ -109,6 +109,50 @@ fn patterns_name_histories_of_many_folders() {
     assert_eq!(check(folder.path(), &["h[1].jsonl"]).status.code(), Some(0));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_was_stopped_while_it_was_read_is_no_pass() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_plumb"))
+        .args(["check", "-", "--json", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    let mut lines = "{\"plumb_history\":1,\"spec\":\"register\"}\n".to_owned();
+    let mut index = 0;
+    let mut signalled = false;
+    // Valid as far as it goes, and without an end: only the signal ends it.
+    while child.try_wait().expect("a child").is_none() {
+        for _ in 0..5_000 {
+            for kind in ["invoke", "ok"] {
+                lines.push_str(&format!(
+                    "{{\"index\":{index},\"time_ns\":0,\"process\":0,\"kind\":\"{kind}\",\
+                     \"f\":\"write\",\"value\":{}}}\n",
+                    index / 2
+                ));
+                index += 1;
+            }
+        }
+        // Once it has stopped nobody reads.
+        drop(pipe.write_all(lines.as_bytes()));
+        lines.clear();
+        if !signalled {
+            let id = child.id().to_string();
+            let sent = Command::new("kill").args(["-INT", &id]).status();
+            assert!(sent.expect("there is kill").success());
+            signalled = true;
+        }
+    }
+    drop(pipe);
+    let output = child.wait_with_output().expect("a child");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("stopped while it was read"));
+    let json: Value = serde_json::from_slice(&output.stdout).expect("what is known is kept");
+    assert_ne!(json["verdict"], "valid", "{json}");
+}
+
 #[test]
 fn what_is_wrong_far_down_is_named_by_its_line() {
     // Verdicts come from streams: what was taken in before must not hide it.

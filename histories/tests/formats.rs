@@ -1,8 +1,8 @@
 //! Every format read as its author meant it, and our own written and read back.
 
 use plumb_histories::{
-    Event, Format, Header, History, Kind, Line, NemesisEvent, Outcome, Recorder, Source, Value,
-    read_from, read_source,
+    Event, Format, Header, History, Kind, Line, NemesisEvent, Outcome, Recorder, Sink, Source,
+    StreamError, Value, read_from, read_source, stream,
 };
 use proptest::prelude::*;
 
@@ -22,6 +22,61 @@ fn told(history: &History) -> Vec<(Kind, u64, String, Value, Value)> {
         )
     };
     history.events().iter().map(of).collect()
+}
+
+/// Keeps what it is handed, up to so many lines.
+#[derive(Default)]
+struct Kept {
+    header: Option<Header>,
+    lines: Vec<Line>,
+    most: usize,
+}
+
+impl Sink for Kept {
+    type Error = &'static str;
+
+    fn begin(&mut self, header: &Header) -> Result<(), &'static str> {
+        self.header = Some(header.clone());
+        Ok(())
+    }
+
+    fn line(&mut self, line: Line) -> Result<(), &'static str> {
+        assert!(self.header.is_some(), "the header comes first");
+        if self.lines.len() == self.most {
+            return Err("full");
+        }
+        self.lines.push(line);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stream_hands_over_what_a_history_holds_and_stops_when_told() {
+    let text = "{\"plumb_history\":1,\"spec\":\"register\"}\n\
+        {\"index\":0,\"time_ns\":0,\"process\":0,\"kind\":\"invoke\",\"f\":\"read\"}\n\
+        {\"index\":1,\"time_ns\":1,\"process\":\"nemesis\",\"f\":\"begins\",\"value\":\"a partition\"}\n\
+        {\"index\":2,\"time_ns\":2,\"process\":0,\"kind\":\"ok\",\"f\":\"read\",\"value\":3}\n";
+    let jepsen = "[{:type :invoke, :f :read, :process 1, :index 0}
+        {:type :ok, :f :read, :value 3, :process 1, :index 1}]";
+    for text in [text, jepsen] {
+        let Source {
+            history, format, ..
+        } = source(text);
+        let mut kept = Kept {
+            most: 9,
+            ..Kept::default()
+        };
+        let streamed = stream("memory", text.as_bytes(), &mut kept);
+        assert_eq!(streamed.ok(), Some((format, Vec::new())));
+        assert_eq!(kept.header.as_ref(), Some(history.header()));
+        assert_eq!(kept.lines, history.lines().collect::<Vec<_>>());
+        let mut one = Kept {
+            most: 1,
+            ..Kept::default()
+        };
+        let stopped = stream("memory", text.as_bytes(), &mut one);
+        assert!(matches!(stopped, Err(StreamError::Sink("full"))));
+    }
 }
 
 #[test]

@@ -135,7 +135,7 @@ pub(crate) fn counterexample(
     };
     let shared = shared.with_budget(budget);
     let mut shrinker = Shrinker::new(part, rules, shared.meter());
-    let (prefix, shortest) = shrinker.prefix(finding, options.explain);
+    let (prefix, shortest) = shrinker.prefix(finding);
     let (core, minimal) = if options.explain {
         shrinker.core(&prefix, finding)
     } else {

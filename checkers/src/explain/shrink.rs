@@ -113,9 +113,8 @@ impl<'a> Shrinker<'a> {
         }
     }
 
-    /// The shortest prefix that is known to fail, and whether all shorter ones are known not to; or the one that
-    /// the algorithm points to, if that is all that is asked for.
-    pub(super) fn prefix(&mut self, finding: &Finding, shortest: bool) -> (Part, bool) {
+    /// The shortest prefix that is known to fail, and whether all shorter ones are known not to.
+    pub(super) fn prefix(&mut self, finding: &Finding) -> (Part, bool) {
         let mut ends: Vec<u32> = self
             .part
             .ops
@@ -124,7 +123,6 @@ impl<'a> Shrinker<'a> {
             .map(|op| op.ret)
             .collect();
         ends.sort_unstable();
-        let hinted_only = !shortest;
         let mut shortest = true;
         // Fails at `high`, holds (or is open) before `low`.
         let (mut low, mut high) = (0, ends.len().saturating_sub(1));
@@ -142,15 +140,6 @@ impl<'a> Shrinker<'a> {
         };
         let hint = ends.partition_point(|end| *end <= hint).saturating_sub(1);
         let mut next = Some(hint);
-        if hinted_only && hint < high {
-            let part = self.relaxed(ends[hint], |_| true);
-            if self.trial(&part) == Trial::Fails {
-                return (part, false);
-            }
-        }
-        if hinted_only {
-            return (self.part.clone(), false);
-        }
         while low < high {
             let middle = match next.take() {
                 Some(hint) if hint < high => hint,

@@ -8,12 +8,10 @@ mod kv;
 mod list_append;
 mod multi_register;
 mod mutex;
-mod priority_queue;
 mod queue;
 mod register;
 mod set;
 mod shapes;
-mod stack;
 mod unique_ids;
 
 use std::fmt;
@@ -26,6 +24,7 @@ pub(crate) use erased::{DEAD, ErasedSpec, Machine};
 pub(crate) use shapes::{Micro, micro};
 
 use crate::CheckError;
+use queue::Queue;
 
 /// An operation as a specification sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,17 +82,6 @@ pub enum QueueCall<'a> {
     Empty,
     /// Took one out if there was one, and nobody knows which.
     Unknown,
-}
-
-impl<'a> QueueCall<'a> {
-    /// Took out what this result says: `null` is nothing.
-    pub(crate) fn taken(result: Option<&'a Value>) -> QueueCall<'a> {
-        match result {
-            None => QueueCall::Unknown,
-            Some(Value::Null) => QueueCall::Empty,
-            Some(value) => QueueCall::Got(value),
-        }
-    }
 }
 
 /// Which element comes out.
@@ -236,11 +224,9 @@ const SPECS: [(&str, Maker); 13] = [
     }),
     ("kv-append", || Spec::custom(kv::KvAppend)),
     ("mutex", || Spec::custom(mutex::Mutex)),
-    ("fifo-queue", || Spec::custom(queue::FifoQueue)),
-    ("stack", || Spec::custom(stack::Stack)),
-    ("priority-queue", || {
-        Spec::custom(priority_queue::PriorityQueue)
-    }),
+    ("fifo-queue", || Spec::custom(Queue(Discipline::Fifo))),
+    ("stack", || Spec::custom(Queue(Discipline::Lifo))),
+    ("priority-queue", || Spec::custom(Queue(Discipline::Least))),
     ("set", || Spec::custom(set::Set)),
     ("counter", || Spec::custom(counter::Counter)),
     ("list-append", || Spec::custom(list_append::ListAppend)),

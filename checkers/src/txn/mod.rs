@@ -60,13 +60,8 @@ pub(crate) fn check(
     let (outcome, verdict) = match judged {
         Ok(Judged::Fine) => (PartOutcome::Valid, Verdict::Valid(Witness::default())),
         Ok(Judged::Serial(order)) => {
-            let number = |txn: &u32| inference.op(*txn).number;
-            let parts = options.witness.then(|| PartWitness {
-                key: None,
-                order: order.iter().map(number).collect(),
-            });
-            let parts = parts.into_iter().collect();
-            (PartOutcome::Valid, Verdict::Valid(Witness { parts }))
+            let numbers = order.iter().map(|txn| inference.op(*txn).number);
+            shown(numbers, options)
         }
         Ok(Judged::Open) => {
             algorithm = Algorithm::Search;
@@ -108,6 +103,16 @@ enum Judged {
     Wrong(Finding),
 }
 
+/// Valid, by an order of operations by their numbers.
+fn shown(order: impl Iterator<Item = u32>, options: &Options) -> (PartOutcome, Verdict) {
+    let parts = options.witness.then(|| PartWitness {
+        key: None,
+        order: order.collect(),
+    });
+    let parts = parts.into_iter().collect();
+    (PartOutcome::Valid, Verdict::Valid(Witness { parts }))
+}
+
 fn unknown(limit: Limit) -> (PartOutcome, Verdict) {
     let reason = Reason {
         limit,
@@ -136,31 +141,20 @@ fn search(
     };
     let part = &taken.parts[0];
     let open = Limit::Open {
-        what:
-            "reads don't tell the order of all versions: no cycle was found, and no serial order; \
-               --acyclic is content with that, as Elle is"
-                .to_owned(),
+        what: "no cycle was found, and no serial order: reads don't tell the order of all versions"
+            .to_owned(),
     };
     let searched = meter.limited(SEARCH, |meter| match decide(part, rules, meter).1 {
+        Outcome::Valid(order) => Ok(Ok(order)),
+        Outcome::Violation(finding) => Ok(Err(finding)),
         Outcome::Unknown(limit) => Err(limit),
-        outcome => Ok(outcome),
     });
-    let outcome = match searched {
-        Some(Ok(outcome)) => outcome,
-        Some(Err(limit)) => return unknown(limit),
-        None => return unknown(open),
-    };
-    match outcome {
-        Outcome::Valid(order) => {
-            let number = |place: &u32| part.ops[*place as usize].number;
-            let parts = options.witness.then(|| PartWitness {
-                key: None,
-                order: order.iter().map(number).collect(),
-            });
-            let parts = parts.into_iter().collect();
-            (PartOutcome::Valid, Verdict::Valid(Witness { parts }))
+    match searched {
+        Some(Ok(Ok(order))) => {
+            let numbers = order.iter().map(|place| part.ops[*place as usize].number);
+            shown(numbers, options)
         }
-        Outcome::Violation(finding) if options.consistency == Consistency::StrictSerializable => {
+        Some(Ok(Err(finding))) if options.consistency == Consistency::StrictSerializable => {
             match explain::counterexample(taken, 0, &finding, rules, options, shared) {
                 Ok(counterexample) => (
                     PartOutcome::Violation,
@@ -169,8 +163,8 @@ fn search(
                 Err(limit) => unknown(limit),
             }
         }
-        Outcome::Violation(_) => unknown(open),
-        Outcome::Unknown(limit) => unknown(limit),
+        Some(Ok(Err(_))) | None => unknown(open),
+        Some(Err(limit)) => unknown(limit),
     }
 }
 

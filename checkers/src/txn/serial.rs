@@ -64,7 +64,7 @@ pub(super) fn order(
         schedule.last_asked.clear();
     }
     let mut edges = edges.to_vec();
-    schedule.add_orders_of_versions(inference, &mut edges);
+    schedule.add_orders_of_versions(inference, &mut edges, meter)?;
     let web = Web::new(nodes, &edges);
     let topological = web.topological();
     if topological.len() < nodes {
@@ -97,6 +97,8 @@ pub(super) fn order(
         .collect();
     let mut order = Vec::with_capacity(inference.transactions());
     while let Some(Reverse((_, node))) = ready.pop() {
+        // Who waits may be asked again and again.
+        meter.pass(1)?;
         if takes_place(node) {
             if let Some(key) = schedule.blocks(node) {
                 schedule.waiting[key as usize].push(node);
@@ -262,7 +264,12 @@ impl Schedule {
     /// - if one comes before another that read a key, and wrote this key too, it wrote before the version that was
     ///   read, and before the chain of that;
     /// - if one wrote a key before another did, those who read its version come before the other.
-    fn add_orders_of_versions(&self, inference: &Inference<'_>, edges: &mut Vec<(u32, Edge)>) {
+    fn add_orders_of_versions(
+        &self,
+        inference: &Inference<'_>,
+        edges: &mut Vec<(u32, Edge)>,
+        meter: &mut Meter<'_>,
+    ) -> Result<(), Limit> {
         let mut readers: FastMap<(u32, u32), Vec<u32>> = FastMap::default();
         let mut known: FastSet<(u32, u32)> = FastSet::default();
         let mut fresh: Vec<(u32, u32)> = Vec::new();
@@ -291,6 +298,9 @@ impl Schedule {
         }
         let mut at = 0;
         while at < fresh.len() {
+            // There may be many: of each pair that write a key, one.
+            meter.pass(1)?;
+            meter.hold(fresh.capacity() * 8 + known.capacity() * 10)?;
             let (before, after) = fresh[at];
             at += 1;
             let mut add = |from: u32, to: u32| {
@@ -331,6 +341,7 @@ impl Schedule {
                 },
             )
         }));
+        Ok(())
     }
 
     fn left_to_read(&self, key: u32) -> u32 {

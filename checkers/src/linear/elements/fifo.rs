@@ -5,7 +5,7 @@
 //! and Vafeiadis, *Aspect-Oriented Linearizability Proofs*, 2013). What is neither is left to the
 //! search: nothing here rests on a theorem that the two exhaust all cases.
 
-use super::Element;
+use super::{Arranged, Element};
 use crate::Limit;
 use crate::budget::Meter;
 use crate::part::FOREVER;
@@ -18,12 +18,12 @@ impl Element {
     }
 }
 
-/// Appends an order; or says which operation is to blame; or `None` if undecided.
+/// Appends an order, if one is found.
 pub(super) fn arrange(
     elements: &[Element],
     order: &mut Vec<u32>,
     meter: &mut Meter<'_>,
-) -> Result<Option<Option<u32>>, Limit> {
+) -> Result<Arranged, Limit> {
     let mut left = elements.to_vec();
     left.sort_unstable_by_key(|element| element.put_call);
     // Earliest completions of those that are left, by place in `left`; sorted descending, so that the
@@ -70,7 +70,8 @@ pub(super) fn arrange(
             }
         }
         let Some(chosen) = chosen else {
-            return Ok(blame(&left, &placed, meter)?.map(Some));
+            let blamed = blame(&left, &placed, meter)?;
+            return Ok(blamed.map_or(Arranged::Open, Arranged::Violation));
         };
         placed[chosen] = true;
         let element = left[chosen];
@@ -83,7 +84,7 @@ pub(super) fn arrange(
     }
     moments.sort_by_key(|(moment, _)| *moment);
     order.extend(moments.into_iter().map(|(_, place)| place));
-    Ok(Some(None))
+    Ok(Arranged::Done)
 }
 
 /// Looks among what cannot be arranged for two elements that must come before each other.

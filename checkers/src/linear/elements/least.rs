@@ -3,7 +3,7 @@
 //! moment at which nothing less must be within. No order has it come out earlier, so what must be within is
 //! known exactly; an element that finds no moment has none.
 
-use super::Element;
+use super::{Arranged, Element};
 use crate::Limit;
 use crate::budget::Meter;
 use crate::part::FOREVER;
@@ -19,12 +19,12 @@ enum Phase {
     Enters,
 }
 
-/// Appends an order; or says which operation is to blame. n log n.
+/// Appends an order, if there is one. n log n.
 pub(super) fn arrange(
     elements: &[Element],
     order: &mut Vec<u32>,
     meter: &mut Meter<'_>,
-) -> Result<Option<u32>, Limit> {
+) -> Result<Arranged, Limit> {
     meter.pass(elements.len())?;
     let mut by_rank: Vec<&Element> = elements.iter().collect();
     by_rank.sort_unstable_by_key(|one| one.rank);
@@ -40,7 +40,7 @@ pub(super) fn arrange(
         }
         let out = within.next_free(element.last() + 1);
         if out > element.got_ret {
-            return Ok(Some(element.got));
+            return Ok(Arranged::Violation(element.got));
         }
         if latest < out {
             placed.push((latest, Phase::Enters, element.rank, element.put));
@@ -54,7 +54,7 @@ pub(super) fn arrange(
     // Stable, so that what visits goes in before it comes out.
     placed.sort_by_key(|(moment, phase, rank, _)| (*moment, *phase, *rank));
     order.extend(placed.into_iter().map(|(.., op)| op));
-    Ok(None)
+    Ok(Arranged::Done)
 }
 
 /// Stretches of moments, both ends included, that neither touch nor overlap; by their beginnings.

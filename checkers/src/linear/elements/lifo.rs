@@ -7,8 +7,8 @@
 //! (The idea of taking elements away one by one is Lee and Mathur's, *Efficient Decrease-and-Conquer
 //! Linearizability Monitoring*, OOPSLA 2025. The argument above is what this rests on.)
 
-use super::Element;
 use super::trees::{Cover, Row};
+use super::{Arranged, Element};
 use crate::Limit;
 use crate::budget::Meter;
 use crate::part::FOREVER;
@@ -37,12 +37,12 @@ struct Stack<'e> {
     next: Vec<usize>,
 }
 
-/// Appends an order; or says which operation is to blame. n log n.
+/// Appends an order, if there is one. n log n.
 pub(super) fn arrange(
     elements: &[Element],
     order: &mut Vec<u32>,
     meter: &mut Meter<'_>,
-) -> Result<Option<u32>, Limit> {
+) -> Result<Arranged, Limit> {
     meter.pass(elements.len())?;
     let mut passing: Vec<&Element> = elements.iter().filter(|one| !one.has_core()).collect();
     passing.sort_unstable_by_key(|one| std::cmp::Reverse(one.last()));
@@ -68,7 +68,7 @@ pub(super) fn arrange(
                 meter.pass(1)?;
                 stack.take_bottom(from, to, &mut bottom);
                 if bottom.is_empty() {
-                    return Ok(Some(stack.blame(from, to)));
+                    return Ok(Arranged::Violation(stack.blame(from, to)));
                 }
                 pass(stack.ends[from], order);
                 order.extend(bottom.iter().map(|at| stack.elements[*at].put));
@@ -80,7 +80,7 @@ pub(super) fn arrange(
         }
     }
     pass(FOREVER, order);
-    Ok(None)
+    Ok(Arranged::Done)
 }
 
 impl<'e> Stack<'e> {

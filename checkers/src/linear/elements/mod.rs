@@ -134,33 +134,43 @@ pub(super) fn decide(
         // Asked for before the moment: at an event before it.
         let (before, after) = rest.split_at(rest.partition_point(|one| one.last() < moment));
         match arrange(before, discipline, &mut order, meter)? {
-            Some(None) => {}
-            Some(Some(op)) => return Ok(Some(Decided::Violation(op))),
-            None => return Ok(None),
+            Arranged::Done => {}
+            Arranged::Violation(op) => return Ok(Some(Decided::Violation(op))),
+            Arranged::Open => return Ok(None),
         }
         order.push(empty);
         rest = after;
     }
     Ok(match arrange(rest, discipline, &mut order, meter)? {
-        Some(None) => Some(Decided::Valid(order)),
-        Some(Some(op)) => Some(Decided::Violation(op)),
-        None => None,
+        Arranged::Done => Some(Decided::Valid(order)),
+        Arranged::Violation(op) => Some(Decided::Violation(op)),
+        Arranged::Open => None,
     })
 }
 
 const EMPTY: Value = Value::List(Vec::new());
 
-/// Appends an order of these elements' operations; or says which operation is to blame, or nothing.
+/// What became of some elements' order.
+enum Arranged {
+    /// It was appended.
+    Done,
+    /// There is none: this operation is to blame.
+    Violation(u32),
+    /// Nobody knows.
+    Open,
+}
+
+/// Appends an order of these elements' operations, if there is one.
 fn arrange(
     elements: &[Element],
     discipline: Discipline,
     order: &mut Vec<u32>,
     meter: &mut Meter<'_>,
-) -> Result<Option<Option<u32>>, Limit> {
+) -> Result<Arranged, Limit> {
     match discipline {
         Discipline::Fifo => fifo::arrange(elements, order, meter),
-        Discipline::Lifo => lifo::arrange(elements, order, meter).map(Some),
-        Discipline::Least => least::arrange(elements, order, meter).map(Some),
+        Discipline::Lifo => lifo::arrange(elements, order, meter),
+        Discipline::Least => least::arrange(elements, order, meter),
     }
 }
 
@@ -175,8 +185,6 @@ fn read(part: &Part, rules: Rules<'_>) -> Option<Result<Story, u32>> {
     let mut empties = Vec::new();
     for (place, op) in (0u32..).zip(&part.ops) {
         match rules.spec.as_queue(&calls[op.class as usize])? {
-            // Whoever takes it out seems to find nothing.
-            QueueCall::Put(Value::Null) => return None,
             QueueCall::Put(value) => {
                 elements.push(Element {
                     put: place,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
-use plumb_checkers::Verdict;
+use plumb_checkers::{Limit, Verdict};
 use serde_json::{Value, json};
 
 use super::{Checked, Exit};
@@ -55,10 +55,11 @@ pub(super) fn say(checked: &Checked, several: bool, quiet: bool) {
                     let _ = writeln!(text, "{}", indented(&counterexample.to_string()));
                 }
                 Verdict::Unknown(reason) => {
-                    let _ = writeln!(
-                        text,
-                        "  {reason}\n  help: give it more with --timeout and --memory"
-                    );
+                    let help = match reason.limit {
+                        Limit::Open { .. } => "be content with that, as Elle is, by --acyclic",
+                        _ => "give it more with --timeout and --memory",
+                    };
+                    let _ = writeln!(text, "  {reason}\n  help: {help}");
                 }
             }
         }
