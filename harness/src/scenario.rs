@@ -135,6 +135,8 @@ pub enum Action {
     Cas,
     /// Adds to a string.
     Append,
+    /// Reads and appends to several lists at once.
+    Txn,
 }
 
 /// How a workload's reads come by their certainty; all of them must be linearizable.
@@ -157,6 +159,9 @@ pub enum WorkloadKind {
     Register,
     /// Reads and appends of strings; checked as `kv-append`.
     Append,
+    /// Transactions that read and append to several lists, and reads of one; checked for strict
+    /// serializability as `list-append`.
+    Txn,
 }
 
 /// How the world is set. Ranges include both ends.
@@ -547,7 +552,8 @@ impl Scenario {
             }
             let fits = match (self.workload.kind, operation.action) {
                 (_, Action::Read) => true,
-                (WorkloadKind::Register, action) => action != Action::Append,
+                (WorkloadKind::Register, action) => matches!(action, Action::Write | Action::Cas),
+                (WorkloadKind::Txn, action) => action == Action::Txn,
                 (WorkloadKind::Append, action) => action == Action::Append,
             };
             if !fits {

@@ -44,6 +44,12 @@ pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
     } else {
         WorkloadKind::Append
     };
+    // Of a stream of its own: the other seeds stay what they were before there were transactions.
+    let kind = if Stream::derive(seed, "scenario.transactions", 0).chance(0.2) {
+        WorkloadKind::Txn
+    } else {
+        kind
+    };
     let workload = Workload {
         kind,
         clients: 2 + draw.below(4),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use plumb_checkers::{Budget, Options, Spec, Verdict, check};
+use plumb_checkers::{Budget, Consistency, Options, Spec, Verdict, check};
 use plumb_histories::browser::ServerLanes;
 use plumb_histories::{Header, History, Outcome, Recorder, Value};
 
@@ -67,6 +67,16 @@ pub fn spec_of(kind: WorkloadKind) -> (&'static str, Value) {
     match kind {
         WorkloadKind::Register => ("cas-register", Value::Null),
         WorkloadKind::Append => ("kv-append", Value::Str(String::new())),
+        WorkloadKind::Txn => ("list-append", Value::Null),
+    }
+}
+
+/// What a workload's history must be.
+#[must_use]
+pub fn consistency_of(kind: WorkloadKind) -> Consistency {
+    match kind {
+        WorkloadKind::Register | WorkloadKind::Append => Consistency::Linearizable,
+        WorkloadKind::Txn => Consistency::StrictSerializable,
     }
 }
 
@@ -195,6 +205,7 @@ fn judge_history(history: &History, kind: WorkloadKind) -> Judged {
     let spec = Spec::by_name(spec).expect("a workload names a spec that exists");
     let options = Options::new(spec)
         .with_init(init)
+        .with_consistency(consistency_of(kind))
         .with_budget(Budget::steps(CHECK_STEPS));
     match check(history, &options) {
         Ok(report) => match report.verdict {
@@ -212,6 +223,7 @@ fn header(scenario: &Scenario) -> Header {
     let workload = match scenario.workload.kind {
         WorkloadKind::Register => "register",
         WorkloadKind::Append => "append",
+        WorkloadKind::Txn => "txn",
     };
     Header {
         workload: Some(workload.to_owned()),
@@ -220,5 +232,39 @@ fn header(scenario: &Scenario) -> Header {
         seed: Some(scenario.seed),
         build: Some(format!("plumb {}", env!("CARGO_PKG_VERSION"))),
         ..Header::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn txn(f: &str, value: Value) -> Value {
+        let key = Value::Str("k0".to_owned());
+        Value::List(vec![Value::List(vec![
+            Value::Str(f.to_owned()),
+            key,
+            value,
+        ])])
+    }
+
+    /// An append, and a read that begins after it has ended and sees `seen`.
+    fn read_after_append(seen: Value) -> History {
+        let mut recorder = Recorder::new(Header::default());
+        recorder.invoke(0, 0, "txn", None, txn("append", Value::Int(4)), None);
+        recorder.ok(1, 0, txn("append", Value::Int(4)));
+        recorder.invoke(2, 1, "txn", None, txn("r", Value::Null), None);
+        recorder.ok(3, 1, txn("r", seen));
+        recorder.finish()
+    }
+
+    #[test]
+    fn transactions_are_held_to_real_time() {
+        let fresh = read_after_append(Value::List(vec![Value::Int(4)]));
+        let judged = judge_history(&fresh, WorkloadKind::Txn);
+        assert!(matches!(judged, Judged::Linearizable));
+        let stale = read_after_append(Value::List(vec![]));
+        let judged = judge_history(&stale, WorkloadKind::Txn);
+        assert!(matches!(judged, Judged::Violation(_)));
     }
 }

@@ -2,7 +2,7 @@
 //! the clients' history alone, so that it sees what the observers within the servers can't: answers that
 //! are lost, or mean nothing to who gets them.
 
-use plumb_histories::{History, Operation, Outcome};
+use plumb_histories::{History, Operation, Outcome, Value};
 
 use crate::scenario::{Fault, FaultKind, Scenario};
 use crate::workload::MISMATCH;
@@ -25,7 +25,7 @@ pub(super) fn lack_of_service(scenario: &Scenario, history: &History) -> Option<
         let begun: Vec<Operation<'_>> = history
             .operations()
             .filter(|operation| operation.invocation.time_ns >= alive_ns)
-            .filter(|operation| matches!(operation.f(), "read" | "get") == is_read)
+            .filter(|operation| reads_only(operation) == is_read)
             // What the end of the run cut off is nobody's fault.
             .filter(|operation| operation.completion.is_some())
             .collect();
@@ -40,6 +40,18 @@ pub(super) fn lack_of_service(scenario: &Scenario, history: &History) -> Option<
         }
     }
     None
+}
+
+/// Whether it changes nothing: a read, or a transaction of reads.
+fn reads_only(operation: &Operation<'_>) -> bool {
+    let steps = operation.invocation.value.as_list();
+    match operation.f() {
+        "txn" => steps.is_some_and(|steps| {
+            let f = |step: &Value| Some(step.as_list()?.first()?.as_str()? == "r");
+            steps.iter().all(|step| f(step) == Some(true))
+        }),
+        f => matches!(f, "read" | "get"),
+    }
 }
 
 /// A compare-and-set that found another value was served, too.

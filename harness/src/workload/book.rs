@@ -10,6 +10,7 @@ use plumb_histories::{Recorder, Value};
 use plumb_raft::client::Outcome;
 use plumb_raft::kv::{Operation, Reply};
 
+use super::txn::{self, Step};
 use crate::scenario::{Action, Scenario, ScriptedOperation, Workload, WorkloadKind};
 use crate::sim::seams::random::Stream;
 
@@ -119,6 +120,7 @@ impl Book {
         let action = match (self.workload.kind, self.draw.chance(0.5)) {
             _ if reads => Action::Read,
             (WorkloadKind::Append, _) => Action::Append,
+            (WorkloadKind::Txn, _) => Action::Txn,
             (WorkloadKind::Register, true) => Action::Write,
             (WorkloadKind::Register, false) => Action::Cas,
         };
@@ -143,8 +145,9 @@ impl Book {
         };
         self.open = Some(operation);
         self.script.borrow_mut().push(operation);
-        let key = format!("k{}", operation.key);
+        let key = key_name(operation.key);
         let f = match (self.workload.kind, operation.action) {
+            (WorkloadKind::Txn, _) | (_, Action::Txn) => "txn",
             (WorkloadKind::Append, Action::Read) => "get",
             (WorkloadKind::Register, Action::Read) => "read",
             (_, Action::Write) => "write",
@@ -155,7 +158,7 @@ impl Book {
             now_ns,
             self.process,
             f,
-            Some(Value::Str(key.clone())),
+            (f != "txn").then(|| Value::Str(key.clone())),
             self.argument(operation),
             Some(node),
         );
@@ -172,6 +175,10 @@ impl Book {
                 key,
                 suffix: Bytes::from(suffix(operation)),
             }),
+            Action::Txn => {
+                let steps = txn::steps(operation, self.workload.keys);
+                Ask::Execute(Operation::Txn(steps.iter().map(txn::asked).collect()))
+            }
         }
     }
 
@@ -206,7 +213,11 @@ impl Book {
     /// An operation's argument as it is recorded.
     fn argument(&self, operation: ScriptedOperation) -> Value {
         match operation.action {
+            Action::Read if self.workload.kind == WorkloadKind::Txn => {
+                txn::recorded(&[Step::Read { key: operation.key }], None)
+            }
             Action::Read => Value::Null,
+            Action::Txn => txn::recorded(&txn::steps(operation, self.workload.keys), None),
             Action::Write => Value::Int(operation.value as i64),
             Action::Cas => {
                 let expected = self.seen[operation.key as usize].as_ref();
@@ -221,6 +232,10 @@ impl Book {
         match (operation.action, got) {
             (Action::Read, Got::Value(read)) => match self.workload.kind {
                 WorkloadKind::Append => End::Ok(Value::Str(text(read.as_ref()))),
+                WorkloadKind::Txn => {
+                    let step = Step::Read { key: operation.key };
+                    End::Ok(txn::recorded(&[step], Some(&[read])))
+                }
                 WorkloadKind::Register => {
                     let value = number(read.as_ref());
                     *seen = read;
@@ -237,9 +252,18 @@ impl Book {
                 End::Fail(MISMATCH)
             }
             (Action::Append, Got::Reply(Reply::Done)) => End::Ok(asked.clone()),
+            (Action::Txn, Got::Reply(Reply::Committed(reads))) => {
+                let steps = txn::steps(operation, self.workload.keys);
+                End::Ok(txn::recorded(&steps, Some(&reads)))
+            }
             _ => End::Info("the server answered something else"),
         }
     }
+}
+
+/// A key's name.
+pub(super) fn key_name(key: u64) -> String {
+    format!("k{key}")
 }
 
 fn suffix(operation: ScriptedOperation) -> String {

@@ -3,6 +3,7 @@
 
 mod book;
 mod operator;
+mod txn;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::core::ReadMode;
-use crate::kv::{Operation, Reply, SessionId};
+use crate::kv::{Operation, Reply, SessionId, TxnStep};
 use crate::net::protocol::{RequestBody, ResponseBody};
 use crate::seams::{Clock, Network};
 use crate::types::NodeId;
@@ -34,6 +34,20 @@ pub enum CasResult {
     Swapped,
     /// The value was another one, this one, and stays.
     Mismatch(Option<Bytes>),
+}
+
+/// A transaction's result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TxnResult {
+    /// It took effect; what each of its reads saw, in order.
+    Committed(Vec<Option<Bytes>>),
+    /// One of its expectations was not met; nothing was changed.
+    Aborted {
+        /// Which of its steps, from zero.
+        step: u32,
+        /// The value there.
+        found: Option<Bytes>,
+    },
 }
 
 /// A client's patience.
@@ -183,6 +197,17 @@ impl Client {
         }
     }
 
+    /// Carries out a transaction: all of its steps or none, with nothing of another client's between.
+    pub async fn transact(&mut self, steps: Vec<TxnStep>) -> Outcome<TxnResult> {
+        match self.execute(Operation::Txn(steps)).await {
+            Outcome::Ok(Reply::Committed(reads)) => Outcome::Ok(TxnResult::Committed(reads)),
+            Outcome::Ok(Reply::Aborted { step, found }) => {
+                Outcome::Ok(TxnResult::Aborted { step, found })
+            }
+            other => unexpected(&other),
+        }
+    }
+
     /// Changes who takes part: who votes (as before if `None`), and who receives the log without a
     /// vote. A change of voters is decided when this returns `Ok`, and complete shortly after.
     pub async fn change_membership(
@@ -255,6 +280,9 @@ impl Client {
                 undone("the session expired")
             }
             Some(ResponseBody::TooLarge) => undone("the command is larger than an entry may be"),
+            Some(ResponseBody::Applied(Reply::TooLarge)) => {
+                Outcome::Failed("a value would be larger than it may be")
+            }
             Some(ResponseBody::Applied(reply)) => Outcome::Ok(reply),
             Some(_) => undone("the server answered something else"),
             None => undone("no answer in time"),

@@ -38,6 +38,39 @@ pub enum Operation {
         /// What to add.
         suffix: Bytes,
     },
+    /// Takes these steps in order, all of them or none, with nothing of another client's between.
+    Txn(Vec<TxnStep>),
+}
+
+/// One step of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TxnStep {
+    /// Reads the value, earlier steps of the transaction included.
+    Read {
+        /// The key.
+        key: String,
+    },
+    /// Sets the value.
+    Write {
+        /// The key.
+        key: String,
+        /// Its new value.
+        value: Bytes,
+    },
+    /// Adds bytes behind the value; an absent key counts as empty.
+    Append {
+        /// The key.
+        key: String,
+        /// What to add.
+        suffix: Bytes,
+    },
+    /// Gives the whole transaction up unless the value is this one; `None` expects an absent key.
+    Expect {
+        /// The key.
+        key: String,
+        /// The value it must have.
+        value: Option<Bytes>,
+    },
 }
 
 /// What a log entry asks of the state machine.
@@ -74,6 +107,18 @@ pub enum Reply {
     StaleSequence,
     /// The entry's bytes are no command this version knows; nothing was changed.
     Unreadable,
+    /// The transaction took effect; what each of its reads saw, in order.
+    Committed(Vec<Option<Bytes>>),
+    /// The transaction found another value than it expected, and changed nothing.
+    Aborted {
+        /// Which of its steps, from zero.
+        step: u32,
+        /// The value there.
+        found: Option<Bytes>,
+    },
+    /// A value would have outgrown [`MAX_VALUE_BYTES`](super::MAX_VALUE_BYTES), or the reads of a transaction an
+    /// answer; nothing was changed.
+    TooLarge,
 }
 
 /// Why bytes are no command.

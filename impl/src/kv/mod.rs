@@ -3,6 +3,7 @@
 
 mod command;
 mod store;
+mod txn;
 
-pub use command::{Command, CommandError, Operation, Reply, SessionId};
-pub use store::{KvStore, MAX_SESSIONS};
+pub use command::{Command, CommandError, Operation, Reply, SessionId, TxnStep};
+pub use store::{KvStore, MAX_SESSIONS, MAX_VALUE_BYTES};

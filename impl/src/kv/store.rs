@@ -6,10 +6,15 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::command::{Command, Operation, Reply, SessionId};
+use super::txn;
 use crate::types::{Entry, LogIndex, Payload};
 
 /// The most sessions kept; opening one more evicts the least recently used.
 pub const MAX_SESSIONS: usize = 4096;
+
+/// The most bytes of a value: one that appends have grown must still fit into an answer, and into a session's
+/// memory of it.
+pub const MAX_VALUE_BYTES: usize = 1 << 20;
 
 /// The first byte of every encoded store.
 const SNAPSHOT_VERSION: u8 = 1;
@@ -25,7 +30,7 @@ struct Session {
 /// Keys, values and sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KvStore {
-    values: BTreeMap<String, Bytes>,
+    values: Values,
     sessions: BTreeMap<SessionId, Session>,
     applied: LogIndex,
 }
@@ -126,8 +131,16 @@ impl KvStore {
     }
 }
 
-fn execute(values: &mut BTreeMap<String, Bytes>, operation: Operation) -> Reply {
+/// The keys with their values.
+pub(super) type Values = BTreeMap<String, Bytes>;
+
+fn execute(values: &mut Values, operation: Operation) -> Reply {
     match operation {
+        Operation::Write { value, .. } | Operation::Cas { value, .. }
+            if value.len() > MAX_VALUE_BYTES =>
+        {
+            Reply::TooLarge
+        }
         Operation::Write { key, value } => {
             values.insert(key, value);
             Reply::Done
@@ -146,15 +159,21 @@ fn execute(values: &mut BTreeMap<String, Bytes>, operation: Operation) -> Reply 
             }
         }
         Operation::Append { key, suffix } => {
-            let mut bytes = values
-                .get(&key)
-                .map(|value| value.to_vec())
-                .unwrap_or_default();
-            bytes.extend_from_slice(&suffix);
-            values.insert(key, Bytes::from(bytes));
+            let Some(longer) = appended(values.get(&key), &suffix) else {
+                return Reply::TooLarge;
+            };
+            values.insert(key, longer);
             Reply::Done
         }
+        Operation::Txn(steps) => txn::execute(values, steps),
     }
+}
+
+/// A value with bytes behind it; `None` if it would be too large.
+pub(super) fn appended(value: Option<&Bytes>, suffix: &Bytes) -> Option<Bytes> {
+    let value = value.map(AsRef::as_ref).unwrap_or_default();
+    (value.len() + suffix.len() <= MAX_VALUE_BYTES)
+        .then(|| Bytes::from([value, suffix.as_ref()].concat()))
 }
 
 #[cfg(test)]
