@@ -186,6 +186,12 @@ pub struct Settings {
     pub max_entries_per_append: usize,
     /// Entries sent to a follower and not yet acknowledged, at most.
     pub max_in_flight_entries: u64,
+    /// Command bytes sent to a follower and not yet acknowledged, at most.
+    #[serde(default = "unlimited")]
+    pub max_in_flight_bytes: u64,
+    /// A leader takes no more while so many command bytes are not committed.
+    #[serde(default = "unlimited")]
+    pub max_uncommitted_bytes: u64,
     /// A snapshot is taken whenever this many entries were applied; never if zero.
     pub snapshot_every: u64,
     /// Entries that stay in the log behind a snapshot.
@@ -519,6 +525,8 @@ impl Scenario {
                 s.heartbeat_ms > 0
                     && s.max_entries_per_append > 0
                     && s.max_in_flight_entries > 0
+                    && s.max_in_flight_bytes > 0
+                    && s.max_uncommitted_bytes > 0
                     && s.snapshot_chunk_bytes > 0,
                 "settings: a zero",
             ),
@@ -619,6 +627,10 @@ impl Scenario {
         }
         Ok(())
     }
+}
+
+fn unlimited() -> u64 {
+    u64::MAX
 }
 
 /// A range of milliseconds as durations.

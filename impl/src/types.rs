@@ -1,7 +1,7 @@
 //! The vocabulary that every room of this crate shares: terms, indexes, entries, hard state.
 //! Names are the Raft paper's (Figure 2). Plain data; no behaviour beyond arithmetic that is safe.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bytes::Bytes;
@@ -94,6 +94,8 @@ pub struct Membership {
     pub outgoing: BTreeSet<NodeId>,
     /// Who receives the log and does not vote.
     pub learners: BTreeSet<NodeId>,
+    /// Where members listen, `host:port`, as far as the cluster was told. Opaque to the core.
+    pub addresses: BTreeMap<NodeId, String>,
 }
 
 impl Membership {
@@ -132,6 +134,17 @@ impl Membership {
             outgoing: BTreeSet::new(),
             ..self.clone()
         }
+        .with_addresses(&BTreeMap::new())
+    }
+
+    /// The same with these addresses besides, and none of those who are no members.
+    #[must_use]
+    pub fn with_addresses(mut self, addresses: &BTreeMap<NodeId, String>) -> Membership {
+        let members = self.members();
+        self.addresses
+            .extend(addresses.iter().map(|(id, addr)| (*id, addr.clone())));
+        self.addresses.retain(|id, _| members.contains(id));
+        self
     }
 }
 
@@ -141,7 +154,10 @@ impl Payload {
     pub fn len(&self) -> usize {
         match self {
             Payload::Noop => 0,
-            Payload::Membership(membership) => 8 * membership.members().len(),
+            Payload::Membership(membership) => {
+                let addresses: usize = membership.addresses.values().map(String::len).sum();
+                8 * membership.members().len() + addresses
+            }
             Payload::Command(bytes) => bytes.len(),
         }
     }

@@ -191,6 +191,7 @@ impl Cluster {
         let change = Change {
             voters: Some(ids(voters)?),
             learners: learners.map(ids).transpose()?.unwrap_or_default(),
+            ..Change::default()
         };
         self.step(id(at)?, Input::ChangeMembership(request, change))
     }

@@ -58,7 +58,7 @@ pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
         reads: [Reads::Leader, Reads::Lease, Reads::Anywhere][draw.index(3)],
         script: None,
     };
-    let mut settings = settings(&mut draw, servers);
+    let mut settings = settings(seed, &mut draw, servers);
     if workload.reads == Reads::Lease {
         // Who asks for reads by lease has leases, as a rule, and what they need.
         settings.leases |= draw.chance(0.7);
@@ -90,9 +90,12 @@ pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
     }
 }
 
-fn settings(draw: &mut Stream, servers: u64) -> Settings {
+fn settings(seed: u64, draw: &mut Stream, servers: u64) -> Settings {
     let slowest_latency = [2, 5, 15][draw.index(3)];
     let slowest_sync = [500, 3_000, 20_000][draw.index(3)];
+    // Of a stream of its own: what else a seed draws stays what it was before there were these bounds.
+    let mut draw_bytes = Stream::derive(seed, "scenario.bytes", 0);
+    let bytes = [0, 1].map(|_| [40, 2_000, 64 << 20][draw_bytes.index(3)]);
     let drift = [0, 500, 20_000, 100_000, 100_000][draw.index(5)];
     Settings {
         latency_ms: (1, slowest_latency),
@@ -109,6 +112,8 @@ fn settings(draw: &mut Stream, servers: u64) -> Settings {
         retained_entries: [0, 5, 100][draw.index(3)],
         snapshot_chunk_bytes: [40, 500, 100_000][draw.index(3)],
         max_in_flight_entries: [1, 4, 4096][draw.index(3)],
+        max_in_flight_bytes: bytes[0],
+        max_uncommitted_bytes: bytes[1],
         pre_vote: draw.chance(0.7),
         check_quorum: draw.chance(0.7),
         stickiness: draw.chance(0.7),

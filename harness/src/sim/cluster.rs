@@ -20,6 +20,8 @@ pub(super) fn core_config(scenario: &Scenario, id: NodeId) -> CoreConfig {
     let mut core = CoreConfig::new(id, voters);
     core.max_entries_per_append = settings.max_entries_per_append;
     core.max_in_flight_entries = settings.max_in_flight_entries;
+    core.max_in_flight_bytes = settings.max_in_flight_bytes;
+    core.max_uncommitted_bytes = settings.max_uncommitted_bytes;
     core.retained_entries = settings.retained_entries;
     core.snapshot_chunk_bytes = settings.snapshot_chunk_bytes;
     core.pre_vote = settings.pre_vote;

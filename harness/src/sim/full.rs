@@ -258,12 +258,9 @@ fn add_server(
     link_faults: &LinkFaults,
     watch: &Watch,
 ) {
-    let addrs: BTreeMap<NodeId, String> = (1..=scenario.servers)
-        .map(|id| (NodeId(id), address(id)))
-        .collect();
     let settings = &scenario.settings;
     let (least, most) = settings.election_ms;
-    let mut config = ServerConfig::new(NodeId(id), &addrs);
+    let mut config = ServerConfig::joining(NodeId(id), &address(id));
     config.election_timeout = (Duration::from_millis(least), Duration::from_millis(most));
     config.heartbeat = Duration::from_millis(settings.heartbeat_ms);
     config.wal = WalOptions {
@@ -271,6 +268,9 @@ fn add_server(
     };
     config.log_driver = LogDriver::Inline;
     config.core = core_config(scenario, NodeId(id));
+    // Who is to be added later hears of the others from whoever adds it, and they of it from the operator.
+    let voters = config.core.voters.iter();
+    config.core.addresses = voters.map(|id| (*id, address(id.0))).collect();
     config.snapshot_every = settings.snapshot_every;
 
     let seed = scenario.seed;

@@ -307,6 +307,7 @@ fn describe_answer(answer: Answer) -> String {
             )
         }
         Answer::HandedOver => "handed over".to_owned(),
+        Answer::Refused(Refusal::Overloaded) => "too much is uncommitted".to_owned(),
         Answer::Refused(Refusal::HandingOver) => "handing over".to_owned(),
         Answer::Refused(Refusal::NoSuchVoter) => "no such voter".to_owned(),
         Answer::Refused(Refusal::TransferTimedOut) => "the transfer timed out".to_owned(),

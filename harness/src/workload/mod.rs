@@ -26,6 +26,7 @@ pub fn patience() -> ClientConfig {
         try_for: Duration::from_millis(300),
         give_up_after: Duration::from_millis(1_500),
         pause: Duration::from_millis(20),
+        ..ClientConfig::default()
     }
 }
 

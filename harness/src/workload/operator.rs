@@ -1,7 +1,7 @@
 //! An operator: asks the cluster for what the schedule says, when it says so. Whether the cluster does
 //! it is its own affair; the judges watch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use plumb_raft::client::{Client, ClientConfig, Outcome};
@@ -36,8 +36,10 @@ impl Operator {
             try_for: Duration::from_millis(400),
             give_up_after: Duration::from_millis(800),
             pause: Duration::from_millis(20),
+            ..ClientConfig::default()
         };
         let Seams { clock, network, .. } = self.seams;
+        let addresses: BTreeMap<NodeId, String> = self.servers.iter().cloned().collect();
         let mut client = Client::new(self.servers, 0, config, clock, network);
         for (at, task) in self.tasks {
             let now = Duration::from_nanos(now_ns());
@@ -49,8 +51,8 @@ impl Operator {
                 }
                 Task::Membership(voters, learners) => {
                     let all: BTreeSet<NodeId> = voters.union(&learners).copied().collect();
-                    change(&mut client, None, &all).await;
-                    change(&mut client, Some(&voters), &learners).await;
+                    change(&mut client, None, &all, &addresses).await;
+                    change(&mut client, Some(&voters), &learners, &addresses).await;
                 }
             }
         }
@@ -62,9 +64,11 @@ async fn change(
     client: &mut Client,
     voters: Option<&BTreeSet<NodeId>>,
     learners: &BTreeSet<NodeId>,
+    addresses: &BTreeMap<NodeId, String>,
 ) {
     for _ in 0..10 {
-        let asked = client.change_membership(voters.cloned(), learners.clone());
+        let (voters, learners) = (voters.cloned(), learners.clone());
+        let asked = client.change_membership(voters, learners, addresses.clone());
         if asked.await == Outcome::Ok(()) {
             return;
         }

@@ -3,7 +3,7 @@
 
 mod connection;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use bytes::Bytes;
 
 use crate::core::ReadMode;
 use crate::kv::{Operation, Reply, SessionId, TxnStep};
-use crate::net::protocol::{RequestBody, ResponseBody};
+use crate::net::FrameError;
+use crate::net::protocol::{DEFAULT_CLUSTER, RequestBody, ResponseBody, Status};
 use crate::seams::{Clock, Network};
 use crate::types::NodeId;
-use connection::Connection;
+use connection::{Connection, Unanswered};
 
 /// What a client knows of an operation after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub struct ClientConfig {
     pub give_up_after: Duration,
     /// The pause before trying again where nobody leads.
     pub pause: Duration,
+    /// The name of the cluster that is asked.
+    pub cluster: String,
 }
 
 impl Default for ClientConfig {
@@ -67,6 +70,7 @@ impl Default for ClientConfig {
             try_for: Duration::from_millis(500),
             give_up_after: Duration::from_secs(5),
             pause: Duration::from_millis(25),
+            cluster: DEFAULT_CLUSTER.to_owned(),
         }
     }
 }
@@ -85,6 +89,7 @@ pub struct Client {
     session: Option<SessionId>,
     sequence: u64,
     last_request: u64,
+    trouble: Option<String>,
 }
 
 /// What one operation has come to, over all its tries.
@@ -119,6 +124,7 @@ impl Client {
             session: None,
             sequence: 0,
             last_request: 0,
+            trouble: None,
         }
     }
 
@@ -126,6 +132,22 @@ impl Client {
     #[must_use]
     pub fn current_server(&self) -> NodeId {
         self.servers[self.next].0
+    }
+
+    /// What went wrong with the last try that failed, in words: for people.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// How the server that is asked sees itself and the cluster: the one that would be tried next.
+    pub async fn status(&mut self) -> Outcome<Status> {
+        let mut attempts = self.attempts();
+        match self.call(&RequestBody::Status, &mut attempts).await {
+            Some(ResponseBody::Status(status)) => Outcome::Ok(*status),
+            Some(_) => Outcome::Unknown("the server answered something else"),
+            None => Outcome::Unknown("no answer in time"),
+        }
     }
 
     /// Reads a key, linearizably, by the leader's word.
@@ -208,15 +230,21 @@ impl Client {
         }
     }
 
-    /// Changes who takes part: who votes (as before if `None`), and who receives the log without a
-    /// vote. A change of voters is decided when this returns `Ok`, and complete shortly after.
+    /// Changes who takes part: who votes (as before if `None`), who receives the log without a vote, and
+    /// where servers listen that the cluster does not know or that have moved. A change of voters is
+    /// decided when this returns `Ok`, and complete shortly after.
     pub async fn change_membership(
         &mut self,
         voters: Option<BTreeSet<NodeId>>,
         learners: BTreeSet<NodeId>,
+        addresses: BTreeMap<NodeId, String>,
     ) -> Outcome<()> {
-        self.ask_leader(&RequestBody::ChangeMembership { voters, learners })
-            .await
+        let body = RequestBody::ChangeMembership {
+            voters,
+            learners,
+            addresses,
+        };
+        self.ask_leader(&body).await
     }
 
     /// Has the leader hand over to another server. `Failed` says that it leads on.
@@ -231,7 +259,10 @@ impl Client {
             Some(ResponseBody::Refused(_)) if attempts.in_doubt => {
                 Outcome::Unknown("an earlier try may have been heard")
             }
-            Some(ResponseBody::Refused(_)) => Outcome::Failed("the leader refused"),
+            Some(ResponseBody::Refused(why)) => {
+                self.trouble = Some(why);
+                Outcome::Failed("the leader refused")
+            }
             Some(_) => Outcome::Unknown("the server answered something else"),
             None => Outcome::Unknown("no answer in time"),
         }
@@ -326,26 +357,29 @@ impl Client {
             let mut connection = match open {
                 Some((_, connection)) => connection,
                 None => {
-                    let stream = self.network.connect(&self.servers[server].1).await.ok()?;
-                    Connection::greet(stream).await?
+                    let stream = self.network.connect(&self.servers[server].1).await;
+                    let stream = stream.map_err(FrameError::Io)?;
+                    Connection::greet(stream, &self.config.cluster).await?
                 }
             };
             sent = true;
             let answer = connection.ask(request, body).await?;
-            Some((connection, answer))
+            Ok((connection, answer))
         };
-        let result = tokio::select! {
+        let result: Result<_, Unanswered> = tokio::select! {
             biased;
             result = exchange => result,
-            () = patience => None,
+            () = patience => Err(FrameError::Io(std::io::ErrorKind::TimedOut.into()).into()),
         };
         match result {
-            Some((connection, answer)) => {
+            Ok((connection, answer)) => {
                 self.connection = Some((server, connection));
                 Some(answer)
             }
-            None => {
-                attempts.in_doubt |= sent;
+            Err(why) => {
+                let (id, addr) = &self.servers[server];
+                self.trouble = Some(format!("{id} at {addr}: {why}"));
+                attempts.in_doubt |= sent && !matches!(why, Unanswered::Refused(_));
                 None
             }
         }

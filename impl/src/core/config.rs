@@ -1,6 +1,6 @@
 //! What a core is told once, at its start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::types::NodeId;
@@ -14,12 +14,19 @@ pub struct CoreConfig {
     /// says otherwise, which the first leader's first entry does. Nobody for a server that will be
     /// added to a cluster that runs.
     pub voters: BTreeSet<NodeId>,
+    /// Where these voters listen, `host:port`; for the runtime, and opaque to the core.
+    pub addresses: BTreeMap<NodeId, String>,
     /// The most entries in one `AppendEntries`; at least one.
     pub max_entries_per_append: usize,
     /// The most command bytes in one `AppendEntries`; a larger single entry still goes alone.
     pub max_bytes_per_append: usize,
     /// The most entries sent to a follower and not yet acknowledged.
     pub max_in_flight_entries: u64,
+    /// The most command bytes sent to a follower and not yet acknowledged; the last entry may go beyond.
+    pub max_in_flight_bytes: u64,
+    /// A leader takes no more commands while so many bytes of its log are not committed: a cluster that
+    /// can't commit must not fill its memory. A larger single command is taken still.
+    pub max_uncommitted_bytes: u64,
     /// How many entries stay in the log behind a snapshot, for followers that lag a little.
     pub retained_entries: u64,
     /// The most bytes in one piece of a snapshot; at least one.
@@ -46,9 +53,12 @@ impl CoreConfig {
         CoreConfig {
             id,
             voters,
+            addresses: BTreeMap::new(),
             max_entries_per_append: 256,
             max_bytes_per_append: 1 << 20,
             max_in_flight_entries: 4096,
+            max_in_flight_bytes: 8 << 20,
+            max_uncommitted_bytes: 64 << 20,
             retained_entries: 1024,
             snapshot_chunk_bytes: 256 << 10,
             pre_vote: true,

@@ -74,6 +74,8 @@ pub enum Refusal {
     LostLeadership,
     /// This leader is handing over and takes nothing new.
     HandingOver,
+    /// Too much waits to be committed here.
+    Overloaded,
     /// A membership change is under way, or this leader does not know yet whether one is.
     ChangeUnderWay,
     /// A server that is to vote is no member yet, or lacks too much of the log.

@@ -88,6 +88,13 @@ impl Log {
             .unwrap_or(&[])
     }
 
+    /// How many bytes these entries carry, as far as they are here.
+    #[must_use]
+    pub fn bytes(&self, first: LogIndex, last: LogIndex) -> u64 {
+        let sizes = self.range(first, last).iter().map(|e| e.payload.len());
+        sizes.sum::<usize>() as u64
+    }
+
     /// All entries that are here.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

@@ -2,7 +2,7 @@
 //! goes through a joint phase, in which old and new voters must both agree; the leader leaves it by
 //! itself. The membership in force is the latest in the log, committed or not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::effects::{Answer, Refusal, RequestId, Write};
 use super::node::{Node, Outbox, Role};
@@ -19,6 +19,8 @@ pub struct Change {
     pub voters: Option<BTreeSet<NodeId>>,
     /// Who shall receive the log without a vote; those who vote are left out.
     pub learners: BTreeSet<NodeId>,
+    /// Where servers listen of which the cluster has not been told, or that have moved.
+    pub addresses: BTreeMap<NodeId, String>,
 }
 
 /// The memberships that a log speaks of.
@@ -137,7 +139,9 @@ impl Node {
             voters,
             outgoing,
             learners,
-        })
+            addresses: now.addresses.clone(),
+        }
+        .with_addresses(&change.addresses))
     }
 
     /// A leader's list of followers becomes that of the membership in force. Who leaves still hears of

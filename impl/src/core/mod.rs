@@ -35,5 +35,6 @@ pub use lease::lease_duration;
 pub use membership::Change;
 pub use message::{AppendOutcome, Envelope, InstallOutcome, Message, Round};
 pub use node::{Node, Role, RoleKind};
+pub use progress::Progress;
 pub use snapshot::{Chunk, Remembered, Snapshot};
 pub use transfer::Transfer;

@@ -66,6 +66,19 @@ pub enum RoleKind {
     Leader,
 }
 
+impl RoleKind {
+    /// Its name, as people write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            RoleKind::Follower => "follower",
+            RoleKind::PreCandidate => "pre-candidate",
+            RoleKind::Candidate => "candidate",
+            RoleKind::Leader => "leader",
+        }
+    }
+}
+
 /// One Raft server without a world around it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Node {
@@ -171,7 +184,10 @@ impl Node {
         // The configured voters count only where nothing was ever recorded.
         let (since, membership) = match &snapshot {
             Some(snapshot) => (applied, snapshot.membership.clone()),
-            None => (LogIndex::ZERO, Membership::of_voters(config.voters.clone())),
+            None => {
+                let voters = Membership::of_voters(config.voters.clone());
+                (LogIndex::ZERO, voters.with_addresses(&config.addresses))
+            }
         };
         let mut memberships = Memberships::starting_from(since, membership);
         memberships.append(log.range(applied.next(), log.last_index()));

@@ -72,6 +72,7 @@ mod tests {
             voters: [3, 4, 5].map(NodeId).into(),
             outgoing: [1, 2, 3].map(NodeId).into(),
             learners: [6].map(NodeId).into(),
+            ..Membership::default()
         };
         let agree = |ids: &[u64]| decides(&joint, |id| ids.contains(&id.0));
         assert!(!agree(&[3, 4, 5, 6]), "all of the new, one of the old");

@@ -26,11 +26,20 @@ impl Node {
         }
         let term = self.current_term();
         let mut index = self.log.last_index();
-        for (id, _) in &requests {
+        let mut uncommitted = self.log.bytes(self.commit_index.next(), index);
+        let mut taken = Vec::with_capacity(requests.len());
+        for (id, command) in requests {
+            let bytes = command.len() as u64;
+            if uncommitted > 0 && uncommitted + bytes > self.config.max_uncommitted_bytes {
+                out.answer(id, Answer::Refused(Refusal::Overloaded));
+                continue;
+            }
+            uncommitted += bytes;
             index = index.next();
-            out.answer(*id, Answer::Appended { index, term });
+            out.answer(id, Answer::Appended { index, term });
+            taken.push(Payload::Command(command));
         }
-        self.append_as_leader(requests.into_iter().map(|(_, c)| Payload::Command(c)), out);
+        self.append_as_leader(taken, out);
         self.replicate(out);
     }
 
@@ -97,13 +106,27 @@ impl Node {
                 && progress.next_index > self.log.base().0
                 && progress.next_index <= self.log.last_index()
                 && progress.in_flight() < self.config.max_in_flight_entries
+                && self.bytes_in_flight(progress) < self.config.max_in_flight_bytes
         })
+    }
+
+    /// How many bytes of entries are under way to a follower.
+    fn bytes_in_flight(&self, progress: &Progress) -> u64 {
+        let (first, last) = (progress.match_index.next(), progress.next_index.prev());
+        self.log.bytes(first, last)
     }
 
     /// One AppendEntries from the follower's next index; empty where there is nothing to send or
     /// no room for it.
     pub(super) fn send_append(&mut self, peer: NodeId, out: &mut Outbox) {
         let term = self.current_term();
+        let bytes_in_flight = match &self.role {
+            Role::Leader(leadership) => {
+                let progress = leadership.progress.get(&peer);
+                progress.map_or(0, |progress| self.bytes_in_flight(progress))
+            }
+            _ => return,
+        };
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
@@ -122,6 +145,12 @@ impl Node {
             .config
             .max_entries_per_append
             .min(usize::try_from(room).unwrap_or(usize::MAX));
+        let room_bytes = self
+            .config
+            .max_in_flight_bytes
+            .saturating_sub(bytes_in_flight);
+        let most = if room_bytes == 0 { 0 } else { most };
+        let most_bytes = room_bytes.min(self.config.max_bytes_per_append as u64);
         let mut bytes = 0;
         let mut entries: Vec<Entry> = Vec::new();
         for entry in self
@@ -130,8 +159,9 @@ impl Node {
             .iter()
             .take(most)
         {
-            bytes += entry.payload.len();
-            if bytes > self.config.max_bytes_per_append && !entries.is_empty() {
+            bytes += entry.payload.len() as u64;
+            // The first goes whatever its size, else a large one never would.
+            if bytes > most_bytes && !entries.is_empty() {
                 break;
             }
             entries.push(entry.clone());

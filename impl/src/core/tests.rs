@@ -191,6 +191,7 @@ impl World {
         let change = Change {
             voters: voters.map(ids),
             learners: ids(learners),
+            ..Change::default()
         };
         self.step(id, Input::ChangeMembership(request, change));
         request
@@ -621,6 +622,50 @@ fn a_leader_without_a_quorum_steps_down_after_an_election_timeout() {
     w.step(1, Input::TimerFired(Timer::Election));
     assert_eq!(w.at(1).node.role_kind(), RoleKind::Follower);
     assert_eq!(w.answers[&read], [Answer::Refused(Refusal::LostLeadership)]);
+}
+
+#[test]
+fn a_leader_takes_no_more_than_may_be_uncommitted_and_again_once_it_commits() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    w.at(1).node.config.max_uncommitted_bytes = 5;
+    let first = w.propose(1, "a command larger than all that");
+    assert!(matches!(w.answers[&first][..], [Answer::Appended { .. }]));
+    let second = w.propose(1, "b");
+    assert_eq!(w.answers[&second], [Answer::Refused(Refusal::Overloaded)]);
+    w.settle(&[1, 2, 3]);
+    let third = w.propose(1, "b");
+    assert!(matches!(w.answers[&third][..], [Answer::Appended { .. }]));
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.commands(1), ["a command larger than all that", "b"]);
+}
+
+#[test]
+fn no_more_bytes_are_under_way_to_a_follower_than_its_window_holds() {
+    let mut w = World::new(3);
+    w.elect(1, &[1, 2, 3]);
+    w.settle(&[1, 2, 3]);
+    w.at(1).node.config.max_in_flight_bytes = 3;
+    for command in ["large command", "b", "c", "d"] {
+        w.propose(1, command);
+    }
+    let sent = |w: &World| -> usize {
+        let to_2 = w.pile.iter().filter(|envelope| envelope.to == NodeId(2));
+        to_2.map(|envelope| match &envelope.message {
+            Message::AppendEntries { entries, .. } => entries.len(),
+            _ => 0,
+        })
+        .sum()
+    };
+    assert_eq!(
+        sent(&w),
+        1,
+        "the first goes whatever its size, and fills the window"
+    );
+    w.step(1, Input::TimerFired(Timer::Heartbeat));
+    assert_eq!(sent(&w), 1, "a heartbeat is no way around it");
+    w.settle(&[1, 2, 3]);
+    assert_eq!(w.commands(1), ["large command", "b", "c", "d"]);
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! The state machine itself: a pure function of the commands applied.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::command::{Command, Operation, Reply, SessionId};
@@ -31,7 +30,7 @@ struct Session {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KvStore {
     values: Values,
-    sessions: BTreeMap<SessionId, Session>,
+    sessions: OrdMap<SessionId, Session>,
     applied: LogIndex,
 }
 
@@ -131,8 +130,8 @@ impl KvStore {
     }
 }
 
-/// The keys with their values.
-pub(super) type Values = BTreeMap<String, Bytes>;
+/// The keys with their values. A copy shares what it has in common: a snapshot is one, taken at once.
+pub(super) type Values = OrdMap<String, Bytes>;
 
 fn execute(values: &mut Values, operation: Operation) -> Reply {
     match operation {

@@ -50,7 +50,9 @@ pub(super) fn execute(values: &mut Values, steps: Vec<TxnStep>) -> Reply {
             }
         }
     }
-    values.extend(written);
+    for (key, value) in written {
+        values.insert(key, value);
+    }
     Reply::Committed(reads)
 }
 
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_transaction_reads_what_it_wrote_itself() {
-        let mut values = Values::from([(key("a"), Bytes::from("1"))]);
+        let mut values = Values::unit(key("a"), Bytes::from("1"));
         let write = TxnStep::Write {
             key: key("b"),
             value: Bytes::from("9"),
@@ -104,7 +106,7 @@ mod tests {
 
     #[test]
     fn one_that_gives_up_changes_nothing() {
-        let mut values = Values::from([(key("a"), Bytes::from("1"))]);
+        let mut values = Values::unit(key("a"), Bytes::from("1"));
         let before = values.clone();
         let steps = vec![
             append("a", "2"),
@@ -124,7 +126,7 @@ mod tests {
     #[test]
     fn neither_values_nor_answers_outgrow_their_bounds() {
         let full = Bytes::from(vec![7; MAX_VALUE_BYTES]);
-        let mut values = Values::from([(key("a"), full)]);
+        let mut values = Values::unit(key("a"), full);
         let before = values.clone();
         let steps = vec![append("b", "x"), append("a", "x")];
         assert_eq!(execute(&mut values, steps), Reply::TooLarge);

@@ -43,6 +43,17 @@ impl Default for LinkConfig {
     }
 }
 
+/// How a server introduces itself to its peers.
+#[derive(Clone, Debug)]
+pub struct Myself {
+    /// Which one it is.
+    pub id: NodeId,
+    /// Where it can be reached, `host:port`.
+    pub listens: String,
+    /// Its cluster's name.
+    pub cluster: String,
+}
+
 /// A handle to the task that keeps one peer connected; dropping it ends the task.
 #[derive(Debug)]
 pub struct PeerLink {
@@ -50,7 +61,7 @@ pub struct PeerLink {
 }
 
 struct Link {
-    me: NodeId,
+    me: Myself,
     addr: String,
     config: LinkConfig,
     tasks: Tasks,
@@ -69,7 +80,7 @@ enum End {
 impl PeerLink {
     /// Starts the task.
     #[must_use]
-    pub fn start(me: NodeId, addr: String, config: LinkConfig, seams: &Seams) -> PeerLink {
+    pub fn start(me: Myself, addr: String, config: LinkConfig, seams: &Seams) -> PeerLink {
         let (sender, outgoing) = mpsc::channel(config.queue);
         let link = Link {
             me,
@@ -122,7 +133,11 @@ impl Link {
         let (reader, mut writer) = tokio::io::split(stream);
         let (pong_sender, mut pongs) = mpsc::channel(4);
         let reading = self.tasks.spawn(read_pongs(reader, pong_sender));
-        let hello = encode(&Hello::new(Caller::Peer(self.me)));
+        let caller = Caller::Peer {
+            id: self.me.id,
+            listens: self.me.listens.clone(),
+        };
+        let hello = encode(&Hello::new(&self.me.cluster, caller));
         let mut end = End::Lost;
         if self.write(&mut writer, &hello).await.is_ok() {
             end = self.exchange(&mut writer, &mut pongs).await;

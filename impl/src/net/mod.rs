@@ -3,6 +3,8 @@
 mod frame;
 mod link;
 pub mod protocol;
+mod tls;
 
 pub use frame::{FrameError, MAX_FRAME_BYTES, read_frame, write_frame};
-pub use link::{LinkConfig, PeerLink};
+pub use link::{LinkConfig, Myself, PeerLink};
+pub use tls::{TlsError, TlsFiles, TlsNetwork};

@@ -1,7 +1,7 @@
 //! What stands in a frame: postcard of the types here. The first frame of a connection is a
 //! [`Hello`], which names the protocol's version; whoever says another is told so and dropped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{Envelope, ReadMode};
 use crate::kv::{Operation, Reply, SessionId};
-use crate::types::NodeId;
+use crate::types::{LogIndex, Membership, NodeId, Term};
 
 /// The version that this code speaks.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 
 /// The most bytes of an encoded command: an entry must fit into a frame with all that goes with it,
 /// else it could never reach a follower, nor anything behind it.
@@ -28,25 +28,47 @@ pub struct Hello {
     pub magic: u32,
     /// [`PROTOCOL_VERSION`].
     pub version: u16,
+    /// The cluster that it takes the other side for a member of.
+    pub cluster: String,
     /// Who it is.
     pub caller: Caller,
 }
 
+/// The name of a cluster that was given none.
+pub const DEFAULT_CLUSTER: &str = "plumb";
+
 impl Hello {
     /// A greeting in this version.
     #[must_use]
-    pub fn new(caller: Caller) -> Hello {
+    pub fn new(cluster: &str, caller: Caller) -> Hello {
         Hello {
             magic: MAGIC,
             version: PROTOCOL_VERSION,
+            cluster: cluster.to_owned(),
             caller,
         }
     }
 
-    /// Whether we can talk to whoever says this.
+    /// Why a member of `cluster` can't talk to whoever says this, if so.
     #[must_use]
-    pub fn is_ours(&self) -> bool {
-        self.magic == MAGIC && self.version == PROTOCOL_VERSION
+    pub fn stranger(&self, cluster: &str) -> Option<String> {
+        if self.magic != MAGIC {
+            Some("no greeting of this protocol".to_owned())
+        } else if self.version != PROTOCOL_VERSION {
+            let theirs = self.version;
+            Some(format!(
+                "the caller speaks version {theirs} of the protocol, and this server {PROTOCOL_VERSION}: \
+                 use the same program on both sides"
+            ))
+        } else if self.cluster != cluster {
+            let theirs = &self.cluster;
+            Some(format!(
+                "the caller looks for cluster {theirs:?}, and this server is one of {cluster:?}: \
+                 correct its address or its cluster's name"
+            ))
+        } else {
+            None
+        }
     }
 }
 
@@ -54,7 +76,12 @@ impl Hello {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Caller {
     /// A server of the cluster.
-    Peer(NodeId),
+    Peer {
+        /// Which.
+        id: NodeId,
+        /// Where it listens, `host:port`.
+        listens: String,
+    },
     /// A client.
     Client,
 }
@@ -113,7 +140,11 @@ pub enum RequestBody {
         voters: Option<BTreeSet<NodeId>>,
         /// Who shall receive the log without a vote.
         learners: BTreeSet<NodeId>,
+        /// Where servers listen of which the cluster has not been told, or that have moved.
+        addresses: BTreeMap<NodeId, String>,
     },
+    /// How does the server that is asked see itself and the cluster?
+    Status,
     /// Hand the leadership over.
     Transfer {
         /// To whom.
@@ -147,6 +178,38 @@ pub enum ResponseBody {
     Done,
     /// What was asked of the cluster's leader was not done, for this reason.
     Refused(String),
+    /// The server's view.
+    Status(Box<Status>),
+}
+
+/// The request that a response answers which refuses the connection as a whole.
+pub const WHOLE_CONNECTION: u64 = u64::MAX;
+
+/// A server's view of itself and the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Which server.
+    pub id: NodeId,
+    /// What it is: `follower`, `pre-candidate`, `candidate`, `leader`.
+    pub role: String,
+    /// Its term.
+    pub term: Term,
+    /// Who leads, as far as it knows.
+    pub leader: Option<NodeId>,
+    /// Its log's first entry that is not compacted away.
+    pub first_index: LogIndex,
+    /// Its log's last entry.
+    pub last_index: LogIndex,
+    /// Up to where it knows entries to be committed.
+    pub commit_index: LogIndex,
+    /// Up to where it has applied them.
+    pub applied: LogIndex,
+    /// The last entry of its latest snapshot; zero if it has none.
+    pub snapshot_index: LogIndex,
+    /// Who takes part, as far as its log says.
+    pub membership: Membership,
+    /// If it leads: up to where it knows each other member's log to be its own, durably.
+    pub matched: BTreeMap<NodeId, LogIndex>,
 }
 
 /// The bytes of a frame.
@@ -182,10 +245,16 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_not_ours() {
-        let mut hello = Hello::new(Caller::Client);
-        assert!(decode::<Hello>(&encode(&hello)).is_some_and(|h| h.is_ours()));
+    fn another_version_and_another_cluster_are_strangers() {
+        let mut hello = Hello::new("a", Caller::Client);
+        let read = decode::<Hello>(&encode(&hello)).expect("it is a greeting");
+        assert_eq!(read.stranger("a"), None);
+        assert!(read.stranger("b").is_some_and(|why| why.contains("\"b\"")));
         hello.version += 1;
-        assert!(!hello.is_ours());
+        assert!(
+            hello
+                .stranger("a")
+                .is_some_and(|why| why.contains("version"))
+        );
     }
 }

@@ -10,9 +10,10 @@ use tokio::task::JoinSet;
 
 use crate::core::Envelope;
 use crate::net::protocol::{
-    Caller, Hello, PeerFrame, Pong, Request, RequestBody, Response, ResponseBody, decode, encode,
+    Caller, Hello, PeerFrame, Pong, Request, RequestBody, Response, ResponseBody, WHOLE_CONNECTION,
+    decode, encode,
 };
-use crate::net::{read_frame, write_frame};
+use crate::net::{Myself, read_frame, write_frame};
 use crate::seams::{Clock, Listener, Stream, Tasks};
 use crate::types::NodeId;
 
@@ -54,17 +55,25 @@ impl ClientCall {
     }
 }
 
+/// What comes from another server.
+pub(super) enum FromPeer {
+    /// It has connected, and listens there.
+    Greeting(NodeId, String),
+    /// For the core.
+    Message(Envelope),
+}
+
 /// The server's inbox; bounded, so that a flood waits at the sockets.
 #[derive(Clone)]
 pub(super) struct Inbox {
-    pub(super) peers: mpsc::Sender<Envelope>,
+    pub(super) peers: mpsc::Sender<FromPeer>,
     pub(super) clients: mpsc::Sender<ClientCall>,
 }
 
 /// Accepts connections until the task is dropped.
 pub(super) async fn accept(
     mut listener: Box<dyn Listener>,
-    me: NodeId,
+    me: Myself,
     inbox: Inbox,
     tasks: Tasks,
     clock: Arc<dyn Clock>,
@@ -76,7 +85,7 @@ pub(super) async fn accept(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
-                    let serving = serve(stream, me, inbox.clone(), Arc::clone(&clock));
+                    let serving = serve(stream, me.clone(), inbox.clone(), Arc::clone(&clock));
                     tasks.spawn_in(&mut connections, serving);
                 }
                 // Out of descriptors, or a caller that is gone already: others may fare better.
@@ -89,8 +98,8 @@ pub(super) async fn accept(
     }
 }
 
-async fn serve(stream: Box<dyn Stream>, me: NodeId, inbox: Inbox, clock: Arc<dyn Clock>) {
-    let (mut reader, writer) = tokio::io::split(stream);
+async fn serve(stream: Box<dyn Stream>, me: Myself, inbox: Inbox, clock: Arc<dyn Clock>) {
+    let (mut reader, mut writer) = tokio::io::split(stream);
     let greeting = tokio::select! {
         biased;
         frame = read_frame(&mut reader) => frame.ok(),
@@ -100,13 +109,38 @@ async fn serve(stream: Box<dyn Stream>, me: NodeId, inbox: Inbox, clock: Arc<dyn
         tracing::warn!("a connection without a greeting was dropped");
         return;
     };
-    if !hello.is_ours() {
-        tracing::warn!(?hello, "a caller speaks another protocol and was dropped");
+    if let Some(why) = hello.stranger(&me.cluster) {
+        tracing::warn!(caller = ?hello.caller, %why, "a stranger was dropped");
+        if hello.caller == Caller::Client {
+            refuse(&mut writer, why, &clock).await;
+        }
         return;
     }
     match hello.caller {
-        Caller::Peer(peer) => serve_peer(reader, writer, peer, me, inbox, clock).await,
+        Caller::Peer { id, listens } => {
+            if inbox
+                .peers
+                .send(FromPeer::Greeting(id, listens))
+                .await
+                .is_ok()
+            {
+                serve_peer(reader, writer, id, me.id, inbox, clock).await;
+            }
+        }
         Caller::Client => serve_client(reader, writer, inbox).await,
+    }
+}
+
+/// Tells a client why it is not served, for as long as anything may take that strangers can delay.
+async fn refuse(writer: &mut WriteHalf<Box<dyn Stream>>, why: String, clock: &Arc<dyn Clock>) {
+    let refusal = encode(&Response {
+        id: WHOLE_CONNECTION,
+        body: ResponseBody::Refused(why),
+    });
+    tokio::select! {
+        biased;
+        _ = write_frame(writer, &refusal) => {}
+        () = clock.sleep(GREETING_WITHIN) => {}
     }
 }
 
@@ -126,7 +160,8 @@ async fn serve_peer(
         };
         match frame.and_then(|frame| decode::<PeerFrame>(&frame)) {
             Some(PeerFrame::Message(envelope)) if envelope.from == peer && envelope.to == me => {
-                if inbox.peers.send(envelope).await.is_err() {
+                let message = FromPeer::Message(envelope);
+                if inbox.peers.send(message).await.is_err() {
                     return;
                 }
             }

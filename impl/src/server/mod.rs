@@ -2,12 +2,14 @@
 //! it does, and in which order, is the core's [`Effects`](crate::core::Effects).
 
 mod connections;
+mod links;
 mod observer;
+mod pictures;
 mod replica;
 mod runtime;
 mod timers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -17,13 +19,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::core::{CoreConfig, Node};
-use crate::net::{LinkConfig, PeerLink};
+use crate::net::protocol::DEFAULT_CLUSTER;
+use crate::net::{LinkConfig, Myself};
 use crate::seams::{Random, Seams};
-use crate::storage::{LogWriter, StorageError, Wal, WalOptions};
+use crate::storage::{Identity, LogWriter, StorageError, Wal, WalOptions};
 use crate::types::NodeId;
 
-pub use observer::{Observer, Unobserved};
-pub use replica::{Replica, Work};
+pub use observer::{Load, Observer, Unobserved};
+pub use replica::{Developed, Picture, Replica, Work};
 
 /// How the log is written: on a thread of its own, or as a task among the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +42,12 @@ pub enum LogDriver {
 pub struct ServerConfig {
     /// The core's settings, this server's id among them.
     pub core: CoreConfig,
+    /// The cluster's name: whoever asks for another one is sent away.
+    pub cluster: String,
     /// Where to listen, `host:port`.
     pub listen: String,
-    /// Where the other voters listen.
-    pub peers: BTreeMap<NodeId, String>,
+    /// Where others reach this server, `host:port`.
+    pub advertise: String,
     /// The election timeout's range, lower bound included (§9.3: 150–300 ms).
     pub election_timeout: (Duration, Duration),
     /// How often a leader makes itself heard; well below the election timeout.
@@ -58,18 +63,30 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// The defaults for a server among these addresses.
+    /// The defaults for a server among the first voters at these addresses.
     ///
     /// # Panics
     /// If `id` has no address.
     #[must_use]
     pub fn new(id: NodeId, addrs: &BTreeMap<NodeId, String>) -> ServerConfig {
-        let mut peers = addrs.clone();
-        let listen = peers.remove(&id).expect("the server is one of the cluster");
+        let listen = addrs.get(&id).expect("the server is one of the cluster");
         ServerConfig {
-            core: CoreConfig::new(id, addrs.keys().copied().collect()),
-            listen,
-            peers,
+            core: CoreConfig {
+                addresses: addrs.clone(),
+                ..CoreConfig::new(id, addrs.keys().copied().collect())
+            },
+            ..ServerConfig::joining(id, listen)
+        }
+    }
+
+    /// The defaults for a server that waits at this address to be added to a cluster that runs.
+    #[must_use]
+    pub fn joining(id: NodeId, listen: &str) -> ServerConfig {
+        ServerConfig {
+            core: CoreConfig::new(id, BTreeSet::new()),
+            cluster: DEFAULT_CLUSTER.to_owned(),
+            listen: listen.to_owned(),
+            advertise: listen.to_owned(),
             election_timeout: (Duration::from_millis(150), Duration::from_millis(300)),
             heartbeat: Duration::from_millis(50),
             snapshot_every: 16_384,
@@ -108,6 +125,11 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
+    let identity = Identity {
+        cluster: config.cluster.clone(),
+        server: config.core.id,
+    };
+    identity.claim(&*seams.disk)?;
     let (wal, recovered) = Wal::open(Arc::clone(&seams.disk), config.wal.clone())?;
     let report = recovered.report.clone();
     let (node, effects) = Node::recover(config.core.clone(), recovered.remembered());
@@ -130,7 +152,12 @@ pub async fn run(
     // Not the seams as a whole: a task that is aborted lets go of what it holds a little later, and
     // the disk must be free for the next life as soon as this one is over.
     let clock = Arc::clone(&seams.clock);
-    let accepting = connections::accept(listener, config.core.id, inbox, seams.tasks, clock);
+    let me = Myself {
+        id: config.core.id,
+        listens: config.advertise.clone(),
+        cluster: config.cluster.clone(),
+    };
+    let accepting = connections::accept(listener, me.clone(), inbox, seams.tasks, clock);
     let writer = match config.log_driver {
         LogDriver::Thread => LogWriter::on_thread(wal),
         LogDriver::Inline => {
@@ -140,15 +167,7 @@ pub async fn run(
             writer
         }
     };
-    let links = config
-        .peers
-        .iter()
-        .map(|(id, addr)| {
-            let me = config.core.id;
-            let link = PeerLink::start(me, addr.clone(), config.link.clone(), &seams);
-            (*id, link)
-        })
-        .collect();
+    let links = links::Links::new(me, config.link.clone(), seams.clone());
 
     // Half of all numbers are never reached from the other half.
     let first_request = random.next_u64() >> 1;
@@ -166,7 +185,8 @@ pub async fn run(
         first_request,
     );
     let clock = Arc::clone(&seams.clock);
-    let runtime = runtime::Runtime::new(replica, writer, links, timers, clock);
+    let pictures = pictures::Pictures::new(seams.tasks, Arc::clone(&clock));
+    let runtime = runtime::Runtime::new(replica, writer, links, timers, pictures, clock);
     let running = runtime.run(from_peers, from_clients, shutdown);
     tokio::select! {
         biased;

@@ -11,6 +11,59 @@ pub trait Observer: Send + Sync {
     fn before_step(&self, node: &Node, input: &Input);
     /// The core has taken it; the effects are about to be carried out.
     fn after_step(&self, node: &Node, effects: &Effects);
+    /// What waits, after every event.
+    fn load(&self, _: &Load) {}
+}
+
+/// What waits in a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Clients' calls without an answer.
+    pub unanswered: usize,
+    /// Batches that are not durable yet.
+    pub backlog_batches: usize,
+}
+
+/// Two look.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn recovered(&self, node: &Node, report: &RecoveryReport) {
+        self.0.recovered(node, report);
+        self.1.recovered(node, report);
+    }
+
+    fn before_step(&self, node: &Node, input: &Input) {
+        self.0.before_step(node, input);
+        self.1.before_step(node, input);
+    }
+
+    fn after_step(&self, node: &Node, effects: &Effects) {
+        self.0.after_step(node, effects);
+        self.1.after_step(node, effects);
+    }
+
+    fn load(&self, load: &Load) {
+        self.0.load(load);
+        self.1.load(load);
+    }
+}
+
+/// Somebody looks who is needed elsewhere, too.
+impl<T: Observer + ?Sized> Observer for std::sync::Arc<T> {
+    fn recovered(&self, node: &Node, report: &RecoveryReport) {
+        (**self).recovered(node, report);
+    }
+
+    fn before_step(&self, node: &Node, input: &Input) {
+        (**self).before_step(node, input);
+    }
+
+    fn after_step(&self, node: &Node, effects: &Effects) {
+        (**self).after_step(node, effects);
+    }
+
+    fn load(&self, load: &Load) {
+        (**self).load(load);
+    }
 }
 
 /// Nobody looks.

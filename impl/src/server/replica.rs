@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::observer::Observer;
+use bytes::Bytes;
+
+use super::observer::{Load, Observer};
 use crate::core::{
-    Answer, Batch, Change, Effects, Envelope, Input, Node, Refusal, RequestId, Snapshot, Timer,
+    Answer, Batch, Change, Effects, Envelope, Input, Node, Progress, Refusal, RequestId, Role,
+    Snapshot, Timer,
 };
 use crate::kv::{Command, KvStore};
-use crate::net::protocol::{MAX_COMMAND_BYTES, RequestBody, ResponseBody};
-use crate::types::{Entry, LogIndex, Term};
+use crate::net::protocol::{MAX_COMMAND_BYTES, RequestBody, ResponseBody, Status};
+use crate::types::{Entry, LogIndex, NodeId, Term};
 
 /// How many calls may be unanswered; more are told that we are busy.
 const MAX_UNANSWERED: usize = 16_384;
@@ -23,6 +26,8 @@ enum Asked<W> {
     Read(W, String),
     Transfer(W),
     Change(W),
+    /// This server wants to go.
+    Farewell,
 }
 
 impl<W> Asked<W> {
@@ -32,6 +37,7 @@ impl<W> Asked<W> {
             Asked::Read(..) => "read",
             Asked::Transfer(_) => "transfer",
             Asked::Change(_) => "change",
+            Asked::Farewell => "farewell",
         }
     }
 }
@@ -73,7 +79,32 @@ pub struct Replica<W> {
     asked: BTreeMap<RequestId, Asked<W>>,
     /// Commands in the log, by place; the term tells whether it is still the same entry.
     appended: BTreeMap<LogIndex, (Term, W)>,
+    /// A picture is being written down.
+    developing: bool,
     work: Work<W>,
+}
+
+/// The state machine as it was after an entry. It shares what has not changed since with the state machine
+/// itself, which goes on meanwhile.
+#[derive(Debug)]
+pub struct Picture(KvStore);
+
+/// A picture in bytes.
+#[derive(Debug)]
+pub struct Developed {
+    index: LogIndex,
+    data: Bytes,
+}
+
+impl Picture {
+    /// Writes it down, which takes as long as the state machine is large.
+    #[must_use]
+    pub fn develop(&self) -> Developed {
+        Developed {
+            index: self.0.applied(),
+            data: self.0.encode(),
+        }
+    }
 }
 
 impl<W> Replica<W> {
@@ -98,6 +129,7 @@ impl<W> Replica<W> {
             now: Duration::ZERO,
             asked: BTreeMap::new(),
             appended: BTreeMap::new(),
+            developing: false,
             work: Work::default(),
         };
         replica.carry_out(started);
@@ -115,6 +147,14 @@ impl<W> Replica<W> {
         &self.node
     }
 
+    /// Tells the observer what waits, so many batches on their way to the disk among it.
+    pub(super) fn tell_load(&self, backlog_batches: usize) {
+        self.observer.load(&Load {
+            unanswered: self.asked.len() + self.appended.len(),
+            backlog_batches,
+        });
+    }
+
     /// What is to be done since this was last asked.
     pub fn take_work(&mut self) -> Work<W> {
         std::mem::take(&mut self.work)
@@ -128,16 +168,77 @@ impl<W> Replica<W> {
         self.carry_out(effects);
     }
 
-    /// Writes the state machine down if it is time: after every event.
-    pub fn take_snapshot(&mut self) {
-        let applied = self.store.applied();
-        let since = applied.0 - self.node.snapshot_index().0;
-        if self.snapshot_every > 0 && since >= self.snapshot_every {
-            let data = self.store.encode();
-            self.step(Input::SnapshotTaken {
-                index: applied,
-                data,
-            });
+    /// Has a leader hand over to the voter that has most of its log, before it goes. False if there is
+    /// nothing to hand over, or nobody to hand over to.
+    pub fn hand_over(&mut self) -> bool {
+        let Role::Leader(leadership) = self.node.role() else {
+            return false;
+        };
+        let voters = &self.node.membership().voters;
+        let others = leadership
+            .progress
+            .iter()
+            .filter(|(id, _)| voters.contains(id));
+        let heir = others.max_by_key(|(_, progress)| progress.match_index);
+        let Some(heir) = heir.map(|(id, _)| *id) else {
+            return false;
+        };
+        self.last_request += 1;
+        let id = RequestId(self.last_request);
+        self.asked.insert(id, Asked::Farewell);
+        self.step(Input::Transfer(id, heir));
+        true
+    }
+
+    /// Whether it leads.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        matches!(self.node.role(), Role::Leader(_))
+    }
+
+    /// A picture of the state machine if it is time for a snapshot: to be asked for after every event, and
+    /// given back to [`Replica::developed`]. Until then there is no other.
+    pub fn take_picture(&mut self) -> Option<Picture> {
+        let since = self.store.applied().0 - self.node.snapshot_index().0;
+        let due = self.snapshot_every > 0 && since >= self.snapshot_every && !self.developing;
+        due.then(|| {
+            self.developing = true;
+            Picture(self.store.clone())
+        })
+    }
+
+    /// A picture is written down: it becomes a snapshot.
+    pub fn developed(&mut self, picture: Developed) {
+        self.developing = false;
+        self.step(Input::SnapshotTaken {
+            index: picture.index,
+            data: picture.data,
+        });
+    }
+
+    /// How this server sees itself and the cluster.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let node = &self.node;
+        let matched = match node.role() {
+            Role::Leader(leadership) => {
+                let of = |(id, progress): (&NodeId, &Progress)| (*id, progress.match_index);
+                leadership.progress.iter().map(of).collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        Status {
+            id: node.id(),
+            role: node.role_kind().name().to_owned(),
+            term: node.current_term(),
+            leader: node.leader(),
+            first_index: node.log().first_index(),
+            last_index: node.log().last_index(),
+            commit_index: node.commit_index(),
+            applied: self.store.applied(),
+            snapshot_index: node.snapshot_index(),
+            membership: node.membership().clone(),
+            matched,
         }
     }
 
@@ -176,6 +277,7 @@ impl<W> Replica<W> {
                 (Asked::Read(responder, key), Answer::ReadAt(index)) => {
                     reads.push((responder, key, index));
                 }
+                (Asked::Farewell, _) => {}
                 (Asked::Transfer(responder), Answer::HandedOver) => {
                     self.respond(responder, ResponseBody::Done);
                 }
@@ -216,7 +318,7 @@ impl<W> Replica<W> {
         match why {
             Refusal::NotLeader(leader) => ResponseBody::NotLeader(leader),
             Refusal::LostLeadership => ResponseBody::NotLeader(self.node.leader()),
-            Refusal::HandingOver => ResponseBody::Busy,
+            Refusal::HandingOver | Refusal::Overloaded => ResponseBody::Busy,
             Refusal::ChangeUnderWay => ResponseBody::Refused(
                 "another change is under way, or this leader is new: try again".to_owned(),
             ),
@@ -256,6 +358,11 @@ impl<W> Replica<W> {
                 self.respond(responder, ResponseBody::Busy);
                 continue;
             }
+            if body == RequestBody::Status {
+                let status = Box::new(self.status());
+                self.respond(responder, ResponseBody::Status(status));
+                continue;
+            }
             if let RequestBody::ReadStale { key } = body {
                 // Asked for by name: whatever is applied here.
                 let value = self.store.get(&key).cloned();
@@ -280,12 +387,23 @@ impl<W> Replica<W> {
                     transfers.push((id, to));
                     continue;
                 }
-                RequestBody::ChangeMembership { voters, learners } => {
+                RequestBody::ChangeMembership {
+                    voters,
+                    learners,
+                    addresses,
+                } => {
                     self.asked.insert(id, Asked::Change(responder));
-                    changes.push((id, Change { voters, learners }));
+                    let change = Change {
+                        voters,
+                        learners,
+                        addresses,
+                    };
+                    changes.push((id, change));
                     continue;
                 }
-                RequestBody::ReadStale { .. } => unreachable!("answered above"),
+                RequestBody::ReadStale { .. } | RequestBody::Status => {
+                    unreachable!("answered above")
+                }
                 RequestBody::Read { key, mode } => {
                     self.asked.insert(id, Asked::Read(responder, key));
                     reads.push((id, mode));

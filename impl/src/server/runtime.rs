@@ -1,39 +1,49 @@
 //! The event loop: one event at a time into the replica, its work out into the world.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::connections::{ClientCall, Responder};
-use super::replica::Replica;
+use super::connections::{ClientCall, FromPeer, Responder};
+use super::links::Links;
+use super::pictures::Pictures;
+use super::replica::{Developed, Replica};
 use super::timers::Timers;
 use super::{ServerError, StorageError};
-use crate::core::{Envelope, Input, PersistSeq};
-use crate::net::PeerLink;
+use crate::core::{Input, PersistSeq};
+use crate::net::protocol::MAX_COMMAND_BYTES;
 use crate::seams::Clock;
-use crate::storage::LogWriter;
-use crate::types::NodeId;
+use crate::storage::{LogWriter, MAX_RECORD_BYTES};
+
+/// How long a leader that is to stop waits for another to take over.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How many client calls are taken into the core at once.
 const CALLS_PER_STEP: usize = 64;
 
+// What one step appends is one record of the log, and must fit into it.
+const _: () = assert!(CALLS_PER_STEP * 2 * MAX_COMMAND_BYTES <= MAX_RECORD_BYTES);
+
 pub(super) struct Runtime {
     replica: Replica<Responder>,
     writer: LogWriter,
-    links: BTreeMap<NodeId, PeerLink>,
+    links: Links,
     timers: Timers,
+    pictures: Pictures,
     clock: Arc<dyn Clock>,
     persisted: PersistSeq,
+    log_is_full: bool,
 }
 
 enum Event {
     Shutdown,
     Durable(Result<PersistSeq, StorageError>),
-    Peer(Envelope),
+    Peer(FromPeer),
     Client(ClientCall),
+    Developed(Developed),
     Timer,
 }
 
@@ -41,8 +51,9 @@ impl Runtime {
     pub(super) fn new(
         replica: Replica<Responder>,
         writer: LogWriter,
-        links: BTreeMap<NodeId, PeerLink>,
+        links: Links,
         timers: Timers,
+        pictures: Pictures,
         clock: Arc<dyn Clock>,
     ) -> Runtime {
         Runtime {
@@ -50,20 +61,29 @@ impl Runtime {
             writer,
             links,
             timers,
+            pictures,
             clock,
             persisted: PersistSeq(0),
+            log_is_full: false,
         }
     }
 
     pub(super) async fn run(
         mut self,
-        mut from_peers: mpsc::Receiver<Envelope>,
+        mut from_peers: mpsc::Receiver<FromPeer>,
         mut from_clients: mpsc::Receiver<ClientCall>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServerError> {
         let mut shutdown = pin!(shutdown);
+        // Until when it waits for somebody to take over from it.
+        let mut leaves_by = None;
         self.carry_out();
         loop {
+            if leaves_by.is_some_and(|by| !self.replica.leads() || self.clock.now() >= by) {
+                self.writer.close();
+                self.writer.drained().await?;
+                return Ok(());
+            }
             // First, so that no flood of messages can starve the timers.
             while let Some(timer) = self.timers.take_due() {
                 self.replica.set_now(self.clock.now());
@@ -72,23 +92,35 @@ impl Runtime {
             }
             let event = tokio::select! {
                 biased;
-                () = &mut shutdown => Event::Shutdown,
+                () = &mut shutdown, if leaves_by.is_none() => Event::Shutdown,
                 durable = self.writer.durable(self.persisted) => Event::Durable(durable),
-                Some(envelope) = from_peers.recv() => Event::Peer(envelope),
-                Some(call) = from_clients.recv() => Event::Client(call),
+                Some(come) = from_peers.recv() => Event::Peer(come),
+                // What the log can't keep up with waits at the sockets.
+                Some(call) = from_clients.recv(), if !self.log_is_full => Event::Client(call),
+                developed = self.pictures.next() => Event::Developed(developed),
                 () = self.timers.sleep() => Event::Timer,
             };
             self.replica.set_now(self.clock.now());
             match event {
                 Event::Shutdown => {
-                    self.writer.close();
-                    return Ok(());
+                    let now = self.clock.now();
+                    let patience = if self.replica.hand_over() {
+                        FAREWELL
+                    } else {
+                        Duration::ZERO
+                    };
+                    leaves_by = Some(now + patience);
                 }
                 Event::Durable(seq) => {
                     self.persisted = seq?;
                     self.replica.step(Input::Persisted(self.persisted));
                 }
-                Event::Peer(envelope) => self.replica.step(Input::Receive(envelope)),
+                Event::Peer(FromPeer::Message(envelope)) => {
+                    self.replica.step(Input::Receive(envelope));
+                }
+                Event::Peer(FromPeer::Greeting(peer, addr)) => {
+                    self.links.greet(peer, addr, self.replica.node());
+                }
                 Event::Client(call) => {
                     let mut calls = vec![call];
                     while calls.len() < CALLS_PER_STEP {
@@ -100,9 +132,12 @@ impl Runtime {
                     self.replica
                         .call(calls.into_iter().map(ClientCall::into_parts));
                 }
+                Event::Developed(picture) => self.replica.developed(picture),
                 Event::Timer => {}
             }
-            self.replica.take_snapshot();
+            if let Some(picture) = self.replica.take_picture() {
+                self.pictures.develop(picture);
+            }
             self.carry_out();
         }
     }
@@ -112,10 +147,9 @@ impl Runtime {
         for batch in work.persist {
             self.writer.submit(batch);
         }
+        self.links.follow(self.replica.node());
         for envelope in work.send {
-            if let Some(link) = self.links.get(&envelope.to) {
-                link.send(envelope);
-            }
+            self.links.send(envelope);
         }
         for timer in work.timers {
             self.timers.set(timer);
@@ -123,5 +157,8 @@ impl Runtime {
         for (responder, body) in work.responses {
             responder.respond(body);
         }
+        let backlog = self.writer.backlog();
+        self.log_is_full = backlog.full;
+        self.replica.tell_load(backlog.batches);
     }
 }

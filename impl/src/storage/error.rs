@@ -63,6 +63,17 @@ pub enum StorageError {
         /// " by process N", or nothing if unknown.
         holder: String,
     },
+    /// The data folder is another server's. Nothing was modified.
+    #[error(
+        "the data folder is that of {found}, and this is {expected}: name the folder, the server and the \
+         cluster that belong together"
+    )]
+    Foreign {
+        /// Whose it is.
+        found: String,
+        /// Who wants it.
+        expected: String,
+    },
     /// A batch is larger than a record may be. Nothing was written.
     #[error("a batch of {bytes} bytes exceeds the limit of {limit}: lower the core's batch limits")]
     BatchTooLarge {

@@ -17,9 +17,9 @@ use crate::core::effects::Write;
 use crate::types::{HardState, LogIndex};
 
 /// The version that this program writes and reads.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// A batch encodes to at most this many bytes.
-pub(crate) const MAX_PAYLOAD: usize = 256 << 20;
+pub const MAX_PAYLOAD: usize = 256 << 20;
 /// A record's bytes before its payload.
 pub(crate) const FRAME_BYTES: usize = 20;
 /// Every place is a multiple of this.

@@ -1,7 +1,7 @@
 //! What a server remembers: a segmented write-ahead log that knows what of it is durable.
 //!
 //! [`mod@format`] is the bytes, [`mark`] the notebook of what was synced, [`scan`] reads and judges,
-//! [`wal`] writes and recovers, [`snapshots`] stand for what was compacted away, [`group_commit`] hands batches from the event loop to the log's
+//! [`wal`] writes and recovers, [`snapshots`] stand for what was compacted away, [`mod@identity`] says whose folder it is, [`group_commit`] hands batches from the event loop to the log's
 //! driver in [`writer`], [`real_disk`] is the disk of production, and [`mod@inspect`] lets people look.
 //!
 //! # Torn or damaged?
@@ -47,6 +47,7 @@
 pub(crate) mod error;
 pub(crate) mod format;
 pub mod group_commit;
+pub(crate) mod identity;
 pub mod inspect;
 pub(crate) mod mark;
 pub mod real_disk;
@@ -59,7 +60,9 @@ pub mod wal;
 pub mod writer;
 
 pub use error::StorageError;
+pub(crate) use format::MAX_PAYLOAD as MAX_RECORD_BYTES;
 pub use group_commit::{Backlog, GroupCommit, GroupLimits};
+pub use identity::Identity;
 pub use inspect::{Inspection, RecordSummary, inspect};
 pub use real_disk::RealDisk;
 pub use wal::{Recovered, RecoveryReport, TornTail, Wal, WalOptions};

@@ -440,6 +440,7 @@ impl Scope {
         Change {
             voters: Some(set(voters)),
             learners: set(learners),
+            ..Change::default()
         }
     }
 }

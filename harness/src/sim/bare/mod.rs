@@ -104,6 +104,11 @@ impl Bare {
             }
             Event::Wake { server } => self.servers[server].wake(queue, network),
             Event::Synced { server, life } => self.servers[server].synced(life, queue, network),
+            Event::Developed {
+                server,
+                life,
+                picture,
+            } => self.servers[server].developed(life, &picture, queue, network),
             Event::Call {
                 server,
                 ticket,

@@ -1,6 +1,6 @@
 //! The operator: asks the cluster for what the schedule says. Whether the cluster does it is its own affair.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use plumb_raft::net::protocol::{RequestBody, ResponseBody};
@@ -128,7 +128,11 @@ fn steps(task: &Task) -> VecDeque<Step> {
             [(None, all), (Some(voters.clone()), learners.clone())]
                 .into_iter()
                 .map(|(voters, learners)| Step {
-                    body: RequestBody::ChangeMembership { voters, learners },
+                    body: RequestBody::ChangeMembership {
+                        voters,
+                        learners,
+                        addresses: BTreeMap::new(),
+                    },
                     times: TIMES,
                 })
                 .collect()

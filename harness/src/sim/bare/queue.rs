@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 
 use plumb_raft::core::Envelope;
 use plumb_raft::net::protocol::{RequestBody, ResponseBody};
+use plumb_raft::server::Picture;
 
 use super::caller::Ticket;
 
@@ -18,6 +19,12 @@ pub(super) enum Event {
     Wake { server: usize },
     /// A server's disk has finished a sync.
     Synced { server: usize, life: u64 },
+    /// A server has written its state machine down.
+    Developed {
+        server: usize,
+        life: u64,
+        picture: Box<Picture>,
+    },
     /// A call reaches a server.
     Call {
         server: usize,
@@ -38,9 +45,10 @@ impl Event {
     pub(super) fn server(&self) -> Option<usize> {
         match self {
             Event::Deliver(envelope) => usize::try_from(envelope.to.0).ok()?.checked_sub(1),
-            Event::Wake { server } | Event::Synced { server, .. } | Event::Call { server, .. } => {
-                Some(*server)
-            }
+            Event::Wake { server }
+            | Event::Synced { server, .. }
+            | Event::Developed { server, .. }
+            | Event::Call { server, .. } => Some(*server),
             Event::Answer { .. } | Event::Patience { .. } => None,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use plumb_raft::core::{CoreConfig, Envelope, Input, Node, Timer};
 use plumb_raft::net::protocol::RequestBody;
-use plumb_raft::server::{Observer, Replica};
+use plumb_raft::server::{Observer, Picture, Replica};
 use plumb_raft::storage::RecoveryReport;
 use plumb_raft::types::NodeId;
 
@@ -17,6 +17,9 @@ use crate::scenario::{Scenario, Unsynced};
 use crate::sim::cluster::core_config;
 use crate::sim::seams::random::Stream;
 use crate::sim::watch::Watch;
+
+/// How long a server takes to write its state machine down.
+const DEVELOPING_NS: u64 = 5_000_000;
 
 /// When each timer fires next, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -130,6 +133,22 @@ impl Server {
         }
     }
 
+    /// Its state machine, as it was a while ago, is written down, unless that was in an earlier life.
+    pub(super) fn developed(
+        &mut self,
+        life: u64,
+        picture: &Picture,
+        queue: &mut Queue,
+        network: &mut Network,
+    ) {
+        let now = self.now(queue);
+        if let Some(replica) = self.replica.as_mut().filter(|_| life == self.life) {
+            replica.set_now(now);
+            replica.developed(picture.develop());
+            self.carry_out(queue, network);
+        }
+    }
+
     pub(super) fn call(
         &mut self,
         ticket: Ticket,
@@ -142,7 +161,6 @@ impl Server {
             Some(replica) => {
                 replica.set_now(now);
                 replica.call([(body, ticket)]);
-                replica.take_snapshot();
                 self.carry_out(queue, network);
             }
             None => {
@@ -159,7 +177,6 @@ impl Server {
         };
         replica.set_now(now);
         replica.step(input);
-        replica.take_snapshot();
         self.carry_out(queue, network);
     }
 
@@ -167,6 +184,14 @@ impl Server {
         let Some(replica) = &mut self.replica else {
             return;
         };
+        if let Some(picture) = replica.take_picture() {
+            let event = Event::Developed {
+                server: self.place,
+                life: self.life,
+                picture: Box::new(picture),
+            };
+            queue.after(DEVELOPING_NS, event);
+        }
         let work = replica.take_work();
         for batch in work.persist {
             self.disk.submit(batch);
