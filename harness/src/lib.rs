@@ -10,6 +10,7 @@ pub mod invariants;
 pub mod mutants;
 pub mod nemesis;
 pub mod scenario;
+pub mod serve;
 pub mod sim;
 pub mod verify;
 pub mod workload;

@@ -8,10 +8,12 @@ mod determinism;
 mod files;
 pub(crate) mod github;
 mod interrupt;
+mod kv;
 mod model;
 mod mutants;
 mod outcome;
 pub(crate) mod progress;
+mod serve;
 pub(crate) mod sim;
 mod verify;
 mod wal;
@@ -43,8 +45,10 @@ enum Command {
     Check(check::CheckArgs),
     Bench(bench::BenchArgs),
     Core(core::CoreArgs),
+    Kv(kv::KvArgs),
     Model(model::ModelArgs),
     Mutants(mutants::MutantsArgs),
+    Serve(serve::ServeArgs),
     Sim(sim::SimArgs),
     Wal(wal::WalArgs),
 }
@@ -72,6 +76,8 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Some(Command::Check(args)) => check::run(args),
         Some(Command::Model(args)) => model::run(args),
         Some(Command::Mutants(args)) => mutants::run(args),
+        Some(Command::Kv(args)) => kv::run(args),
+        Some(Command::Serve(args)) => serve::run(args),
         Some(Command::Sim(args)) => sim::run_command(args),
         Some(Command::Wal(args)) => wal::run(args),
     }

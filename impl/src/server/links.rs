@@ -101,7 +101,7 @@ impl Links {
         match self.open.get(&envelope.to) {
             Some(open) => open.link.send(envelope),
             None => {
-                tracing::trace!(to = %envelope.to, "a message was dropped: no address is known")
+                tracing::trace!(to = %envelope.to, "a message was dropped: no address is known");
             }
         }
     }

@@ -32,6 +32,10 @@ impl Pictures {
     }
 
     /// Starts to write a picture down.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a pool of threads is production's; where time is simulated there is none"
+    )]
     pub(super) fn develop(&self, picture: Picture) {
         let done = self.done.clone();
         // Nobody waits for either; when the server is gone, so is the way back.

@@ -1,0 +1,142 @@
+//! The process of one server, from its start to SIGTERM.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use plumb_raft::net::TlsNetwork;
+use plumb_raft::production::{OsSeeded, TcpNetwork, TokioClock};
+use plumb_raft::seams::{Clock, Disk, Network, Seams, Tasks};
+use plumb_raft::server::{self, ServerError};
+use plumb_raft::storage::{RealDisk, StorageError};
+use plumb_raft::telemetry::{MeteredDisk, Metrics, Narrator};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::config::Resolved;
+use super::figures;
+use crate::cli::CliError;
+
+/// Runs a server until SIGTERM or SIGINT, upon which it hands over, finishes what it was writing and ends; a
+/// second one ends it at once, which it survives as it survives a crash.
+///
+/// # Errors
+/// Why it could not start, or had to stop.
+pub fn run(config: Resolved) -> Result<(), CliError> {
+    tracing_subscriber::fmt()
+        .with_max_level(config.log)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(format!("no threads: {error}"), "free some memory"))?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Resolved) -> Result<(), CliError> {
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::start());
+    let metrics = Arc::new(Metrics::new(Arc::clone(&clock)));
+    let disk = RealDisk::open(&config.data).map_err(|error| of_storage(&error))?;
+    let disk: Arc<dyn Disk> = Arc::new(disk);
+    let disk = Arc::new(MeteredDisk::new(disk, Arc::clone(&clock), &metrics));
+    let network: Arc<dyn Network> = match &config.tls {
+        None => Arc::new(TcpNetwork),
+        Some(files) => {
+            let network = TlsNetwork::new(Arc::new(TcpNetwork), files).map_err(|error| {
+                CliError::new(
+                    error.to_string(),
+                    "name PEM files that belong together: --tls-ca, --tls-cert, --tls-key",
+                )
+            })?;
+            Arc::new(network)
+        }
+    };
+    let observer = Arc::new((Narrator::default(), Arc::clone(&metrics)));
+    let seams = Seams {
+        tasks: Tasks::Pool,
+        clock,
+        disk,
+        network,
+    };
+    let figures = match &config.metrics {
+        None => None,
+        Some(addr) => {
+            let listener = TcpListener::bind(addr).await.map_err(|error| {
+                CliError::new(
+                    format!("cannot serve metrics on {addr}: {error}"),
+                    "choose another address with --metrics",
+                )
+            })?;
+            tracing::info!(%addr, "metrics are served at /metrics");
+            Some(tokio::spawn(figures::serve(listener, metrics)))
+        }
+    };
+    let core = &config.server.core;
+    tracing::info!(
+        server = %core.id,
+        cluster = %config.server.cluster,
+        listen = %config.server.listen,
+        data = %config.data.display(),
+        tls = config.tls.is_some(),
+        "starting"
+    );
+    let stop = stop_signal()?;
+    let ended = server::run(
+        config.server,
+        seams,
+        Box::new(OsSeeded::new()),
+        observer,
+        stop,
+    )
+    .await;
+    if let Some(figures) = figures {
+        figures.abort();
+    }
+    match ended {
+        Ok(()) => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        Err(ServerError::Storage(error)) => Err(of_storage(&error)),
+        Err(error @ ServerError::Listen { .. }) => Err(CliError::new(
+            error.to_string(),
+            "choose another address with --listen, or stop who uses it",
+        )),
+    }
+}
+
+/// Resolves at the first SIGTERM or SIGINT; the second ends the process.
+fn stop_signal() -> Result<impl Future<Output = ()>, CliError> {
+    let failed = |error: std::io::Error| {
+        CliError::new(format!("signals can't be heard: {error}"), "report this")
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    Ok(async move {
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: a leader hands over first (again to stop at once)");
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    })
+}
+
+fn of_storage(error: &StorageError) -> CliError {
+    // These errors say themselves what to do.
+    let text = error.to_string();
+    match text.split_once(": ") {
+        Some((what, remedy)) => CliError::new(what, remedy),
+        None => CliError::new(text, "look at the data folder with `plumb wal inspect`"),
+    }
+}
