@@ -3,12 +3,12 @@
 use crate::net::protocol::{
     Caller, Hello, Request, RequestBody, Response, ResponseBody, decode, encode,
 };
-use crate::net::{read_frame, write_frame};
+use crate::net::{FrameReader, write_frame};
 use crate::seams::Stream;
 
 /// An open, greeted stream.
 pub(super) struct Connection {
-    stream: Box<dyn Stream>,
+    frames: FrameReader<Box<dyn Stream>>,
 }
 
 impl Connection {
@@ -17,7 +17,8 @@ impl Connection {
         write_frame(&mut stream, &encode(&Hello::new(Caller::Client)))
             .await
             .ok()?;
-        Some(Connection { stream })
+        let frames = FrameReader::new(stream);
+        Some(Connection { frames })
     }
 
     /// Asks and waits for the answer to this very question; `None` if the connection failed. A
@@ -27,12 +28,12 @@ impl Connection {
             id,
             body: body.clone(),
         };
-        write_frame(&mut self.stream, &encode(&request))
+        write_frame(self.frames.stream(), &encode(&request))
             .await
             .ok()?;
         loop {
-            let frame = read_frame(&mut self.stream).await.ok()?;
-            let response = decode::<Response>(&frame)?;
+            let frame = self.frames.next().await.ok()?;
+            let response = decode::<Response>(frame)?;
             if response.id == id {
                 return Some(response.body);
             }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
-use super::frame::{FrameError, read_frame, write_frame};
+use super::frame::{FrameError, FrameReader, write_frame};
 use super::protocol::{Caller, Hello, PeerFrame, Pong, decode, encode};
 use crate::core::Envelope;
 use crate::seams::{Clock, Network, Seams, Stream, Tasks};
@@ -195,9 +195,10 @@ impl Link {
     }
 }
 
-async fn read_pongs(mut reader: ReadHalf<Box<dyn Stream>>, pongs: mpsc::Sender<Pong>) {
-    while let Ok(frame) = read_frame(&mut reader).await {
-        let Some(pong) = decode::<Pong>(&frame) else {
+async fn read_pongs(reader: ReadHalf<Box<dyn Stream>>, pongs: mpsc::Sender<Pong>) {
+    let mut frames = FrameReader::new(reader);
+    while let Ok(frame) = frames.next().await {
+        let Some(pong) = decode::<Pong>(frame) else {
             return;
         };
         if pongs.send(pong).await.is_err() {

@@ -4,5 +4,5 @@ mod frame;
 mod link;
 pub mod protocol;
 
-pub use frame::{FrameError, MAX_FRAME_BYTES, read_frame, write_frame};
+pub use frame::{FrameError, FrameReader, MAX_FRAME_BYTES, write_frame};
 pub use link::{LinkConfig, PeerLink};

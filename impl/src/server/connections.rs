@@ -12,7 +12,7 @@ use crate::core::Envelope;
 use crate::net::protocol::{
     Caller, Hello, PeerFrame, Pong, Request, RequestBody, Response, ResponseBody, decode, encode,
 };
-use crate::net::{read_frame, write_frame};
+use crate::net::{FrameReader, write_frame};
 use crate::seams::{Clock, Listener, Stream, Tasks};
 use crate::types::NodeId;
 
@@ -90,13 +90,14 @@ pub(super) async fn accept(
 }
 
 async fn serve(stream: Box<dyn Stream>, me: NodeId, inbox: Inbox, clock: Arc<dyn Clock>) {
-    let (mut reader, writer) = tokio::io::split(stream);
+    let (reader, writer) = tokio::io::split(stream);
+    let mut frames = FrameReader::new(reader);
     let greeting = tokio::select! {
         biased;
-        frame = read_frame(&mut reader) => frame.ok(),
+        frame = frames.next() => frame.ok(),
         () = clock.sleep(GREETING_WITHIN) => None,
     };
-    let Some(hello) = greeting.and_then(|frame| decode::<Hello>(&frame)) else {
+    let Some(hello) = greeting.and_then(decode::<Hello>) else {
         tracing::warn!("a connection without a greeting was dropped");
         return;
     };
@@ -105,13 +106,13 @@ async fn serve(stream: Box<dyn Stream>, me: NodeId, inbox: Inbox, clock: Arc<dyn
         return;
     }
     match hello.caller {
-        Caller::Peer(peer) => serve_peer(reader, writer, peer, me, inbox, clock).await,
-        Caller::Client => serve_client(reader, writer, inbox).await,
+        Caller::Peer(peer) => serve_peer(frames, writer, peer, me, inbox, clock).await,
+        Caller::Client => serve_client(frames, writer, inbox).await,
     }
 }
 
 async fn serve_peer(
-    mut reader: ReadHalf<Box<dyn Stream>>,
+    mut frames: FrameReader<ReadHalf<Box<dyn Stream>>>,
     mut writer: WriteHalf<Box<dyn Stream>>,
     peer: NodeId,
     me: NodeId,
@@ -121,10 +122,10 @@ async fn serve_peer(
     loop {
         let frame = tokio::select! {
             biased;
-            frame = read_frame(&mut reader) => frame.ok(),
+            frame = frames.next() => frame.ok(),
             () = clock.sleep(PEER_SILENT_FOR) => None,
         };
-        match frame.and_then(|frame| decode::<PeerFrame>(&frame)) {
+        match frame.and_then(decode::<PeerFrame>) {
             Some(PeerFrame::Message(envelope)) if envelope.from == peer && envelope.to == me => {
                 if inbox.peers.send(envelope).await.is_err() {
                     return;
@@ -144,14 +145,14 @@ async fn serve_peer(
 }
 
 async fn serve_client(
-    mut reader: ReadHalf<Box<dyn Stream>>,
+    mut frames: FrameReader<ReadHalf<Box<dyn Stream>>>,
     mut writer: WriteHalf<Box<dyn Stream>>,
     inbox: Inbox,
 ) {
     let (responses, mut outgoing) = mpsc::channel::<Response>(RESPONSES_WAITING);
     let reading = async {
-        while let Ok(frame) = read_frame(&mut reader).await {
-            let Some(Request { id, body }) = decode::<Request>(&frame) else {
+        while let Ok(frame) = frames.next().await {
+            let Some(Request { id, body }) = decode::<Request>(frame) else {
                 return;
             };
             let responder = Responder {
