@@ -106,6 +106,34 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 }
 
+/// Adds a frame to bytes that will be written.
+///
+/// # Errors
+/// If it would be too long; then nothing was added.
+pub fn add_frame(bytes: &mut Vec<u8>, body: &[u8]) -> Result<(), FrameError> {
+    if body.len() > MAX_FRAME_BYTES {
+        return Err(FrameError::TooLong(body.len()));
+    }
+    let length = u32::try_from(body.len()).expect("the bound fits in 32 bits");
+    bytes.reserve(HEADER + body.len());
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(body);
+    Ok(())
+}
+
+/// Writes frames with as few writes as the stream lets us, and flushes them.
+///
+/// # Errors
+/// See [`FrameError`].
+pub async fn write_frames(
+    stream: &mut (impl AsyncWrite + Unpin),
+    bytes: &[u8],
+) -> Result<(), FrameError> {
+    stream.write_all(bytes).await?;
+    stream.flush().await?;
+    Ok(())
+}
+
 /// Writes one frame with a single write and flushes it.
 ///
 /// # Errors
@@ -114,16 +142,9 @@ pub async fn write_frame(
     stream: &mut (impl AsyncWrite + Unpin),
     body: &[u8],
 ) -> Result<(), FrameError> {
-    if body.len() > MAX_FRAME_BYTES {
-        return Err(FrameError::TooLong(body.len()));
-    }
-    let length = u32::try_from(body.len()).expect("the bound fits in 32 bits");
-    let mut bytes = Vec::with_capacity(HEADER + body.len());
-    bytes.extend_from_slice(&length.to_be_bytes());
-    bytes.extend_from_slice(body);
-    stream.write_all(&bytes).await?;
-    stream.flush().await?;
-    Ok(())
+    let mut bytes = Vec::new();
+    add_frame(&mut bytes, body)?;
+    write_frames(stream, &bytes).await
 }
 
 #[cfg(test)]

@@ -10,11 +10,14 @@ use std::time::Duration;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
-use super::frame::{FrameError, FrameReader, write_frame};
+use super::frame::{FrameError, FrameReader, add_frame, write_frames};
 use super::protocol::{Caller, Hello, PeerFrame, Pong, decode, encode};
 use crate::core::Envelope;
 use crate::seams::{Clock, Network, Seams, Stream, Tasks};
 use crate::types::NodeId;
+
+/// Messages that wait are written together, up to about so many bytes.
+const TOGETHER: usize = 64 << 10;
 
 /// The link's times and bounds.
 #[derive(Clone, Debug)]
@@ -124,7 +127,7 @@ impl Link {
         let reading = self.tasks.spawn(read_pongs(reader, pong_sender));
         let hello = encode(&Hello::new(Caller::Peer(self.me)));
         let mut end = End::Lost;
-        if self.write(&mut writer, &hello).await.is_ok() {
+        if self.write_one(&mut writer, &hello).await.is_ok() {
             end = self.exchange(&mut writer, &mut pongs).await;
         }
         reading.abort();
@@ -148,11 +151,8 @@ impl Link {
             }
             if now >= next_ping {
                 pings += 1;
-                if self
-                    .write(writer, &encode(&PeerFrame::Ping(pings)))
-                    .await
-                    .is_err()
-                {
+                let ping = encode(&PeerFrame::Ping(pings));
+                if self.write_one(writer, &ping).await.is_err() {
                     return End::Lost;
                 }
                 next_ping = self.clock.now() + self.config.ping_every;
@@ -169,8 +169,7 @@ impl Link {
                 envelope = self.outgoing.recv() => match envelope {
                     None => return End::Shutdown,
                     Some(envelope) => {
-                        let frame = encode(&PeerFrame::Message(envelope));
-                        if self.write(writer, &frame).await.is_err() {
+                        if self.send(writer, envelope).await.is_err() {
                             return End::Lost;
                         }
                     }
@@ -180,14 +179,42 @@ impl Link {
         }
     }
 
+    async fn write_one(
+        &self,
+        writer: &mut WriteHalf<Box<dyn Stream>>,
+        body: &[u8],
+    ) -> Result<(), FrameError> {
+        let mut frame = Vec::new();
+        add_frame(&mut frame, body)?;
+        self.write(writer, &frame).await
+    }
+
+    /// Sends a message, and with it those that wait behind it.
+    async fn send(
+        &mut self,
+        writer: &mut WriteHalf<Box<dyn Stream>>,
+        envelope: Envelope,
+    ) -> Result<(), FrameError> {
+        let mut frames = Vec::new();
+        let mut next = Some(envelope);
+        while let Some(envelope) = next {
+            add_frame(&mut frames, &encode(&PeerFrame::Message(envelope)))?;
+            // Whether the server is gone is found out when nothing waits any more.
+            next = (frames.len() < TOGETHER)
+                .then(|| self.outgoing.try_recv().ok())
+                .flatten();
+        }
+        self.write(writer, &frames).await
+    }
+
     async fn write(
         &self,
         writer: &mut WriteHalf<Box<dyn Stream>>,
-        frame: &[u8],
+        frames: &[u8],
     ) -> Result<(), FrameError> {
         tokio::select! {
             biased;
-            written = write_frame(writer, frame) => written,
+            written = write_frames(writer, frames) => written,
             () = self.clock.sleep(self.config.silent_for) => {
                 Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())
             }

@@ -4,5 +4,5 @@ mod frame;
 mod link;
 pub mod protocol;
 
-pub use frame::{FrameError, FrameReader, MAX_FRAME_BYTES, write_frame};
+pub use frame::{FrameError, FrameReader, MAX_FRAME_BYTES, add_frame, write_frame, write_frames};
 pub use link::{LinkConfig, PeerLink};
