@@ -1,4 +1,4 @@
-//! The event loop: one event at a time into the replica, its work out into the world.
+//! The event loop: what has come in goes into the replica, then its work out into the world.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 
 use super::connections::{ClientCall, Responder};
 use super::replica::Replica;
@@ -18,7 +19,9 @@ use crate::storage::LogWriter;
 use crate::types::NodeId;
 
 /// How many client calls are taken into the core at once.
-const CALLS_PER_STEP: usize = 64;
+const CALLS_PER_STEP: usize = 256;
+/// How many messages are taken in before anything that follows from them is carried out.
+const MESSAGES_PER_TURN: usize = 64;
 
 pub(super) struct Runtime {
     replica: Replica<Responder>,
@@ -88,8 +91,19 @@ impl Runtime {
                     self.persisted = seq?;
                     self.replica.step(Input::Persisted(self.persisted));
                 }
-                Event::Peer(envelope) => self.replica.step(Input::Receive(envelope)),
+                Event::Peer(envelope) => {
+                    self.replica.step(Input::Receive(envelope));
+                    for _ in 1..MESSAGES_PER_TURN {
+                        let Ok(envelope) = from_peers.try_recv() else {
+                            break;
+                        };
+                        self.replica.step(Input::Receive(envelope));
+                    }
+                }
                 Event::Client(call) => {
+                    // Others may have been about to hand theirs over: together they take one record of
+                    // the log, one sync and one message to each follower.
+                    yield_now().await;
                     let mut calls = vec![call];
                     while calls.len() < CALLS_PER_STEP {
                         let Ok(call) = from_clients.try_recv() else {
