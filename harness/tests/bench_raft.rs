@@ -183,3 +183,40 @@ fn nodes_end_with_the_benchmark_however_it_ends() {
     bench.wait().expect("it is gone");
     wait_for(0);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_was_measured_before_ctrl_c_is_kept_and_is_no_success() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let clients: Vec<String> = (1..=60).map(|clients| clients.to_string()).collect();
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_plumb"))
+        .args(["bench", "raft", "--clients", &clients.join(",")])
+        .args(["--values", "16", "--seconds", "0.2", "--rounds", "1"])
+        .args(["--keys", "100", "--dir", "data", "--json", "bench.json"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let table = BufReader::new(bench.stdout.take().expect("it is a pipe"));
+    let mut lines = table.lines();
+    // The heading and a row.
+    for _ in 0..2 {
+        lines.next().expect("there are more").expect("it is text");
+    }
+    let sent = Command::new("kill")
+        .args(["-INT", &bench.id().to_string()])
+        .status();
+    assert!(sent.expect("there is a kill").success());
+    let words: Vec<String> = lines.map_while(Result::ok).collect();
+    assert_eq!(bench.wait().expect("it ends").code(), Some(3), "{words:?}");
+    let json = std::fs::read(folder.path().join("bench.json")).expect("it was written");
+    let json: Value = serde_json::from_slice(&json).expect("JSON");
+    let rows = json["raft"]["rows"].as_array().expect("rows").len();
+    assert!((1..180).contains(&rows), "{rows} rows");
+    let left = std::fs::read_dir(folder.path().join("data")).expect("the folder is there");
+    assert_eq!(left.count(), 0, "data is removed");
+}

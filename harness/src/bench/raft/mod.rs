@@ -106,9 +106,12 @@ pub fn measure(
                 for operation in Operation::ALL {
                     let peer = peer.as_mut().filter(|_| operation.is_of_etcd());
                     let load = bench.load(operation, clients, value);
-                    let Some(row) = bench.case(&load, &mut ours, peer).await? else {
-                        return Ok(());
+                    let row = match bench.case(&load, &mut ours, peer).await {
+                        // Whoever stopped us may have stopped the nodes as well.
+                        Err(_) if bench.stopped() => None,
+                        row => row?,
                     };
+                    let Some(row) = row else { return Ok(()) };
                     on_row(&row);
                     report.rows.push(row);
                 }
