@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plumb_raft::net::{TlsError, TlsFiles, TlsNetwork, read_frame, write_frame};
+use plumb_raft::net::{FrameReader, TlsError, TlsFiles, TlsNetwork, write_frame};
 use plumb_raft::production::TcpNetwork;
 use plumb_raft::seams::Network;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -42,15 +42,17 @@ async fn echo(server: &TlsNetwork, client: &dyn Network) -> Option<Vec<u8>> {
     let mut listener = server.listen("127.0.0.1:0").await.expect("a port is free");
     let addr = listener.local_addr().expect("it is bound");
     let serving = tokio::spawn(async move {
-        let mut stream = listener.accept().await.expect("somebody comes");
-        if let Ok(frame) = read_frame(&mut stream).await {
-            drop(write_frame(&mut stream, &frame).await);
+        let mut frames = FrameReader::new(listener.accept().await.expect("somebody comes"));
+        let frame = frames.next().await.map(<[u8]>::to_vec);
+        if let Ok(frame) = frame {
+            drop(write_frame(frames.stream(), &frame).await);
         }
     });
     let asking = async {
         let mut stream = client.connect(&addr).await.ok()?;
         write_frame(&mut stream, b"hello").await.ok()?;
-        read_frame(&mut stream).await.ok()
+        let mut frames = FrameReader::new(stream);
+        frames.next().await.ok().map(<[u8]>::to_vec)
     };
     let answer = tokio::time::timeout(Duration::from_secs(10), asking).await;
     serving.await.expect("no panic");

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::sim::all_cores;
-use super::{CliError, Exit, files, interrupt, progress};
+use super::{CliError, Exit, bench_raft, files, interrupt, progress};
 use crate::bench::checkers::{Case, Row, Scale, families, shared};
 use crate::bench::porcupine::Porcupine;
 
@@ -28,6 +28,16 @@ enum BenchCommand {
                             checkers --against porcupine --porcupine ~/src/porcupine"
     )]
     Checkers(CheckersArgs),
+    /// Measures our server under load: three processes, real disks, clients in closed loops.
+    #[command(
+        after_help = "Examples:\n  plumb bench raft\n  plumb bench raft --clients 64 --values 1024 \
+                            --seconds 5\n  plumb bench raft --against etcd --json bench.json"
+    )]
+    Raft(bench_raft::RaftArgs),
+    #[command(hide = true)]
+    RaftNode(bench_raft::NodeArgs),
+    #[command(hide = true)]
+    RaftGuard(bench_raft::GuardArgs),
 }
 
 #[derive(Debug, Args)]
@@ -67,10 +77,13 @@ enum PeerArg {
 /// Runs `plumb bench`.
 ///
 /// # Errors
-/// If a folder holds no histories, or the figures can't be written.
+/// If a folder holds no histories, a server does not serve, or the figures can't be written.
 pub fn run(args: &BenchArgs) -> Result<Exit, CliError> {
     match &args.command {
         BenchCommand::Checkers(args) => checkers(args),
+        BenchCommand::Raft(args) => bench_raft::run(args),
+        BenchCommand::RaftNode(args) => bench_raft::serve(args),
+        BenchCommand::RaftGuard(args) => bench_raft::guard(args),
     }
 }
 

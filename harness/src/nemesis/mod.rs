@@ -31,7 +31,7 @@ impl Length {
 }
 
 /// After healing, a leader and a commit are due within this time: reconnecting takes a link at most
-/// 0.95 s (silence noticed, reconnected), then a few elections of at most 0.3 s each.
+/// 1.1 s (silence noticed, reconnected), then a few elections of at most 0.3 s each.
 pub const LIVE_WITHIN_MS: u64 = 4_000;
 
 /// The scenario of a seed.

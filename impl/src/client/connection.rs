@@ -3,7 +3,7 @@
 use crate::net::protocol::{
     Caller, Hello, Request, RequestBody, Response, ResponseBody, WHOLE_CONNECTION, decode, encode,
 };
-use crate::net::{FrameError, read_frame, write_frame};
+use crate::net::{FrameError, FrameReader, write_frame};
 use crate::seams::Stream;
 
 /// Why a question got no answer.
@@ -22,7 +22,7 @@ pub(super) enum Unanswered {
 
 /// An open, greeted stream.
 pub(super) struct Connection {
-    stream: Box<dyn Stream>,
+    frames: FrameReader<Box<dyn Stream>>,
 }
 
 impl Connection {
@@ -33,7 +33,8 @@ impl Connection {
     ) -> Result<Connection, FrameError> {
         let hello = Hello::new(cluster, Caller::Client);
         write_frame(&mut stream, &encode(&hello)).await?;
-        Ok(Connection { stream })
+        let frames = FrameReader::new(stream);
+        Ok(Connection { frames })
     }
 
     /// Asks and waits for the answer to this very question. A dropped future leaves the connection
@@ -50,10 +51,10 @@ impl Connection {
             id,
             body: body.clone(),
         };
-        write_frame(&mut self.stream, &encode(&request)).await?;
+        write_frame(self.frames.stream(), &encode(&request)).await?;
         loop {
-            let frame = read_frame(&mut self.stream).await?;
-            let response = decode::<Response>(&frame).ok_or(Unanswered::Garbage)?;
+            let frame = self.frames.next().await?;
+            let response = decode::<Response>(frame).ok_or(Unanswered::Garbage)?;
             match (response.id, response.body) {
                 (WHOLE_CONNECTION, ResponseBody::Refused(why)) => {
                     return Err(Unanswered::Refused(why));

@@ -73,6 +73,34 @@ pub enum TxnStep {
     },
 }
 
+impl Operation {
+    /// How many bytes its keys and values have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Operation::Write { key, value } => key.len() + value.len(),
+            Operation::Cas {
+                key,
+                expected,
+                value,
+            } => key.len() + expected.as_ref().map_or(0, Bytes::len) + value.len(),
+            Operation::Append { key, suffix } => key.len() + suffix.len(),
+            Operation::Txn(steps) => steps.iter().map(TxnStep::bytes).sum(),
+        }
+    }
+}
+
+impl TxnStep {
+    fn bytes(&self) -> usize {
+        match self {
+            TxnStep::Read { key } => key.len(),
+            TxnStep::Write { key, value } => key.len() + value.len(),
+            TxnStep::Append { key, suffix } => key.len() + suffix.len(),
+            TxnStep::Expect { key, value } => key.len() + value.as_ref().map_or(0, Bytes::len),
+        }
+    }
+}
+
 /// What a log entry asks of the state machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Command {

@@ -10,11 +10,14 @@ use std::time::Duration;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
-use super::frame::{FrameError, read_frame, write_frame};
+use super::frame::{FrameError, FrameReader, add_frame, write_frames};
 use super::protocol::{Caller, Hello, PeerFrame, Pong, decode, encode};
 use crate::core::Envelope;
 use crate::seams::{Clock, Network, Seams, Stream, Tasks};
 use crate::types::NodeId;
+
+/// Messages that wait are written together, up to about so many bytes.
+const TOGETHER: usize = 64 << 10;
 
 /// The link's times and bounds.
 #[derive(Clone, Debug)]
@@ -23,9 +26,9 @@ pub struct LinkConfig {
     pub connect_timeout: Duration,
     /// How often an open connection is probed.
     pub ping_every: Duration,
-    /// How long a probe or a write may go unanswered.
+    /// How long a probe may go unanswered, or a write may take beyond a microsecond a byte.
     pub silent_for: Duration,
-    /// The wait before another try to connect.
+    /// The wait before another try to connect; twice as long after each that fails, up to four times.
     pub reconnect_after: Duration,
     /// How many messages may wait; more are dropped.
     pub queue: usize,
@@ -106,16 +109,20 @@ impl PeerLink {
 
 impl Link {
     async fn run(mut self) {
+        let mut wait = self.config.reconnect_after;
         loop {
             let stream = tokio::select! {
                 biased;
                 connected = self.network.connect(&self.addr) => connected.ok(),
                 () = self.clock.sleep(self.config.connect_timeout) => None,
             };
-            if let Some(stream) = stream
-                && let End::Shutdown = self.talk(stream).await
-            {
-                return;
+            let pause = wait;
+            wait = (2 * wait).min(4 * self.config.reconnect_after);
+            if let Some(stream) = stream {
+                wait = self.config.reconnect_after;
+                if let End::Shutdown = self.talk(stream).await {
+                    return;
+                }
             }
             // What waited for the old connection is stale by now.
             loop {
@@ -125,7 +132,7 @@ impl Link {
                     Err(mpsc::error::TryRecvError::Disconnected) => return,
                 }
             }
-            self.clock.sleep(self.config.reconnect_after).await;
+            self.clock.sleep(pause).await;
         }
     }
 
@@ -139,7 +146,7 @@ impl Link {
         };
         let hello = encode(&Hello::new(&self.me.cluster, caller));
         let mut end = End::Lost;
-        if self.write(&mut writer, &hello).await.is_ok() {
+        if self.write_one(&mut writer, &hello).await.is_ok() {
             end = self.exchange(&mut writer, &mut pongs).await;
         }
         reading.abort();
@@ -163,11 +170,8 @@ impl Link {
             }
             if now >= next_ping {
                 pings += 1;
-                if self
-                    .write(writer, &encode(&PeerFrame::Ping(pings)))
-                    .await
-                    .is_err()
-                {
+                let ping = encode(&PeerFrame::Ping(pings));
+                if self.write_one(writer, &ping).await.is_err() {
                     return End::Lost;
                 }
                 next_ping = self.clock.now() + self.config.ping_every;
@@ -184,8 +188,7 @@ impl Link {
                 envelope = self.outgoing.recv() => match envelope {
                     None => return End::Shutdown,
                     Some(envelope) => {
-                        let frame = encode(&PeerFrame::Message(envelope));
-                        if self.write(writer, &frame).await.is_err() {
+                        if self.send(writer, envelope).await.is_err() {
                             return End::Lost;
                         }
                     }
@@ -195,24 +198,55 @@ impl Link {
         }
     }
 
+    async fn write_one(
+        &self,
+        writer: &mut WriteHalf<Box<dyn Stream>>,
+        body: &[u8],
+    ) -> Result<(), FrameError> {
+        let mut frame = Vec::new();
+        add_frame(&mut frame, body)?;
+        self.write(writer, &frame).await
+    }
+
+    /// Sends a message, and with it those that wait behind it.
+    async fn send(
+        &mut self,
+        writer: &mut WriteHalf<Box<dyn Stream>>,
+        envelope: Envelope,
+    ) -> Result<(), FrameError> {
+        let mut frames = Vec::new();
+        let mut next = Some(envelope);
+        while let Some(envelope) = next {
+            add_frame(&mut frames, &encode(&PeerFrame::Message(envelope)))?;
+            // Whether the server is gone is found out when nothing waits any more.
+            next = (frames.len() < TOGETHER)
+                .then(|| self.outgoing.try_recv().ok())
+                .flatten();
+        }
+        self.write(writer, &frames).await
+    }
+
     async fn write(
         &self,
         writer: &mut WriteHalf<Box<dyn Stream>>,
-        frame: &[u8],
+        frames: &[u8],
     ) -> Result<(), FrameError> {
+        // A link of a megabyte a second is slow, not dead.
+        let patience = self.config.silent_for + Duration::from_micros(frames.len() as u64);
         tokio::select! {
             biased;
-            written = write_frame(writer, frame) => written,
-            () = self.clock.sleep(self.config.silent_for) => {
+            written = write_frames(writer, frames) => written,
+            () = self.clock.sleep(patience) => {
                 Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())
             }
         }
     }
 }
 
-async fn read_pongs(mut reader: ReadHalf<Box<dyn Stream>>, pongs: mpsc::Sender<Pong>) {
-    while let Ok(frame) = read_frame(&mut reader).await {
-        let Some(pong) = decode::<Pong>(&frame) else {
+async fn read_pongs(reader: ReadHalf<Box<dyn Stream>>, pongs: mpsc::Sender<Pong>) {
+    let mut frames = FrameReader::new(reader);
+    while let Ok(frame) = frames.next().await {
+        let Some(pong) = decode::<Pong>(frame) else {
             return;
         };
         if pongs.send(pong).await.is_err() {

@@ -5,6 +5,6 @@ mod link;
 pub mod protocol;
 mod tls;
 
-pub use frame::{FrameError, MAX_FRAME_BYTES, read_frame, write_frame};
+pub use frame::{FrameError, FrameReader, MAX_FRAME_BYTES, add_frame, write_frame, write_frames};
 pub use link::{LinkConfig, Myself, PeerLink};
 pub use tls::{TlsError, TlsFiles, TlsNetwork};

@@ -152,6 +152,17 @@ pub enum RequestBody {
     },
 }
 
+impl RequestBody {
+    /// How many bytes of keys and values it carries that would become part of the log.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            RequestBody::Execute { operation, .. } => operation.bytes(),
+            _ => 0,
+        }
+    }
+}
+
 /// To a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{ReadHalf, WriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::core::Envelope;
@@ -13,7 +13,7 @@ use crate::net::protocol::{
     Caller, Hello, PeerFrame, Pong, Request, RequestBody, Response, ResponseBody, WHOLE_CONNECTION,
     decode, encode,
 };
-use crate::net::{Myself, read_frame, write_frame};
+use crate::net::{FrameReader, Myself, write_frame};
 use crate::seams::{Clock, Listener, Stream, Tasks};
 use crate::types::NodeId;
 
@@ -21,6 +21,10 @@ use crate::types::NodeId;
 const GREETING_WITHIN: Duration = Duration::from_secs(1);
 /// A peer pings several times a second: longer silence means that it is gone.
 const PEER_SILENT_FOR: Duration = Duration::from_secs(2);
+/// How many connections may be open; more are dropped.
+const MAX_CONNECTIONS: usize = 8192;
+/// How many of them may be clients', so that peers find a place.
+const MAX_CLIENTS: usize = 4096;
 /// How many responses may wait for a slow client.
 const RESPONSES_WAITING: usize = 64;
 
@@ -79,13 +83,18 @@ pub(super) async fn accept(
     clock: Arc<dyn Clock>,
 ) {
     let mut connections = JoinSet::new();
+    let clients = Arc::new(Semaphore::new(MAX_CLIENTS));
     loop {
         tokio::select! {
             biased;
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
+                Ok(_) if connections.len() >= MAX_CONNECTIONS => {
+                    tracing::warn!("a connection was dropped: there are too many");
+                }
                 Ok(stream) => {
-                    let serving = serve(stream, me.clone(), inbox.clone(), Arc::clone(&clock));
+                    let (me, inbox, clients) = (me.clone(), inbox.clone(), Arc::clone(&clients));
+                    let serving = serve(stream, me, inbox, clients, Arc::clone(&clock));
                     tasks.spawn_in(&mut connections, serving);
                 }
                 // Out of descriptors, or a caller that is gone already: others may fare better.
@@ -98,14 +107,21 @@ pub(super) async fn accept(
     }
 }
 
-async fn serve(stream: Box<dyn Stream>, me: Myself, inbox: Inbox, clock: Arc<dyn Clock>) {
-    let (mut reader, mut writer) = tokio::io::split(stream);
+async fn serve(
+    stream: Box<dyn Stream>,
+    me: Myself,
+    inbox: Inbox,
+    clients: Arc<Semaphore>,
+    clock: Arc<dyn Clock>,
+) {
+    let (reader, mut writer) = tokio::io::split(stream);
+    let mut frames = FrameReader::new(reader);
     let greeting = tokio::select! {
         biased;
-        frame = read_frame(&mut reader) => frame.ok(),
+        frame = frames.next() => frame.ok(),
         () = clock.sleep(GREETING_WITHIN) => None,
     };
-    let Some(hello) = greeting.and_then(|frame| decode::<Hello>(&frame)) else {
+    let Some(hello) = greeting.and_then(decode::<Hello>) else {
         tracing::warn!("a connection without a greeting was dropped");
         return;
     };
@@ -124,10 +140,16 @@ async fn serve(stream: Box<dyn Stream>, me: Myself, inbox: Inbox, clock: Arc<dyn
                 .await
                 .is_ok()
             {
-                serve_peer(reader, writer, id, me.id, inbox, clock).await;
+                serve_peer(frames, writer, id, me.id, inbox, clock).await;
             }
         }
-        Caller::Client => serve_client(reader, writer, inbox).await,
+        Caller::Client => match clients.try_acquire() {
+            Ok(_place) => serve_client(frames, writer, inbox).await,
+            Err(_) => {
+                let why = format!("this server has {MAX_CLIENTS} clients already: ask another");
+                refuse(&mut writer, why, &clock).await;
+            }
+        },
     }
 }
 
@@ -145,7 +167,7 @@ async fn refuse(writer: &mut WriteHalf<Box<dyn Stream>>, why: String, clock: &Ar
 }
 
 async fn serve_peer(
-    mut reader: ReadHalf<Box<dyn Stream>>,
+    mut frames: FrameReader<ReadHalf<Box<dyn Stream>>>,
     mut writer: WriteHalf<Box<dyn Stream>>,
     peer: NodeId,
     me: NodeId,
@@ -155,10 +177,10 @@ async fn serve_peer(
     loop {
         let frame = tokio::select! {
             biased;
-            frame = read_frame(&mut reader) => frame.ok(),
+            frame = frames.next() => frame.ok(),
             () = clock.sleep(PEER_SILENT_FOR) => None,
         };
-        match frame.and_then(|frame| decode::<PeerFrame>(&frame)) {
+        match frame.and_then(decode::<PeerFrame>) {
             Some(PeerFrame::Message(envelope)) if envelope.from == peer && envelope.to == me => {
                 let message = FromPeer::Message(envelope);
                 if inbox.peers.send(message).await.is_err() {
@@ -179,14 +201,14 @@ async fn serve_peer(
 }
 
 async fn serve_client(
-    mut reader: ReadHalf<Box<dyn Stream>>,
+    mut frames: FrameReader<ReadHalf<Box<dyn Stream>>>,
     mut writer: WriteHalf<Box<dyn Stream>>,
     inbox: Inbox,
 ) {
     let (responses, mut outgoing) = mpsc::channel::<Response>(RESPONSES_WAITING);
     let reading = async {
-        while let Ok(frame) = read_frame(&mut reader).await {
-            let Some(Request { id, body }) = decode::<Request>(&frame) else {
+        while let Ok(frame) = frames.next().await {
+            let Some(Request { id, body }) = decode::<Request>(frame) else {
                 return;
             };
             let responder = Responder {

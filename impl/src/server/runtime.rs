@@ -1,4 +1,4 @@
-//! The event loop: one event at a time into the replica, its work out into the world.
+//! The event loop: what has come in goes into the replica, then its work out into the world.
 
 use std::future::Future;
 use std::pin::pin;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 
 use super::connections::{ClientCall, FromPeer, Responder};
 use super::links::Links;
@@ -22,10 +23,15 @@ use crate::storage::{LogWriter, MAX_RECORD_BYTES};
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How many client calls are taken into the core at once.
-const CALLS_PER_STEP: usize = 64;
+const CALLS_PER_STEP: usize = 256;
+/// How many messages are taken in before anything that follows from them is carried out.
+const MESSAGES_PER_TURN: usize = 64;
+
+/// No more are once they carry so many bytes.
+const BYTES_PER_STEP: usize = 8 << 20;
 
 // What one step appends is one record of the log, and must fit into it.
-const _: () = assert!(CALLS_PER_STEP * 2 * MAX_COMMAND_BYTES <= MAX_RECORD_BYTES);
+const _: () = assert!(2 * (BYTES_PER_STEP + MAX_COMMAND_BYTES) <= MAX_RECORD_BYTES);
 
 pub(super) struct Runtime {
     replica: Replica<Responder>,
@@ -115,20 +121,30 @@ impl Runtime {
                     self.persisted = seq?;
                     self.replica.step(Input::Persisted(self.persisted));
                 }
-                Event::Peer(FromPeer::Message(envelope)) => {
-                    self.replica.step(Input::Receive(envelope));
-                }
-                Event::Peer(FromPeer::Greeting(peer, addr)) => {
-                    self.links.greet(peer, addr, self.replica.node());
+                Event::Peer(come) => {
+                    self.take_in(come);
+                    for _ in 1..MESSAGES_PER_TURN {
+                        let Ok(come) = from_peers.try_recv() else {
+                            break;
+                        };
+                        self.take_in(come);
+                    }
                 }
                 Event::Client(call) => {
+                    // Others may have been about to hand theirs over: together they take one record of
+                    // the log, one sync and one message to each follower.
+                    yield_now().await;
+                    let mut bytes = call.body.bytes();
                     let mut calls = vec![call];
-                    while calls.len() < CALLS_PER_STEP {
+                    while calls.len() < CALLS_PER_STEP && bytes < BYTES_PER_STEP {
                         let Ok(call) = from_clients.try_recv() else {
                             break;
                         };
+                        bytes += call.body.bytes();
                         calls.push(call);
                     }
+                    // After the last was taken: a lease that held before a read was asked for proves nothing.
+                    self.replica.set_now(self.clock.now());
                     self.replica
                         .call(calls.into_iter().map(ClientCall::into_parts));
                 }
@@ -139,6 +155,13 @@ impl Runtime {
                 self.pictures.develop(picture);
             }
             self.carry_out();
+        }
+    }
+
+    fn take_in(&mut self, come: FromPeer) {
+        match come {
+            FromPeer::Message(envelope) => self.replica.step(Input::Receive(envelope)),
+            FromPeer::Greeting(peer, addr) => self.links.greet(peer, addr, self.replica.node()),
         }
     }
 
