@@ -1,8 +1,10 @@
 //! The state machine itself: a pure function of the commands applied.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use imbl::OrdMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::command::{Command, Operation, Reply, SessionId};
 use super::txn;
@@ -29,9 +31,21 @@ struct Session {
 /// Keys, values and sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KvStore {
+    #[serde(deserialize_with = "ordered")]
     values: Values,
+    #[serde(deserialize_with = "ordered")]
     sessions: OrdMap<SessionId, Session>,
     applied: LogIndex,
+}
+
+/// A map that grows with what is there: imbl's own decoder makes room for whatever length damaged bytes claim.
+fn ordered<'de, D, K, V>(deserializer: D) -> Result<OrdMap<K, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: Deserialize<'de> + Ord + Clone,
+    V: Deserialize<'de> + Clone,
+{
+    Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
 }
 
 impl KvStore {
