@@ -19,7 +19,8 @@ pub struct Options {
     pub budget: Budget,
     /// Threads; parts (keys) are shared out among them. The report does not depend on it.
     pub jobs: usize,
-    /// Whether to explain a violation: its core, its shortest prefix, how far one can get.
+    /// Whether to explain a violation: its core, its shortest prefix, how far one can get, and whether a second
+    /// search confirms it. Else the verdict stands alone.
     pub explain: bool,
     /// Whether to keep the order that proves validity.
     pub witness: bool,

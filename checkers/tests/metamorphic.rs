@@ -59,6 +59,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
+    fn the_verdict_alone_is_the_verdict((shape, history) in case()) {
+        let mut bare = options(&shape);
+        (bare.explain, bare.witness) = (false, false);
+        let alone = check(&history, &bare).unwrap().verdict;
+        prop_assert_eq!(alone.name(), judge(&history, &shape).verdict.name());
+    }
+
+    #[test]
     fn reads_that_never_returned_do_not_matter((shape, history) in case()) {
         let dropped: Vec<(usize, Option<u64>)> = history
             .operations()

@@ -46,6 +46,22 @@ pub struct Counterexample {
     pub steps: Vec<String>,
 }
 
+impl Counterexample {
+    /// The verdict and no more.
+    fn bare(key: Option<Value>) -> Counterexample {
+        Counterexample {
+            sentence: "no order explains the operations".to_owned(),
+            key,
+            operations: Vec::new(),
+            minimal: false,
+            confirmed: false,
+            prefix: None,
+            furthest: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+}
+
 /// A beginning of the history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Prefix {
@@ -123,6 +139,11 @@ pub(crate) fn counterexample(
     options: &Options,
     shared: &Shared<'_>,
 ) -> Result<Counterexample, Limit> {
+    if !options.explain {
+        return Ok(Counterexample::bare(
+            rules.tables.value(taken.parts[number].key).cloned(),
+        ));
+    }
     let (mut part, mut finding) = (&taken.parts[number], finding);
     while let Finding::Within(within) = finding {
         (part, finding) = (&within.0, &within.1);
@@ -136,11 +157,7 @@ pub(crate) fn counterexample(
     let shared = shared.with_budget(budget);
     let mut shrinker = Shrinker::new(part, rules, shared.meter());
     let (prefix, shortest) = shrinker.prefix(finding);
-    let (core, minimal) = if options.explain {
-        shrinker.core(&prefix, finding)
-    } else {
-        shrinker.window(&prefix, finding)
-    };
+    let (core, minimal) = shrinker.core(&prefix, finding);
     let confirmed = confirm(&core, rules, CONFIRM / dear, &shared)?;
     let describe = |part: &Part, place: u32| Described::new(taken, part, place);
     let operations: Vec<Described> = (0u32..)
@@ -149,7 +166,7 @@ pub(crate) fn counterexample(
         .map(|(place, _)| describe(&core, place))
         .collect();
     let mut furthest = Vec::new();
-    if options.explain && operations.len() <= 100 {
+    if operations.len() <= 100 {
         let mut machine = core.machine(rules.spec, rules.init, rules.tables);
         let mut meter = shared.meter();
         if let Some(Ok(Searched::Stuck { op, attempts })) = meter.limited(CONFIRM / dear, |meter| {

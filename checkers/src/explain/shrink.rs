@@ -170,18 +170,6 @@ impl<'a> Shrinker<'a> {
         (part, shortest && !self.spent)
     }
 
-    /// A small set of operations around the end of the prefix that fails by itself, if one is found
-    /// fast; else the prefix.
-    pub(super) fn window(&mut self, prefix: &Part, finding: &Finding) -> (Part, bool) {
-        let (kept, until) = self.start(prefix, finding);
-        let part = self.relaxed(until, |op| kept.binary_search(&op.number).is_ok());
-        if self.trial(&part) == Trial::Fails {
-            (part, false)
-        } else {
-            (prefix.clone(), false)
-        }
-    }
-
     /// Numbers of operations that fail by themselves, as few as can be guessed; and the prefix's end.
     fn start(&mut self, prefix: &Part, finding: &Finding) -> (Vec<u32>, u32) {
         let certain = |op: &&Op| op.is_certain();
