@@ -141,3 +141,67 @@ fn a_power_cut_at_any_moment_of_a_compaction_loses_nothing_that_was_durable() {
         );
     }
 }
+
+fn named(index: u64, data: &Bytes) -> Batch {
+    let last = (LogIndex(index), Term(3));
+    Batch {
+        seq: PersistSeq(1000 + index),
+        writes: vec![Write::Snapshot {
+            snapshot: Snapshot::new(last.0, last.1, Membership::default(), data.clone()),
+            base: (LogIndex(90), Term(3)),
+        }],
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_durable_ahead_of_its_record_is_not_written_again_and_outlives_the_one_before()
+{
+    let disk = compacted(100, 90);
+    let (mut wal, _) = open(&disk, SEGMENT).expect("it is whole");
+    let ahead = wal.ahead();
+    let (first, second) = (Bytes::from_static(b"first"), Bytes::from_static(b"second"));
+    let last = |index| (LogIndex(index), Term(3));
+    ahead.save(&*disk.seam(), last(93), &first).expect("saved");
+    let before = disk.changes();
+    wal.append(&named(93, &first)).expect("it is written");
+    assert_eq!(disk.changes(), before, "its file is there");
+    // Another is ready before the record of this one is durable.
+    ahead.save(&*disk.seam(), last(95), &second).expect("saved");
+    wal.sync().expect("it syncs");
+    assert_eq!(snapshots(&disk).len(), 2, "the one in force, and the next");
+    let before = disk.changes();
+    wal.append(&named(95, &second)).expect("it is written");
+    assert_eq!(disk.changes(), before, "its file is there still");
+    wal.sync().expect("it syncs");
+    assert_eq!(snapshots(&disk).len(), 1);
+    drop(wal);
+    let (_, recovered) = open(&disk, SEGMENT).expect("it is whole");
+    assert_eq!(recovered.snapshot.expect("there is one").data, second);
+}
+
+#[test]
+fn a_file_of_an_earlier_life_is_never_taken_for_one_that_is_ready() {
+    let disk = compacted(100, 90);
+    let data = Bytes::from_static(b"state of that life");
+    let (wal, _) = open(&disk, SEGMENT).expect("it is whole");
+    let saved = wal
+        .ahead()
+        .save(&*disk.seam(), (LogIndex(93), Term(3)), &data);
+    saved.expect("saved");
+    drop(wal);
+    // A bit has turned over meanwhile, behind the header that tells whose it is.
+    let mut image = disk.cached_image();
+    let name = snapshots(&disk).pop().expect("there is one");
+    *image
+        .get_mut(&name)
+        .expect("it is there")
+        .last_mut()
+        .expect("data") ^= 1;
+    let disk = MemDisk::from_image(&image);
+    let (mut wal, _) = open(&disk, SEGMENT).expect("nothing that counts is damaged");
+    wal.append(&named(93, &data)).expect("it is written");
+    wal.sync().expect("it syncs");
+    drop(wal);
+    let (_, recovered) = open(&disk, SEGMENT).expect("it is whole");
+    assert_eq!(recovered.snapshot.expect("there is one").data, data);
+}

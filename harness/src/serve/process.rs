@@ -83,14 +83,15 @@ async fn serve(config: Resolved) -> Result<(), CliError> {
         "starting"
     );
     let stop = stop_signal()?;
-    let ended = server::run(
-        config.server,
-        seams,
-        Box::new(OsSeeded::new()),
-        observer,
-        stop,
-    )
-    .await;
+    // On the pool's threads, where those are that it talks with.
+    let random = Box::new(OsSeeded::new());
+    let running = tokio::spawn(server::run(config.server, seams, random, observer, stop));
+    let ended = running.await.map_err(|error| {
+        CliError::new(
+            format!("the server broke an assertion: {error}"),
+            "report this",
+        )
+    })?;
     if let Some(figures) = figures {
         figures.abort();
     }

@@ -131,6 +131,7 @@ pub async fn run(
     };
     identity.claim(&*seams.disk)?;
     let (wal, recovered) = Wal::open(Arc::clone(&seams.disk), config.wal.clone())?;
+    let ahead = wal.ahead();
     let report = recovered.report.clone();
     let (node, effects) = Node::recover(config.core.clone(), recovered.remembered());
     observer.recovered(&node, &report);
@@ -185,7 +186,7 @@ pub async fn run(
         first_request,
     );
     let clock = Arc::clone(&seams.clock);
-    let pictures = pictures::Pictures::new(seams.tasks, Arc::clone(&clock));
+    let pictures = pictures::Pictures::new(seams.clone(), ahead);
     let runtime = runtime::Runtime::new(replica, writer, links, timers, pictures, clock);
     let running = runtime.run(from_peers, from_clients, shutdown);
     tokio::select! {

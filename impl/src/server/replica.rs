@@ -87,13 +87,28 @@ pub struct Replica<W> {
 /// The state machine as it was after an entry. It shares what has not changed since with the state machine
 /// itself, which goes on meanwhile.
 #[derive(Debug)]
-pub struct Picture(KvStore);
+pub struct Picture {
+    store: KvStore,
+    last: (LogIndex, Term),
+}
 
 /// A picture in bytes.
 #[derive(Debug)]
 pub struct Developed {
-    index: LogIndex,
+    last: (LogIndex, Term),
     data: Bytes,
+}
+
+impl Developed {
+    /// The last entry that it stands for, and its term.
+    pub(super) fn last(&self) -> (LogIndex, Term) {
+        self.last
+    }
+
+    /// The state machine's bytes.
+    pub(super) fn data(&self) -> &Bytes {
+        &self.data
+    }
 }
 
 impl Picture {
@@ -101,8 +116,8 @@ impl Picture {
     #[must_use]
     pub fn develop(&self) -> Developed {
         Developed {
-            index: self.0.applied(),
-            data: self.0.encode(),
+            last: self.last,
+            data: self.store.encode(),
         }
     }
 }
@@ -203,7 +218,13 @@ impl<W> Replica<W> {
         let due = self.snapshot_every > 0 && since >= self.snapshot_every && !self.developing;
         due.then(|| {
             self.developing = true;
-            Picture(self.store.clone())
+            let index = self.store.applied();
+            let term = self.node.log().term_at(index);
+            let term = term.expect("entries behind the last snapshot are in the log");
+            Picture {
+                store: self.store.clone(),
+                last: (index, term),
+            }
         })
     }
 
@@ -211,7 +232,7 @@ impl<W> Replica<W> {
     pub fn developed(&mut self, picture: Developed) {
         self.developing = false;
         self.step(Input::SnapshotTaken {
-            index: picture.index,
+            index: picture.last.0,
             data: picture.data,
         });
     }

@@ -49,7 +49,7 @@ enum Event {
     Durable(Result<PersistSeq, StorageError>),
     Peer(FromPeer),
     Client(ClientCall),
-    Developed(Developed),
+    Developed(Result<Developed, StorageError>),
     Timer,
 }
 
@@ -148,7 +148,7 @@ impl Runtime {
                     self.replica
                         .call(calls.into_iter().map(ClientCall::into_parts));
                 }
-                Event::Developed(picture) => self.replica.developed(picture),
+                Event::Developed(picture) => self.replica.developed(picture?),
                 Event::Timer => {}
             }
             if let Some(picture) = self.replica.take_picture() {

@@ -203,6 +203,11 @@ pub(crate) fn checksum(parts: &[&[u8]]) -> u32 {
     hasher.finalize()
 }
 
+/// The eight bytes at `at` as an integer.
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
 /// The four bytes at `at` as an integer.
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])

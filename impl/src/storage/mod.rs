@@ -65,5 +65,6 @@ pub use group_commit::{Backlog, GroupCommit, GroupLimits};
 pub use identity::Identity;
 pub use inspect::{Inspection, RecordSummary, inspect};
 pub use real_disk::RealDisk;
+pub use snapshots::Ahead;
 pub use wal::{Recovered, RecoveryReport, TornTail, Wal, WalOptions};
 pub use writer::{Log, LogWriter};

@@ -6,38 +6,105 @@
 //! file    magic 8 | version 4 | last index 8 | last term 8 | data crc 4 | header crc 4 | data
 //! ```
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use bytes::Bytes;
 
 use super::error::StorageError;
-use super::format::{VERSION, checksum, u32_at};
+use super::format::{VERSION, checksum, u32_at, u64_at};
 use super::scan::read_whole;
 use super::segment::sync_dir;
 use crate::core::snapshot::Snapshot;
 use crate::seams::Disk;
+use crate::types::{LogIndex, Membership, Term};
 
 const MAGIC: &[u8; 8] = b"PLUMBSNP";
 const HEADER_BYTES: usize = 36;
 const SUFFIX: &str = ".snapshot";
 const SCRATCH_FILE: &str = "snapshot.tmp";
+/// Of those that are written ahead, beside the log's driver.
+const AHEAD_FILE: &str = "ahead.tmp";
+
+/// Snapshots that are made durable before the log's driver comes to the record that names them, so that it
+/// has no large file to write while others wait for their syncs. Shared with the driver; remembers the last
+/// one of this life, since a file of an earlier one may hold anything.
+#[derive(Clone, Debug, Default)]
+pub struct Ahead(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl Ahead {
+    /// Makes a snapshot's file durable. Takes as long as the disk does.
+    ///
+    /// # Errors
+    /// What the disk reports: final, as for the log itself.
+    pub fn save(
+        &self,
+        disk: &dyn Disk,
+        (index, term): (LogIndex, Term),
+        data: &Bytes,
+    ) -> Result<(), StorageError> {
+        // Who took part is in the record, not in the file.
+        let snapshot = Snapshot::new(index, term, Membership::default(), data.clone());
+        write(disk, AHEAD_FILE, &snapshot)?;
+        let mut last = self.lock();
+        publish(disk, AHEAD_FILE, &snapshot)?;
+        *last = Some(header(&snapshot));
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this very snapshot is durable already.
+    pub(crate) fn has(&self, snapshot: &Snapshot) -> bool {
+        self.lock().as_deref() == Some(&header(snapshot)[..])
+    }
+
+    /// Removes every snapshot but this one, and the one that was written ahead and is not named yet.
+    pub(crate) fn remove_others(
+        &self,
+        disk: &dyn Disk,
+        keep: &Snapshot,
+    ) -> Result<(), StorageError> {
+        let ahead = self.lock();
+        let named = ahead
+            .as_deref()
+            .map(|header| name_of(u64_at(header, 12), u64_at(header, 20)));
+        remove_all_but(disk, &[Some(snapshot_name(keep)), named])
+    }
+}
 
 /// The name of a snapshot's file.
 pub(crate) fn snapshot_name(snapshot: &Snapshot) -> String {
-    let (index, term) = (snapshot.last_index.0, snapshot.last_term.0);
+    name_of(snapshot.last_index.0, snapshot.last_term.0)
+}
+
+fn name_of(index: u64, term: u64) -> String {
     format!("{index:020}-{term:020}{SUFFIX}")
 }
 
 /// Writes a snapshot; once this returns, it is durable under its name.
 pub(crate) fn save(disk: &dyn Disk, snapshot: &Snapshot) -> Result<(), StorageError> {
-    let name = snapshot_name(snapshot);
-    let scratch = |action| move |e| StorageError::io(action, SCRATCH_FILE, e);
-    let mut file = disk.open(SCRATCH_FILE, true).map_err(scratch("create"))?;
+    write(disk, SCRATCH_FILE, snapshot)?;
+    publish(disk, SCRATCH_FILE, snapshot)
+}
+
+/// Writes a snapshot under a name that nobody looks for.
+fn write(disk: &dyn Disk, scratch_file: &str, snapshot: &Snapshot) -> Result<(), StorageError> {
+    let scratch = |action| move |e| StorageError::io(action, scratch_file, e);
+    let mut file = disk.open(scratch_file, true).map_err(scratch("create"))?;
     file.set_len(0).map_err(scratch("empty"))?;
     file.write_at(0, &header(snapshot))
         .map_err(scratch("write"))?;
     file.write_at(HEADER_BYTES as u64, &snapshot.data)
         .map_err(scratch("write"))?;
-    file.sync().map_err(scratch("sync"))?;
-    disk.rename(SCRATCH_FILE, &name)
+    file.sync().map_err(scratch("sync"))
+}
+
+/// Gives it the name by which the log knows it.
+fn publish(disk: &dyn Disk, scratch_file: &str, snapshot: &Snapshot) -> Result<(), StorageError> {
+    let name = snapshot_name(snapshot);
+    disk.rename(scratch_file, &name)
         .map_err(|e| StorageError::io("create", &name, e))?;
     sync_dir(disk)
 }
@@ -84,12 +151,15 @@ pub(crate) fn load(disk: &dyn Disk, named: &Snapshot) -> Result<Snapshot, Storag
 
 /// Removes every snapshot but this one.
 pub(crate) fn remove_others(disk: &dyn Disk, keep: &Snapshot) -> Result<(), StorageError> {
-    let keep = snapshot_name(keep);
+    remove_all_but(disk, &[Some(snapshot_name(keep))])
+}
+
+fn remove_all_but(disk: &dyn Disk, keep: &[Option<String>]) -> Result<(), StorageError> {
     let names = disk
         .list()
         .map_err(|e| StorageError::io("list", "the data folder", e))?;
     for name in names {
-        if name.ends_with(SUFFIX) && name != keep {
+        if name.ends_with(SUFFIX) && !keep.iter().flatten().any(|kept| *kept == name) {
             disk.remove(&name)
                 .map_err(|e| StorageError::io("remove", &name, e))?;
         }

@@ -12,7 +12,7 @@ use super::recovery::{Recovery, Seal};
 use super::scan::{Position, Scan, scan};
 use super::segment::{self, Segment};
 use super::shape::LogEnd;
-use super::snapshots;
+use super::snapshots::{self, Ahead};
 use crate::core::effects::{Batch, Write};
 use crate::core::snapshot::{Remembered, Snapshot};
 use crate::seams::Disk;
@@ -113,6 +113,8 @@ pub struct Wal {
     highest: VecDeque<(u64, LogIndex)>,
     /// The snapshot in force once the next sync is done, and what it lets go.
     compaction: Option<(Snapshot, LogIndex)>,
+    /// Snapshots whose files are durable already.
+    ahead: Ahead,
     failed: Option<StorageError>,
 }
 
@@ -208,6 +210,7 @@ impl Wal {
             buffer: Vec::new(),
             highest,
             compaction: None,
+            ahead: Ahead::default(),
             failed: None,
         };
         Ok((
@@ -220,6 +223,12 @@ impl Wal {
                 report,
             },
         ))
+    }
+
+    /// Takes snapshots before the records that name them: see [`Ahead`].
+    #[must_use]
+    pub fn ahead(&self) -> Ahead {
+        self.ahead.clone()
     }
 
     /// Adds a batch behind the others, as one record. Durable only after [`Wal::sync`].
@@ -298,7 +307,9 @@ impl Wal {
                     *highest = entries.last().map_or(*highest, |e| e.index.max(*highest));
                 }
                 Write::Snapshot { snapshot, base } => {
-                    snapshots::save(&*self.disk, snapshot)?;
+                    if !self.ahead.has(snapshot) {
+                        snapshots::save(&*self.disk, snapshot)?;
+                    }
                     self.compaction = Some((snapshot.clone(), base.0));
                 }
                 Write::HardState(_) | Write::Truncate(_) => {}
@@ -364,7 +375,7 @@ impl Wal {
             // One by one, so that a crash leaves no gap.
             segment::sync_dir(&*self.disk)?;
         }
-        snapshots::remove_others(&*self.disk, snapshot)
+        self.ahead.remove_others(&*self.disk, snapshot)
     }
 
     fn next_segment(&mut self) -> Result<(), StorageError> {
