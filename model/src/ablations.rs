@@ -35,85 +35,153 @@ pub enum Ablation {
     OwnCopyBeforePersist,
     /// A leader commits entries of earlier terms by counting copies (Figure 8).
     CountEarlierTerms,
+    /// A leader notes its commit index for a read before it has committed in its term.
+    ReadBeforeOwnCommit,
+    /// A leader serves reads without asking whether it still leads.
+    ReadWithoutRound,
+    /// Answers to a round that began before a read was asked for confirm it.
+    ConfirmByEarlierRound,
+    /// An answer from a later term than the round's confirms it.
+    ConfirmByRefusal,
+    /// Answers to a round of an earlier term of a leader's own confirm a read.
+    ConfirmByEarlierTerm,
+    /// A server serves a read though it has not applied all that the read is to see.
+    ServeBeforeApplied,
 }
+
+const COUNT: usize = 20;
+
+/// Each with its name on the command line, and the rule that is removed, in the paper's words or nearly
+/// so, with its section; in the order of the paper, then of the dissertation.
+const TABLE: [(Ablation, &str, &str); COUNT] = [
+    (
+        Ablation::GrantBeforePersist,
+        "grant-before-persist",
+        "a vote is on stable storage before it is granted (Figure 2, §5.2)",
+    ),
+    (
+        Ablation::OwnVoteBeforePersist,
+        "own-vote-before-persist",
+        "a candidate's own vote is on stable storage before it counts (Figure 2, §5.2)",
+    ),
+    (
+        Ablation::ForgetTerm,
+        "forget-term",
+        "currentTerm and votedFor survive a restart (Figure 2)",
+    ),
+    (
+        Ablation::TwoVotes,
+        "two-votes",
+        "a server votes for at most one candidate in a term (§5.2)",
+    ),
+    (
+        Ablation::VoteForStaleLog,
+        "vote-for-stale-log",
+        "a voter denies its vote if its own log is more up to date (§5.4.1)",
+    ),
+    (
+        Ablation::HalfIsMajority,
+        "half-is-majority",
+        "a decision takes a majority of the servers (§5.2)",
+    ),
+    (
+        Ablation::NoStepDown,
+        "no-step-down",
+        "a leader that sees a higher term becomes a follower (§5.1)",
+    ),
+    (
+        Ablation::NoConsistencyCheck,
+        "no-consistency-check",
+        "entries follow only an entry of the same index and term (§5.3)",
+    ),
+    (
+        Ablation::AlwaysTruncate,
+        "always-truncate",
+        "only entries that conflict are deleted (§5.3)",
+    ),
+    (
+        Ablation::AckBeforePersist,
+        "ack-before-persist",
+        "entries are on stable storage before they are acknowledged (Figure 2)",
+    ),
+    (
+        Ablation::AckWholeLog,
+        "ack-whole-log",
+        "a follower acknowledges only what matches its leader's log (§5.3)",
+    ),
+    (
+        Ablation::CommitUnmatched,
+        "commit-unmatched",
+        "a follower commits up to its last new entry at most (Figure 2, AppendEntries 5)",
+    ),
+    (
+        Ablation::OwnCopyBeforePersist,
+        "own-copy-before-persist",
+        "a leader's own copy counts once it is on stable storage (Figure 2)",
+    ),
+    (
+        Ablation::CountEarlierTerms,
+        "count-earlier-terms",
+        "only entries of the leader's own term are committed by counting (§5.4.2)",
+    ),
+    (
+        Ablation::ReadBeforeOwnCommit,
+        "read-before-own-commit",
+        "a leader serves reads once it has committed an entry of its own term (dissertation §6.4)",
+    ),
+    (
+        Ablation::ReadWithoutRound,
+        "read-without-round",
+        "a read waits for a round of heartbeats (dissertation §6.4)",
+    ),
+    (
+        Ablation::ConfirmByEarlierRound,
+        "confirm-by-earlier-round",
+        "only a round that began after a read was asked for confirms it (dissertation §6.4)",
+    ),
+    (
+        Ablation::ConfirmByRefusal,
+        "confirm-by-refusal",
+        "a server of a later term refuses a round, and its answer confirms nothing (dissertation §6.4)",
+    ),
+    (
+        Ablation::ConfirmByEarlierTerm,
+        "confirm-by-earlier-term",
+        "only answers of a leader's present term confirm that it leads (dissertation §6.4)",
+    ),
+    (
+        Ablation::ServeBeforeApplied,
+        "serve-before-applied",
+        "a read is served once the index noted for it is applied (dissertation §6.4)",
+    ),
+];
 
 impl Ablation {
     /// All of them, in the order of the paper.
-    pub const ALL: [Ablation; 14] = [
-        Ablation::GrantBeforePersist,
-        Ablation::OwnVoteBeforePersist,
-        Ablation::ForgetTerm,
-        Ablation::TwoVotes,
-        Ablation::VoteForStaleLog,
-        Ablation::HalfIsMajority,
-        Ablation::NoStepDown,
-        Ablation::NoConsistencyCheck,
-        Ablation::AlwaysTruncate,
-        Ablation::AckBeforePersist,
-        Ablation::AckWholeLog,
-        Ablation::CommitUnmatched,
-        Ablation::OwnCopyBeforePersist,
-        Ablation::CountEarlierTerms,
-    ];
+    pub const ALL: [Ablation; COUNT] = {
+        let mut all = [Ablation::GrantBeforePersist; COUNT];
+        let mut at = 0;
+        while at < COUNT {
+            all[at] = TABLE[at].0;
+            assert!(
+                all[at] as usize == at,
+                "the table is in the order of the variants"
+            );
+            at += 1;
+        }
+        all
+    };
 
     /// Its name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Ablation::GrantBeforePersist => "grant-before-persist",
-            Ablation::OwnVoteBeforePersist => "own-vote-before-persist",
-            Ablation::ForgetTerm => "forget-term",
-            Ablation::TwoVotes => "two-votes",
-            Ablation::VoteForStaleLog => "vote-for-stale-log",
-            Ablation::HalfIsMajority => "half-is-majority",
-            Ablation::NoStepDown => "no-step-down",
-            Ablation::NoConsistencyCheck => "no-consistency-check",
-            Ablation::AlwaysTruncate => "always-truncate",
-            Ablation::AckBeforePersist => "ack-before-persist",
-            Ablation::AckWholeLog => "ack-whole-log",
-            Ablation::CommitUnmatched => "commit-unmatched",
-            Ablation::OwnCopyBeforePersist => "own-copy-before-persist",
-            Ablation::CountEarlierTerms => "count-earlier-terms",
-        }
+        TABLE[self as usize].1
     }
 
     /// The rule that is removed, in the paper's words or nearly so, with its section.
     #[must_use]
     pub const fn removed_rule(self) -> &'static str {
-        match self {
-            Ablation::GrantBeforePersist => {
-                "a vote is on stable storage before it is granted (Figure 2, §5.2)"
-            }
-            Ablation::OwnVoteBeforePersist => {
-                "a candidate's own vote is on stable storage before it counts (Figure 2, §5.2)"
-            }
-            Ablation::ForgetTerm => "currentTerm and votedFor survive a restart (Figure 2)",
-            Ablation::TwoVotes => "a server votes for at most one candidate in a term (§5.2)",
-            Ablation::VoteForStaleLog => {
-                "a voter denies its vote if its own log is more up to date (§5.4.1)"
-            }
-            Ablation::HalfIsMajority => "a decision takes a majority of the servers (§5.2)",
-            Ablation::NoStepDown => "a leader that sees a higher term becomes a follower (§5.1)",
-            Ablation::NoConsistencyCheck => {
-                "entries follow only an entry of the same index and term (§5.3)"
-            }
-            Ablation::AlwaysTruncate => "only entries that conflict are deleted (§5.3)",
-            Ablation::AckBeforePersist => {
-                "entries are on stable storage before they are acknowledged (Figure 2)"
-            }
-            Ablation::AckWholeLog => {
-                "a follower acknowledges only what matches its leader's log (§5.3)"
-            }
-            Ablation::CommitUnmatched => {
-                "a follower commits up to its last new entry at most (Figure 2, AppendEntries 5)"
-            }
-            Ablation::OwnCopyBeforePersist => {
-                "a leader's own copy counts once it is on stable storage (Figure 2)"
-            }
-            Ablation::CountEarlierTerms => {
-                "only entries of the leader's own term are committed by counting (§5.4.2)"
-            }
-        }
+        TABLE[self as usize].2
     }
 
     /// The ablation of that name.
@@ -133,7 +201,7 @@ impl fmt::Display for Ablation {
 
 /// A set of ablations; empty is Raft.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Hash)]
-pub struct Ablations(u32);
+pub struct Ablations(u64);
 
 impl Ablations {
     /// Nothing removed.
@@ -143,13 +211,13 @@ impl Ablations {
     #[inline]
     #[must_use]
     pub const fn has(self, ablation: Ablation) -> bool {
-        self.0 & 1 << ablation as u8 != 0
+        self.0 & 1 << ablation as u64 != 0
     }
 
     /// These and one more.
     #[must_use]
     pub const fn and(self, ablation: Ablation) -> Ablations {
-        Ablations(self.0 | 1 << ablation as u8)
+        Ablations(self.0 | 1 << ablation as u64)
     }
 }
 

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::ablations::Ablations;
+use crate::action::{RULES, is_rule_of};
 use crate::bounds::BoundsError;
 use crate::claims::Claim;
 use crate::engine::{End, Found, Progress, Search};
-use crate::raft::{RULES, Raft};
+use crate::raft::Raft;
 use crate::scopes::Scope;
 use crate::story::Counterexample;
 
@@ -131,6 +132,7 @@ pub fn check(
     let mut search = Search {
         raft: &raft,
         properties: scope.properties,
+        claims: scope.claims,
         threads: limits.threads.max(1),
         max_memory: limits.max_memory,
         trail: limits.threads <= 1,
@@ -178,6 +180,8 @@ fn conclude(
         End::Exhausted if missed.is_empty() => Verdict::Exhausted,
         End::Exhausted => Verdict::Vacuous(missed),
     };
+    let rules = RULES.into_iter().zip(found.rules).enumerate();
+    let rules = rules.filter(|&(rule, _)| is_rule_of(raft.features(), rule));
     Outcome {
         verdict,
         unique: found.unique,
@@ -187,7 +191,7 @@ fn conclude(
         elapsed,
         peak_memory: found.peak_memory,
         sometimes,
-        rules: RULES.into_iter().zip(found.rules).collect(),
+        rules: rules.map(|(_, counted)| counted).collect(),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::raft::Action;
+use crate::action::Action;
 use crate::state::State;
 
 /// Something that a scope claims to reach.
@@ -22,17 +22,26 @@ pub enum Claim {
     RecoversWithLog,
     /// A crash loses a vote, a term or entries that were not yet durable.
     CrashLosesWrites,
+    /// A leader serves a read.
+    ReadServed,
+    /// A server that does not lead serves a read.
+    ReadServedByFollower,
+    /// A read is asked of a leader that others have moved past.
+    DeposedLeaderAsked,
 }
 
 impl Claim {
     /// All of them.
-    pub const ALL: [Claim; 6] = [
+    pub const ALL: [Claim; 9] = [
         Claim::LeaderElected,
         Claim::EntryCommitted,
         Claim::CommitsEarlierTerm,
         Claim::ConflictTruncated,
         Claim::RecoversWithLog,
         Claim::CrashLosesWrites,
+        Claim::ReadServed,
+        Claim::ReadServedByFollower,
+        Claim::DeposedLeaderAsked,
     ];
 
     /// Its name.
@@ -47,6 +56,11 @@ impl Claim {
             Claim::ConflictTruncated => "a follower truncates a conflicting entry (§5.3)",
             Claim::RecoversWithLog => "a server recovers with a log (Figure 2)",
             Claim::CrashLosesWrites => "a crash loses what was not yet durable (Figure 2)",
+            Claim::ReadServed => "a leader serves a read (dissertation §6.4)",
+            Claim::ReadServedByFollower => "a follower serves a read (dissertation §6.4)",
+            Claim::DeposedLeaderAsked => {
+                "a read is asked of a leader that others have moved past (dissertation §6.4)"
+            }
         }
     }
 
@@ -67,6 +81,11 @@ impl Claim {
             }
             (Claim::RecoversWithLog, Action::CrashAndRestart(_)) => !is.log().is_empty(),
             (Claim::CrashLosesWrites, Action::CrashAndRestart(_)) => was.is_dirty(),
+            (Claim::ReadServed, Action::ServeRead(_, at)) => at == id,
+            (Claim::ReadServedByFollower, Action::ServeRead(_, at)) => at != id,
+            (Claim::DeposedLeaderAsked, Action::AskRead(_)) => {
+                before.ghost().committed().len() > was.commit()
+            }
             _ => false,
         }
     }
@@ -80,18 +99,18 @@ impl fmt::Display for Claim {
 
 /// A set of claims.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Hash)]
-pub struct Claims(u8);
+pub struct Claims(u32);
 
 impl Claims {
     /// No claim.
     pub const NONE: Claims = Claims(0);
-    /// Every claim.
-    pub const ALL: Claims = Claims((1 << Claim::ALL.len()) - 1);
+    /// What elections, replication and crashes can show.
+    pub const PLAIN: Claims = Claims((1 << (Claim::CrashLosesWrites as u32 + 1)) - 1);
 
     /// These and one more.
     #[must_use]
     pub const fn and(self, claim: Claim) -> Claims {
-        Claims(self.0 | 1 << claim as u8)
+        Claims(self.0 | 1 << claim as u32)
     }
 
     /// Those of either.
@@ -103,17 +122,23 @@ impl Claims {
     /// Whether `claim` is among them.
     #[must_use]
     pub const fn has(self, claim: Claim) -> bool {
-        self.0 & 1 << claim as u8 != 0
+        self.0 & 1 << claim as u32 != 0
     }
 
-    /// Adds what a step shows, looking only for what is missing still.
+    /// Adds what a step shows of the claims that are wanted, looking only for what is missing still.
     #[inline]
-    pub(crate) fn observe(&mut self, before: &State, action: Action, after: &State) {
-        if *self == Claims::ALL {
+    pub(crate) fn observe(
+        &mut self,
+        wanted: Claims,
+        before: &State,
+        action: Action,
+        after: &State,
+    ) {
+        if self.0 & wanted.0 == wanted.0 {
             return;
         }
         for claim in Claim::ALL {
-            if !self.has(claim) && claim.is_shown_by(before, action, after) {
+            if wanted.has(claim) && !self.has(claim) && claim.is_shown_by(before, action, after) {
                 *self = self.and(claim);
             }
         }

@@ -5,6 +5,7 @@
 use crate::ablations::{Ablation, Ablations};
 use crate::bounds::Bounds;
 use crate::claims::Claims;
+use crate::features::Features;
 use crate::properties::{Properties, Property};
 use crate::scopes::Scope;
 
@@ -52,37 +53,58 @@ pub fn exams() -> impl Iterator<Item = Exam> {
 /// The exam of one ablation.
 #[must_use]
 pub const fn exam(ablation: Ablation) -> Exam {
+    use Ablation as A;
     use Property::{
-        ElectionSafety, LeaderAppendOnly, LeaderCompleteness, LogMatching, StateMachineSafety,
+        ElectionSafety, LeaderAppendOnly, LeaderCompleteness, LinearizableReads, LogMatching,
+        StateMachineSafety,
     };
-    // Terms, log, requests, crashes; the property; the steps.
-    let (t, l, r, c, breaks, steps) = match ablation {
-        Ablation::GrantBeforePersist => (1, 0, 0, 1, ElectionSafety, 10),
-        Ablation::OwnVoteBeforePersist => (1, 0, 0, 1, ElectionSafety, 10),
-        Ablation::ForgetTerm => (1, 0, 0, 1, ElectionSafety, 11),
-        Ablation::TwoVotes => (1, 0, 0, 0, ElectionSafety, 7),
-        Ablation::VoteForStaleLog => (2, 1, 1, 0, LeaderCompleteness, 12),
-        Ablation::HalfIsMajority => (1, 0, 0, 0, ElectionSafety, 4),
-        Ablation::NoStepDown => (2, 1, 2, 0, LeaderAppendOnly, 12),
-        Ablation::NoConsistencyCheck => (2, 2, 3, 0, LogMatching, 13),
-        Ablation::AlwaysTruncate => (2, 2, 2, 0, LeaderCompleteness, 12),
-        Ablation::AckBeforePersist => (2, 1, 1, 1, LeaderCompleteness, 14),
-        Ablation::AckWholeLog => (3, 2, 3, 0, LeaderCompleteness, 17),
-        Ablation::CommitUnmatched => (2, 1, 2, 0, StateMachineSafety, 14),
-        Ablation::OwnCopyBeforePersist => (2, 1, 1, 1, LeaderCompleteness, 15),
-        Ablation::CountEarlierTerms => (4, 1, 2, 0, LeaderCompleteness, 22),
-    };
-    let bounds = Bounds {
-        servers: 3,
-        max_term: t,
-        max_log: l,
-        requests: r,
-        crashes: c,
+    // The bounds, the property and the steps.
+    let (bounds, breaks, steps) = match ablation {
+        A::GrantBeforePersist => (three(1, 0, 0, 1), ElectionSafety, 10),
+        A::OwnVoteBeforePersist => (three(1, 0, 0, 1), ElectionSafety, 10),
+        A::ForgetTerm => (three(1, 0, 0, 1), ElectionSafety, 11),
+        A::TwoVotes => (three(1, 0, 0, 0), ElectionSafety, 7),
+        A::VoteForStaleLog => (three(2, 1, 1, 0), LeaderCompleteness, 12),
+        A::HalfIsMajority => (three(1, 0, 0, 0), ElectionSafety, 4),
+        A::NoStepDown => (three(2, 1, 2, 0), LeaderAppendOnly, 12),
+        A::NoConsistencyCheck => (three(2, 2, 3, 0), LogMatching, 13),
+        A::AlwaysTruncate => (three(2, 2, 2, 0), LeaderCompleteness, 12),
+        A::AckBeforePersist => (three(2, 1, 1, 1), LeaderCompleteness, 14),
+        A::AckWholeLog => (three(3, 2, 3, 0), LeaderCompleteness, 17),
+        A::CommitUnmatched => (three(2, 1, 2, 0), StateMachineSafety, 14),
+        A::OwnCopyBeforePersist => (three(2, 1, 1, 1), LeaderCompleteness, 15),
+        A::CountEarlierTerms => (three(4, 1, 2, 0), LeaderCompleteness, 22),
+        A::ReadBeforeOwnCommit => (three(2, 1, 1, 0).with(reads(1, 1)), LinearizableReads, 15),
+        A::ReadWithoutRound => (three(2, 2, 2, 0).with(reads(1, 1)), LinearizableReads, 17),
+        A::ConfirmByEarlierRound => (three(2, 2, 2, 0).with(reads(2, 1)), LinearizableReads, 19),
+        A::ConfirmByRefusal => (three(2, 2, 2, 0).with(reads(1, 1)), LinearizableReads, 19),
+        A::ConfirmByEarlierTerm => (
+            three(3, 2, 2, 0).with(Features {
+                check_quorum: true,
+                ..reads(1, 1)
+            }),
+            LinearizableReads,
+            24,
+        ),
+        A::ServeBeforeApplied => (three(1, 1, 1, 0).with(reads(1, 1)), LinearizableReads, 11),
     };
     Exam {
         ablation,
         breaks,
         bounds,
         steps,
+    }
+}
+
+/// Three servers; terms, log, requests, crashes.
+const fn three(max_term: u8, max_log: u8, requests: u8, crashes: u8) -> Bounds {
+    Bounds::plain(3, max_term, max_log, requests, crashes)
+}
+
+const fn reads(rounds: u8, reads: u8) -> Features {
+    Features {
+        rounds,
+        reads,
+        ..Features::NONE
     }
 }

@@ -20,6 +20,7 @@
 //! ```
 
 mod ablations;
+mod action;
 mod bits;
 mod bounds;
 mod check;
@@ -27,6 +28,8 @@ mod claims;
 mod engine;
 mod exams;
 mod explorer;
+mod extra;
+mod features;
 mod log;
 mod message;
 mod network;
@@ -40,19 +43,23 @@ mod server;
 mod state;
 mod story;
 mod symmetry;
+mod wording;
 
 pub use ablations::{Ablation, Ablations};
+pub use action::{Action, RULES};
 pub use bounds::{Bounds, BoundsError, MAX_CRASHES, MAX_LOG, MAX_REQUESTS, MAX_SERVERS, MAX_TERM};
 pub use check::{Limits, Outcome, StopReason, Verdict, check};
 pub use claims::{Claim, Claims};
 pub use engine::Progress;
 pub use exams::{Exam, exam, exams};
 pub use explorer::explore;
+pub use extra::{Extra, Read};
+pub use features::{Features, MAX_READS, MAX_ROUNDS};
 pub use log::{Entry, Index, Log, Term, value_name};
 pub use message::{Message, Packed};
 pub use network::Network;
 pub use properties::{Breach, Properties, Property};
-pub use raft::{Action, RULES, Raft};
+pub use raft::Raft;
 pub use reductions::Reductions;
 pub use scopes::{Counted, QUICK, SCOPES, Scope, scope};
 pub use server::{Role, Server, ServerId};

@@ -1,8 +1,6 @@
 //! The messages of Figure 2, each in 32 bits. The term stands on top, so that packed messages sort
 //! by term.
 
-use std::fmt;
-
 use crate::log::{Entry, Index, Term};
 use crate::server::ServerId;
 
@@ -57,6 +55,26 @@ pub enum Message {
         /// Up to which index.
         matched: Index,
     },
+    /// A leader begins a round: who answers knows of no later leader (dissertation §6.4).
+    Heartbeat {
+        /// The leader's term.
+        term: Term,
+        /// Who sends.
+        leader: ServerId,
+        /// The round, counted from 1 in each term.
+        round: u8,
+    },
+    /// A server answers a round.
+    HeartbeatAck {
+        /// The leader's term.
+        term: Term,
+        /// Who answers.
+        follower: ServerId,
+        /// To whom.
+        leader: ServerId,
+        /// The round.
+        round: u8,
+    },
 }
 
 const KIND: u32 = 27;
@@ -67,15 +85,29 @@ const INDEX: u32 = 18;
 const LOG_TERM: u32 = 15;
 const ENTRY: u32 = 9;
 const COMMIT: u32 = 6;
+/// Tells messages of one kind apart that optional parts add; 0 for those of Figure 2.
+const PART: u32 = 4;
 
 /// A message in one word.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Packed(pub(crate) u32);
 
+/// What a message is: its kind, by which it is sorted, and its part.
+const fn what(kind: u32, part: u32) -> u32 {
+    kind << KIND | part << PART
+}
+
+const REQUEST_VOTE: u32 = what(0, 0);
+const HEARTBEAT: u32 = what(0, 1);
+const GRANT: u32 = what(1, 0);
+const HEARTBEAT_ACK: u32 = what(1, 1);
+const APPEND_ENTRIES: u32 = what(2, 0);
+const ACK: u32 = what(3, 0);
+
 /// Packs the two kinds of number that every message has, and one index.
-const fn head(kind: u32, term: Term, from: ServerId, to: ServerId, index: Index) -> u32 {
+const fn head(what: u32, term: Term, from: ServerId, to: ServerId, index: Index) -> u32 {
     (term as u32) << TERM
-        | kind << KIND
+        | what
         | (from.0 as u32) << FROM
         | (to.0 as u32) << TO
         | (index as u32) << INDEX
@@ -106,19 +138,19 @@ impl Packed {
     #[must_use]
     pub const fn unpack(self) -> Message {
         let (term, from, to) = (self.term(), self.from(), ServerId(self.field(TO)));
-        match self.0 >> KIND & 3 {
-            0 => Message::RequestVote {
+        match self.0 & what(3, 3) {
+            REQUEST_VOTE => Message::RequestVote {
                 term,
                 candidate: from,
                 last_index: self.field(INDEX),
                 last_term: self.field(LOG_TERM),
             },
-            1 => Message::Grant {
+            GRANT => Message::Grant {
                 term,
                 voter: from,
                 candidate: to,
             },
-            2 => {
+            APPEND_ENTRIES => {
                 let bits = (self.0 >> ENTRY & 0x3f) as u64;
                 Message::AppendEntries {
                     term,
@@ -133,12 +165,24 @@ impl Packed {
                     commit: self.field(COMMIT),
                 }
             }
-            _ => Message::Ack {
+            ACK => Message::Ack {
                 term,
                 follower: from,
                 leader: to,
                 matched: self.field(INDEX),
             },
+            HEARTBEAT => Message::Heartbeat {
+                term,
+                leader: from,
+                round: self.field(INDEX),
+            },
+            HEARTBEAT_ACK => Message::HeartbeatAck {
+                term,
+                follower: from,
+                leader: to,
+                round: self.field(INDEX),
+            },
+            _ => panic!("no message is packed so"),
         }
     }
 
@@ -165,12 +209,15 @@ impl Message {
                 candidate,
                 last_index,
                 last_term,
-            } => head(0, term, candidate, ServerId(0), last_index) | (last_term as u32) << LOG_TERM,
+            } => {
+                head(REQUEST_VOTE, term, candidate, ServerId(0), last_index)
+                    | (last_term as u32) << LOG_TERM
+            }
             Message::Grant {
                 term,
                 voter,
                 candidate,
-            } => head(1, term, voter, candidate, 0),
+            } => head(GRANT, term, voter, candidate, 0),
             Message::AppendEntries {
                 term,
                 leader,
@@ -183,7 +230,7 @@ impl Message {
                     Some(entry) => entry.pack() as u32,
                     None => 0,
                 };
-                head(2, term, leader, ServerId(0), prev_index)
+                head(APPEND_ENTRIES, term, leader, ServerId(0), prev_index)
                     | (prev_term as u32) << LOG_TERM
                     | bits << ENTRY
                     | (commit as u32) << COMMIT
@@ -193,74 +240,19 @@ impl Message {
                 follower,
                 leader,
                 matched,
-            } => head(3, term, follower, leader, matched),
-        })
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Message::RequestVote {
-                term,
-                candidate,
-                last_index,
-                last_term,
-            } => {
-                write!(f, "{candidate}'s RequestVote(term {term}, last log ")?;
-                match last_index {
-                    0 => f.write_str("empty)"),
-                    _ => write!(f, "{last_index}@{last_term})"),
-                }
-            }
-            Message::Grant {
-                term,
-                voter,
-                candidate,
-            } => {
-                write!(f, "{voter}'s vote for {candidate} in term {term}")
-            }
-            Message::AppendEntries {
+            } => head(ACK, term, follower, leader, matched),
+            Message::Heartbeat {
                 term,
                 leader,
-                prev_index,
-                prev_term,
-                entry,
-                commit,
-            } => {
-                write!(
-                    f,
-                    "{leader}'s AppendEntries(term {term}, prev {prev_index}@{prev_term}, "
-                )?;
-                match entry {
-                    Some(entry) => write!(f, "[{entry:?}], commit {commit})"),
-                    None => write!(f, "[], commit {commit})"),
-                }
-            }
-            Message::Ack {
+                round,
+            } => head(HEARTBEAT, term, leader, ServerId(0), round),
+            Message::HeartbeatAck {
                 term,
                 follower,
                 leader,
-                matched,
-            } => {
-                write!(
-                    f,
-                    "{follower}'s acknowledgement to {leader} in term {term}: up to {matched}"
-                )
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Debug for Packed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.unpack(), f)
+                round,
+            } => head(HEARTBEAT_ACK, term, follower, leader, round),
+        })
     }
 }
 
@@ -306,12 +298,25 @@ mod tests {
                         commit,
                     }
                 }),
-            (1u8..=7, id.clone(), id, small).prop_map(|(term, follower, leader, matched)| {
-                Message::Ack {
+            (1u8..=7, id.clone(), id.clone(), small).prop_map(
+                |(term, follower, leader, matched)| Message::Ack {
                     term,
                     follower,
                     leader,
                     matched,
+                }
+            ),
+            (1u8..=7, id.clone(), 1u8..=3).prop_map(|(term, leader, round)| Message::Heartbeat {
+                term,
+                leader,
+                round
+            }),
+            (1u8..=7, id.clone(), id, 1u8..=3).prop_map(|(term, follower, leader, round)| {
+                Message::HeartbeatAck {
+                    term,
+                    follower,
+                    leader,
+                    round,
                 }
             }),
         ]

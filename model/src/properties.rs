@@ -1,8 +1,9 @@
-//! What must always hold: the five properties of Figure 3, and that nothing is promised which a
-//! crash could take back.
+//! What must always hold: the five properties of Figure 3, that nothing is promised which a crash
+//! could take back, and what the optional parts of Raft promise.
 
 use std::fmt;
 
+use crate::bounds::Bounds;
 use crate::log::Index;
 use crate::server::ServerId;
 use crate::state::State;
@@ -23,17 +24,20 @@ pub enum Property {
     StateMachineSafety,
     /// No vote, acknowledgement or count of one's own copy exceeds what is durable.
     DurablePromises,
+    /// A read sees everything that was committed when it was asked for.
+    LinearizableReads,
 }
 
 impl Property {
     /// All of them, in the order of Figure 3.
-    pub const ALL: [Property; 6] = [
+    pub const ALL: [Property; 7] = [
         Property::ElectionSafety,
         Property::LeaderAppendOnly,
         Property::LogMatching,
         Property::LeaderCompleteness,
         Property::StateMachineSafety,
         Property::DurablePromises,
+        Property::LinearizableReads,
     ];
 
     /// Its name, with the place in the paper.
@@ -46,6 +50,7 @@ impl Property {
             Property::LeaderCompleteness => "Leader Completeness (Figure 3, §5.4)",
             Property::StateMachineSafety => "State Machine Safety (Figure 3, §5.4.3)",
             Property::DurablePromises => "Durable Promises (Figure 2, \"Persistent state\")",
+            Property::LinearizableReads => "Linearizable Reads (dissertation §6.4)",
         }
     }
 
@@ -73,24 +78,30 @@ impl Property {
                 "votes, acknowledgements and a server's count of its own copy never exceed what \
                  would survive its crash"
             }
+            Property::LinearizableReads => {
+                "a read that is served sees every entry that any leader had committed when the read \
+                 was asked for"
+            }
         }
     }
 
     /// Whether it holds in `state`, and held in the steps that led there.
     #[must_use]
-    pub fn holds(self, state: &State) -> bool {
-        !state.ghost().is_broken(self) && self.breach(state).is_none()
+    pub fn holds(self, bounds: &Bounds, state: &State) -> bool {
+        !state.ghost().is_broken(self) && self.breach(bounds, state).is_none()
     }
 
     /// What in `state` breaks it, in words. Properties of steps leave only a mark in the ghosts.
     #[must_use]
-    pub fn breach(self, state: &State) -> Option<Breach> {
+    pub fn breach(self, _bounds: &Bounds, state: &State) -> Option<Breach> {
         match self {
             Property::ElectionSafety => two_leaders(state),
             Property::LogMatching => unmatched_logs(state),
             Property::LeaderCompleteness => incomplete_leader(state),
             Property::StateMachineSafety => diverged_state_machine(state),
-            Property::LeaderAppendOnly | Property::DurablePromises => None,
+            Property::LeaderAppendOnly
+            | Property::DurablePromises
+            | Property::LinearizableReads => None,
         }
     }
 }
@@ -114,7 +125,7 @@ pub enum Breach {
 
 /// A set of properties.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct Properties(u8);
+pub struct Properties(u16);
 
 impl Properties {
     /// All of them.
@@ -123,22 +134,22 @@ impl Properties {
     /// Only this one.
     #[must_use]
     pub const fn only(property: Property) -> Properties {
-        Properties(1 << property as u8)
+        Properties(1 << property as u16)
     }
 
     /// Whether `property` is among them.
     #[must_use]
     pub const fn has(self, property: Property) -> bool {
-        self.0 & 1 << property as u8 != 0
+        self.0 & 1 << property as u16 != 0
     }
 
     /// The first of them that `state` breaks.
     #[inline]
     #[must_use]
-    pub fn first_broken(self, state: &State) -> Option<Property> {
+    pub fn first_broken(self, bounds: &Bounds, state: &State) -> Option<Property> {
         Property::ALL
             .into_iter()
-            .find(|&property| self.has(property) && !property.holds(state))
+            .find(|&property| self.has(property) && !property.holds(bounds, state))
     }
 }
 

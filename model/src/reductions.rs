@@ -5,7 +5,7 @@ use crate::ablations::Ablation;
 use crate::log::Term;
 use crate::message::Message;
 use crate::raft::Raft;
-use crate::server::{Role, ServerId};
+use crate::server::{Role, Server, ServerId};
 use crate::state::State;
 
 /// Which reductions are on.
@@ -52,6 +52,28 @@ fn floor(raft: &Raft, state: &State, id: ServerId) -> Term {
     } else {
         state.server(id).durable_term()
     }
+}
+
+/// Whether an answer to this round could still confirm anything: while its leader leads the term,
+/// only to the read that waits for it, or for an earlier round. A read that is asked for later waits
+/// for a later round. What else a heartbeat does, an AppendEntries of its leader does too.
+fn is_awaited(raft: &Raft, state: &State, leader: ServerId, term: Term, round: u8) -> bool {
+    let waits = |server: &Server| server.extra().read().is_some();
+    if state.ghost().reads() >= raft.features().reads && !state.servers().iter().any(waits) {
+        return false;
+    }
+    let known = state.server(leader);
+    if known.term() != term || !known.is_leader() || confirms_early(raft, term) {
+        return true;
+    }
+    known.extra().read().is_some_and(|read| read.round <= round)
+}
+
+/// Whether rules are removed that keep answers in this term from counting for later rounds or terms.
+/// In the last two terms no answer counts for a term of the same leader that another could end.
+fn confirms_early(raft: &Raft, term: Term) -> bool {
+    raft.without(Ablation::ConfirmByEarlierRound)
+        || (raft.without(Ablation::ConfirmByEarlierTerm) && term + 1 < raft.bounds().max_term)
 }
 
 /// Drops the messages that no server can ever act on, and clears ghosts of terms gone by.
@@ -111,6 +133,26 @@ pub(crate) fn forget(raft: &Raft, state: &mut State) {
                 let known = servers[leader.at()];
                 let stale = known.term() == term && known.is_leader() && matched <= known.commit();
                 !surpassed && !stale && holds(leader, term, Role::Leader)
+            }
+            Message::Heartbeat {
+                term,
+                leader,
+                round,
+            } => {
+                let heard =
+                    others_floor(leader) <= term || raft.without(Ablation::ConfirmByRefusal);
+                heard && is_awaited(raft, state, leader, term, round)
+            }
+            Message::HeartbeatAck {
+                term,
+                leader,
+                round,
+                ..
+            } => {
+                (raft.without(Ablation::ConfirmByEarlierTerm)
+                    && is_awaited(raft, state, leader, term, round))
+                    || (holds(leader, term, Role::Leader)
+                        && is_awaited(raft, state, leader, term, round))
             }
         }
     });

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::bits::Field;
+use crate::extra::Extra;
 use crate::log::{Index, Log, Term};
 
 /// A server's number, from 0; printed as `n1`, `n2`, ….
@@ -64,7 +65,7 @@ const MATCHED: Field = Field::new(DURABLE_BITS + 5, 3);
 const DURABLE_MASK: u64 = (1 << DURABLE_BITS) - 1;
 const ALL_MASK: u64 = (1 << (DURABLE_BITS + 8)) - 1;
 
-/// A server: the word in memory and the word on disk.
+/// A server: the word in memory, the word on disk, and the word of the optional parts.
 ///
 /// Votes received, `next_index` and `match_index` are not here: see [`crate::rules`] for why
 /// counting straight from the network reaches the same states.
@@ -72,6 +73,7 @@ const ALL_MASK: u64 = (1 << (DURABLE_BITS + 8)) - 1;
 pub struct Server {
     volatile: u64,
     durable: u64,
+    extra: Extra,
 }
 
 impl Server {
@@ -79,12 +81,25 @@ impl Server {
         Server {
             volatile: volatile & ALL_MASK,
             durable: durable & DURABLE_MASK,
+            extra: Extra(0),
         }
     }
 
     #[inline]
     pub(crate) const fn words(self) -> [u64; 2] {
         [self.volatile, self.durable]
+    }
+
+    /// What it holds for the optional parts of Raft.
+    #[inline]
+    #[must_use]
+    pub const fn extra(self) -> Extra {
+        self.extra
+    }
+
+    #[inline]
+    pub(crate) const fn extra_mut(&mut self) -> &mut Extra {
+        &mut self.extra
     }
 
     /// The latest term that it has seen, `currentTerm`.
@@ -193,6 +208,7 @@ impl Server {
     pub(crate) const fn enter_term(&mut self, term: Term, vote: Option<ServerId>, role: Role) {
         self.volatile = TERM.set(self.volatile, term);
         self.volatile = MATCHED.set(self.volatile, 0);
+        self.extra.enter_term();
         self.set_vote(vote);
         self.set_role(role);
     }
@@ -236,6 +252,7 @@ impl Server {
     #[inline]
     pub(crate) const fn restart(&mut self) {
         self.volatile = self.durable;
+        self.extra.restart();
     }
 
     /// The disk forgets term and vote.
@@ -253,6 +270,7 @@ impl Server {
         Server {
             volatile: map(self.volatile),
             durable: map(self.durable),
+            ..self
         }
     }
 }
@@ -280,6 +298,7 @@ impl fmt::Debug for Server {
         if self.matched() > 0 {
             write!(f, " matched {}", self.matched())?;
         }
+        write!(f, "{}", self.extra)?;
         if self.is_dirty() {
             write!(
                 f,

@@ -4,10 +4,12 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::action::{Action, RULES};
+use crate::bounds::Bounds;
 use crate::log::{Log, value_name};
 use crate::message::Packed;
 use crate::properties::{Breach, Property};
-use crate::raft::{Action, RULES, Raft};
+use crate::raft::Raft;
 use crate::reductions;
 use crate::rules;
 use crate::server::{Role, Server, ServerId};
@@ -138,6 +140,27 @@ fn title(raft: &Raft, before: &State, action: Action, after: &State) -> String {
             format!("{id} counts the copies of {copies} and commits up to index {index}")
         }
         Action::Persist(_) => format!("{id} writes to disk"),
+        Action::StepDown(_) => format!("{id} hears of no majority and gives up leading"),
+        Action::BeginRound(_) => {
+            format!("{id} begins round {} of heartbeats", is.extra().round())
+        }
+        Action::HandleHeartbeat(_, message) => {
+            format!("{id} receives {message:?} and answers")
+        }
+        Action::AskRead(_) => format!(
+            "a client asks {id} for a read; {} entries are committed by now, {id} knows of {}",
+            before.ghost().committed().len(),
+            was.commit()
+        ),
+        Action::ServeRead(_, at) => {
+            let seen = before.server(at).log().prefix(before.server(at).commit());
+            let round = was.extra().read().map_or(0, |read| read.round);
+            let answers = names(rules::confirmers(raft, before, id, round).iter());
+            format!(
+                "{at} serves the read that {id} was asked for, with the answers of {answers}: it sees \
+                 {seen:?}"
+            )
+        }
         Action::CrashAndRestart(_) if was.is_dirty() => {
             format!("{id} crashes, loses what was not on disk, and restarts{last_crash}")
         }
@@ -197,11 +220,18 @@ fn change(id: ServerId, was: Server, is: Server) -> String {
         was.matched().to_string(),
         is.matched().to_string(),
     );
+    part("optional parts", optional(was), optional(is));
     // A disk that always follows memory is no news.
     if durable(was) != durable(is) && (was.is_dirty() || is.is_dirty()) {
         parts.push(format!("on disk: {}", disk(is)));
     }
     format!("{id}: {}", parts.join(", "))
+}
+
+/// What the optional parts hold, in words.
+fn optional(server: Server) -> String {
+    let words = server.extra().to_string();
+    words.strip_prefix(", ").unwrap_or("at rest").to_owned()
 }
 
 fn durable(server: Server) -> (u8, Option<ServerId>, Log) {
@@ -240,7 +270,13 @@ impl Counterexample {
             property: property.name(),
             statement: property.statement(),
             steps,
-            reason: reason(property, &before, actions.last().copied(), &state),
+            reason: reason(
+                raft.bounds(),
+                property,
+                &before,
+                actions.last().copied(),
+                &state,
+            ),
             servers: rows.collect(),
         }
     }
@@ -263,13 +299,19 @@ fn row(id: ServerId, server: Server) -> ServerRow {
 }
 
 /// How `state` breaks `property`, in words.
-fn reason(property: Property, before: &State, last: Option<Action>, state: &State) -> String {
+fn reason(
+    bounds: &Bounds,
+    property: Property,
+    before: &State,
+    last: Option<Action>,
+    state: &State,
+) -> String {
     let committed = state.ghost().committed();
     let entry = |log: Log, index| {
         log.get(index)
             .map_or("nothing".to_owned(), |e| format!("{e:?}"))
     };
-    match (property, property.breach(state)) {
+    match (property, property.breach(bounds, state)) {
         (_, Some(Breach::Servers(a, b))) => {
             let term = state.server(b).term();
             format!("{a} was elected leader of term {term}, and {b} leads term {term} too")
@@ -308,6 +350,10 @@ fn reason(property: Property, before: &State, last: Option<Action>, state: &Stat
             }
             None => "a leader's log lost entries".to_owned(),
         },
+        (Property::LinearizableReads, None) => format!(
+            "the read does not see all of {committed:?}, of which it must see what was committed \
+             when it was asked for"
+        ),
         (_, None) => match last {
             Some(action) => {
                 let id = action.server();

@@ -31,6 +31,18 @@ fn every_ablation_breaks_the_property_that_rests_on_its_rule() {
 }
 
 #[test]
+fn every_ablation_is_found_by_a_name_of_plain_words() {
+    for ablation in Ablation::ALL {
+        let name = ablation.name();
+        assert!(
+            name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+            "{name}"
+        );
+        assert_eq!(Ablation::by_name(name), Some(ablation));
+    }
+}
+
+#[test]
 fn with_all_rules_in_place_nothing_breaks_in_the_same_bounds() {
     for exam in exams() {
         let scope = Scope {

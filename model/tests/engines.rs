@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicBool;
 
 use plumb_model::{
-    Ablations, Bounds, Limits, Outcome, Property, Raft, Scope, Verdict, check, exam,
+    Ablations, Bounds, Features, Limits, Outcome, Property, Raft, Scope, Verdict, check, exam,
 };
 use stateright::{Checker, HasDiscoveries, Model};
 
@@ -29,20 +29,20 @@ fn raft(bounds: Bounds) -> Raft {
 
 #[test]
 fn both_engines_count_the_same_states_at_the_same_depth() {
-    for (servers, max_term, max_log, requests, crashes) in [
-        (3, 1, 1, 1, 1),
-        (3, 2, 1, 1, 0),
-        (3, 1, 2, 2, 1),
-        (2, 2, 2, 2, 1),
-        (4, 1, 1, 1, 0),
+    let reads = Features {
+        rounds: 1,
+        reads: 1,
+        check_quorum: true,
+    };
+    for bounds in [
+        Bounds::plain(3, 1, 1, 1, 1),
+        Bounds::plain(3, 2, 1, 1, 0),
+        Bounds::plain(3, 1, 2, 2, 1),
+        Bounds::plain(2, 2, 2, 2, 1),
+        Bounds::plain(4, 1, 1, 1, 0),
+        Bounds::plain(3, 1, 1, 1, 0).with(reads),
+        Bounds::plain(2, 2, 2, 2, 0).with(reads),
     ] {
-        let bounds = Bounds {
-            servers,
-            max_term,
-            max_log,
-            requests,
-            crashes,
-        };
         let scope = Scope {
             symmetry: false,
             ..Scope::custom(bounds)

@@ -10,10 +10,11 @@ mod table;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::action::{Action, RULES};
 use crate::claims::Claims;
 use crate::properties::{Properties, Property};
-use crate::raft::{Action, RULES, Raft};
-use crate::state::State;
+use crate::raft::Raft;
+use crate::state::{Shape, State};
 use crate::symmetry;
 use frontier::Frontier;
 use table::Table;
@@ -37,6 +38,8 @@ pub struct Progress {
 pub(crate) struct Search<'a> {
     pub(crate) raft: &'a Raft,
     pub(crate) properties: Properties,
+    /// What to look out for.
+    pub(crate) claims: Claims,
     pub(crate) threads: usize,
     /// Bytes after which to stop.
     pub(crate) max_memory: Option<usize>,
@@ -125,7 +128,7 @@ impl Search<'_> {
             peak_memory: 0,
         };
         let mut trail: Vec<Vec<(u32, u16)>> = Vec::new();
-        if let Some(property) = self.properties.first_broken(&initial) {
+        if let Some(property) = self.properties.first_broken(self.raft.bounds(), &initial) {
             found.end = End::Broken(property, Vec::new());
             return found;
         }
@@ -220,7 +223,7 @@ impl Search<'_> {
                     0
                 };
                 for (i, state) in level.chunks[at]
-                    .states(self.raft.bounds().servers)
+                    .states(Shape::of(self.raft.bounds()))
                     .enumerate()
                 {
                     self.expand_state(&state, (before + i) as u32, table, &mut mine);
@@ -262,7 +265,7 @@ impl Search<'_> {
             };
             mine.generated += 1;
             mine.rules[action.rule()] += 1;
-            mine.claims.observe(state, action, &next);
+            mine.claims.observe(self.claims, state, action, &next);
             let next = self.canonical(next);
             if !table.insert(next.fingerprint(0)) {
                 return;
@@ -271,7 +274,7 @@ impl Search<'_> {
             if self.trail {
                 mine.origins.push((number, offer - 1));
             }
-            mine.broken = self.properties.first_broken(&next);
+            mine.broken = self.properties.first_broken(self.raft.bounds(), &next);
             mine.next.push(&next);
         });
     }

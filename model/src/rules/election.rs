@@ -101,6 +101,19 @@ pub(crate) fn become_leader(raft: &Raft, state: &State, id: ServerId) -> Option<
     Some(settle(raft, state, next, id))
 }
 
+/// Dissertation §6.2: a leader that does not hear from a majority for an election timeout gives up,
+/// within its term. Here it may do so at any time; it does less than a crash.
+pub(crate) fn step_down(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+    if !state.server(id).is_leader() {
+        return None;
+    }
+    let mut next = state.clone();
+    let server = next.server_mut(id);
+    server.set_role(Role::Follower);
+    server.extra_mut().enter_term();
+    Some(settle(raft, state, next, id))
+}
+
 /// The servers whose votes a candidate can count: those that granted, and itself once its own vote
 /// is durable.
 pub(crate) fn supporters(raft: &Raft, state: &State, id: ServerId) -> ServerSet {

@@ -14,11 +14,15 @@
 
 mod crash;
 mod election;
+mod reads;
 mod replication;
 mod settle;
 
 pub(crate) use crash::{crash_and_restart, persist};
-pub(crate) use election::{adopt_term, become_leader, handle_request_vote, supporters, timeout};
+pub(crate) use election::{
+    adopt_term, become_leader, handle_request_vote, step_down, supporters, timeout,
+};
+pub(crate) use reads::{ask_read, begin_round, confirmers, handle_heartbeat, serve_read};
 pub(crate) use replication::{
     advance_commit, appends_of, client_request, handle_append_entries, holders, send_append_entries,
 };

@@ -1,0 +1,135 @@
+//! The steps of the specification, as data.
+
+use std::fmt;
+
+use crate::features::Features;
+use crate::log::{Index, Term};
+use crate::message::Packed;
+use crate::server::ServerId;
+
+/// One step that the cluster may take. Loss, duplication and reordering are not steps: see
+/// [`crate::Network`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// A server times out and stands for election (§5.2).
+    Timeout(ServerId),
+    /// A server adopts a higher term that it saw in a message (§5.1).
+    AdoptTerm(ServerId, Term),
+    /// A server receives a request for its vote (§5.2, §5.4.1).
+    HandleRequestVote(ServerId, Packed),
+    /// A candidate counts a majority of votes (§5.2).
+    BecomeLeader(ServerId),
+    /// A leader takes a client's command (§5.3).
+    ClientRequest(ServerId),
+    /// A leader sends entries; only where sends are not eager (§5.3).
+    SendAppendEntries(ServerId, Packed),
+    /// A server receives entries or a commit index (§5.3).
+    HandleAppendEntries(ServerId, Packed),
+    /// A leader commits up to an index (§5.3, §5.4.2).
+    AdvanceCommit(ServerId, Index),
+    /// A server's term, vote and log reach its disk (Figure 2).
+    Persist(ServerId),
+    /// A server crashes and starts again from its disk.
+    CrashAndRestart(ServerId),
+    /// A leader that does not hear from a majority gives up (dissertation §6.2).
+    StepDown(ServerId),
+    /// A leader begins a round of heartbeats (dissertation §6.4).
+    BeginRound(ServerId),
+    /// A server receives and answers a heartbeat (dissertation §6.4).
+    HandleHeartbeat(ServerId, Packed),
+    /// A client asks a leader for a read, which notes its commit index (dissertation §6.4).
+    AskRead(ServerId),
+    /// A read that the first server's round confirmed is served by the second (dissertation §6.4).
+    ServeRead(ServerId, ServerId),
+}
+
+/// The rules, for counting how often each was taken.
+pub const RULES: [&str; 15] = [
+    "Timeout",
+    "AdoptTerm",
+    "HandleRequestVote",
+    "BecomeLeader",
+    "ClientRequest",
+    "SendAppendEntries",
+    "HandleAppendEntries",
+    "AdvanceCommit",
+    "Persist",
+    "CrashAndRestart",
+    "BeginRound",
+    "HandleHeartbeat",
+    "AskRead",
+    "ServeRead",
+    "StepDown",
+];
+
+impl Action {
+    /// The rule's place in [`RULES`].
+    #[must_use]
+    pub const fn rule(self) -> usize {
+        match self {
+            Action::Timeout(_) => 0,
+            Action::AdoptTerm(..) => 1,
+            Action::HandleRequestVote(..) => 2,
+            Action::BecomeLeader(_) => 3,
+            Action::ClientRequest(_) => 4,
+            Action::SendAppendEntries(..) => 5,
+            Action::HandleAppendEntries(..) => 6,
+            Action::AdvanceCommit(..) => 7,
+            Action::Persist(_) => 8,
+            Action::CrashAndRestart(_) => 9,
+            Action::BeginRound(_) => 10,
+            Action::HandleHeartbeat(..) => 11,
+            Action::AskRead(_) => 12,
+            Action::ServeRead(..) => 13,
+            Action::StepDown(_) => 14,
+        }
+    }
+
+    /// The server that takes the step.
+    #[must_use]
+    pub const fn server(self) -> ServerId {
+        match self {
+            Action::Timeout(id)
+            | Action::AdoptTerm(id, _)
+            | Action::HandleRequestVote(id, _)
+            | Action::BecomeLeader(id)
+            | Action::ClientRequest(id)
+            | Action::SendAppendEntries(id, _)
+            | Action::HandleAppendEntries(id, _)
+            | Action::AdvanceCommit(id, _)
+            | Action::Persist(id)
+            | Action::CrashAndRestart(id)
+            | Action::StepDown(id)
+            | Action::BeginRound(id)
+            | Action::HandleHeartbeat(id, _)
+            | Action::AskRead(id)
+            | Action::ServeRead(id, _) => id,
+        }
+    }
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rule, id) = (RULES[self.rule()], self.server());
+        match self {
+            Action::AdoptTerm(_, term) => write!(f, "{id}: {rule} {term}"),
+            Action::AdvanceCommit(_, index) => write!(f, "{id}: {rule} to {index}"),
+            Action::HandleRequestVote(_, message)
+            | Action::HandleAppendEntries(_, message)
+            | Action::HandleHeartbeat(_, message)
+            | Action::SendAppendEntries(_, message) => write!(f, "{id}: {rule} {message:?}"),
+            Action::ServeRead(_, at) => write!(f, "{id}: {rule} at {at}"),
+            _ => write!(f, "{id}: {rule}"),
+        }
+    }
+}
+
+/// Whether a rule, by its place in [`RULES`], is one of a scope with these optional parts.
+pub(crate) const fn is_rule_of(features: &Features, rule: usize) -> bool {
+    match rule {
+        10 | 11 => features.rounds > 0,
+        12 | 13 => features.reads > 0,
+        14 => features.check_quorum,
+        _ => true,
+    }
+}

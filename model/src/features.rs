@@ -1,0 +1,94 @@
+//! What a scope has of Raft beyond elections, replication and crashes: each part is switched on by a
+//! bound of its own, and off by default, so that a scope pays for what it explores and nothing else.
+
+use serde::Serialize;
+
+use crate::bounds::BoundsError;
+
+/// Most heartbeat rounds that a leader can count in a term.
+pub const MAX_ROUNDS: u8 = 3;
+/// Most reads that a packed state can count.
+pub const MAX_READS: u8 = 3;
+
+/// The optional parts of Raft, as bounds; a part whose bound is zero is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct Features {
+    /// Heartbeat rounds that a leader may begin in a term: what confirms reads and leases.
+    pub rounds: u8,
+    /// Reads that are asked for in a run (dissertation §6.4); they need rounds.
+    pub reads: u8,
+    /// A leader may give up within its term (dissertation §6.2).
+    pub check_quorum: bool,
+}
+
+impl Features {
+    /// None of them: the paper's §5.
+    pub const NONE: Features = Features {
+        rounds: 0,
+        reads: 0,
+        check_quorum: false,
+    };
+
+    /// The names of the parts, as the command line knows them.
+    pub const NAMES: [&str; 2] = ["reads", "check-quorum"];
+
+    /// These, with the part of that name switched on at the smallest bounds that show it at work.
+    #[must_use]
+    pub fn with(self, name: &str) -> Option<Features> {
+        let rounds = self.rounds.max(1);
+        Some(match name {
+            "reads" => Features {
+                rounds,
+                reads: 1,
+                ..self
+            },
+            "check-quorum" => Features {
+                check_quorum: true,
+                ..self
+            },
+            _ => return None,
+        })
+    }
+
+    /// Whether servers need the word that only optional parts use.
+    #[inline]
+    #[must_use]
+    pub const fn widen_servers(self) -> bool {
+        self.rounds > 0
+    }
+
+    /// Checks that a packed state can hold them.
+    pub(crate) fn validate(&self) -> Result<(), BoundsError> {
+        let least_rounds = u8::from(self.reads > 0);
+        let limits = [
+            ("rounds", least_rounds, MAX_ROUNDS, self.rounds),
+            ("reads", 0, MAX_READS, self.reads),
+        ];
+        limits.into_iter().try_for_each(BoundsError::unless_within)
+    }
+
+    /// An upper bound on the messages that they add to one state, among `servers` in `terms`.
+    pub(crate) fn most_messages(&self, servers: usize, terms: usize) -> usize {
+        // Of a leader's heartbeats only the latest round stands; of each other server one answer.
+        usize::from(self.rounds > 0) * (terms + servers * (servers - 1))
+    }
+}
+
+impl std::fmt::Display for Features {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Features {
+            rounds,
+            reads,
+            check_quorum,
+        } = self;
+        for (count, unit) in [(rounds, "rounds a term"), (reads, "reads")] {
+            if *count > 0 {
+                write!(f, ", {count} {unit}")?;
+            }
+        }
+        if *check_quorum {
+            f.write_str(", leaders that give up")?;
+        }
+        Ok(())
+    }
+}
