@@ -47,9 +47,19 @@ pub enum Ablation {
     ConfirmByEarlierTerm,
     /// A server serves a read though it has not applied all that the read is to see.
     ServeBeforeApplied,
+    /// A server votes for others though it has just heard its leader.
+    NoPatience,
+    /// A server that restarts votes at once.
+    RestartImpatient,
+    /// A leader counts its lease from the answers of a majority.
+    LeaseFromAnswers,
+    /// A leader counts on its lease for as long as others are patient by their own clocks.
+    IgnoreDrift,
+    /// A leader keeps its lease though it told another to stand.
+    KeepLeaseThroughTransfer,
 }
 
-const COUNT: usize = 20;
+const COUNT: usize = 25;
 
 /// Each with its name on the command line, and the rule that is removed, in the paper's words or nearly
 /// so, with its section; in the order of the paper, then of the dissertation.
@@ -153,6 +163,31 @@ const TABLE: [(Ablation, &str, &str); COUNT] = [
         Ablation::ServeBeforeApplied,
         "serve-before-applied",
         "a read is served once the index noted for it is applied (dissertation §6.4)",
+    ),
+    (
+        Ablation::NoPatience,
+        "no-patience",
+        "a server that has heard a leader within the least election timeout gives no vote (dissertation §4.2.3)",
+    ),
+    (
+        Ablation::RestartImpatient,
+        "restart-impatient",
+        "a server that starts is patient, as it may have heard a leader before (dissertation §4.2.3)",
+    ),
+    (
+        Ablation::LeaseFromAnswers,
+        "lease-from-answers",
+        "a lease is counted from the sending of its round (dissertation §6.4.1)",
+    ),
+    (
+        Ablation::IgnoreDrift,
+        "ignore-drift",
+        "a lease is shorter than the least election timeout by the drift of two clocks (dissertation §6.4.1)",
+    ),
+    (
+        Ablation::KeepLeaseThroughTransfer,
+        "keep-lease-through-transfer",
+        "a leader that tells another to stand gives up its lease (dissertation §3.10, §6.4.1)",
     ),
 ];
 

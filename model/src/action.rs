@@ -31,6 +31,16 @@ pub enum Action {
     Persist(ServerId),
     /// A server crashes and starts again from its disk.
     CrashAndRestart(ServerId),
+    /// A tick of time passes for all servers (dissertation §6.4.1).
+    Tick,
+    /// A majority has confirmed a leader's lease (dissertation §6.4.1).
+    ConfirmLease(ServerId),
+    /// A leader serves a read by its lease (dissertation §6.4.1).
+    LeaseRead(ServerId),
+    /// A leader tells the second server to stand for election (dissertation §3.10).
+    TransferLeadership(ServerId, ServerId),
+    /// A server that its leader told to stands for election (dissertation §3.10).
+    HandleTimeoutNow(ServerId, Packed),
     /// A leader that does not hear from a majority gives up (dissertation §6.2).
     StepDown(ServerId),
     /// A leader begins a round of heartbeats (dissertation §6.4).
@@ -44,7 +54,7 @@ pub enum Action {
 }
 
 /// The rules, for counting how often each was taken.
-pub const RULES: [&str; 15] = [
+pub const RULES: [&str; 20] = [
     "Timeout",
     "AdoptTerm",
     "HandleRequestVote",
@@ -60,6 +70,11 @@ pub const RULES: [&str; 15] = [
     "AskRead",
     "ServeRead",
     "StepDown",
+    "Tick",
+    "ConfirmLease",
+    "LeaseRead",
+    "TransferLeadership",
+    "HandleTimeoutNow",
 ];
 
 impl Action {
@@ -82,13 +97,19 @@ impl Action {
             Action::AskRead(_) => 12,
             Action::ServeRead(..) => 13,
             Action::StepDown(_) => 14,
+            Action::Tick => 15,
+            Action::ConfirmLease(_) => 16,
+            Action::LeaseRead(_) => 17,
+            Action::TransferLeadership(..) => 18,
+            Action::HandleTimeoutNow(..) => 19,
         }
     }
 
-    /// The server that takes the step.
+    /// The server that takes the step; none where time passes for all.
     #[must_use]
-    pub const fn server(self) -> ServerId {
-        match self {
+    pub const fn server(self) -> Option<ServerId> {
+        Some(match self {
+            Action::Tick => return None,
             Action::Timeout(id)
             | Action::AdoptTerm(id, _)
             | Action::HandleRequestVote(id, _)
@@ -100,24 +121,33 @@ impl Action {
             | Action::Persist(id)
             | Action::CrashAndRestart(id)
             | Action::StepDown(id)
+            | Action::ConfirmLease(id)
+            | Action::LeaseRead(id)
+            | Action::TransferLeadership(id, _)
+            | Action::HandleTimeoutNow(id, _)
             | Action::BeginRound(id)
             | Action::HandleHeartbeat(id, _)
             | Action::AskRead(id)
             | Action::ServeRead(id, _) => id,
-        }
+        })
     }
 }
 
 impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (rule, id) = (RULES[self.rule()], self.server());
+        let rule = RULES[self.rule()];
+        let Some(id) = self.server() else {
+            return f.write_str(rule);
+        };
         match self {
             Action::AdoptTerm(_, term) => write!(f, "{id}: {rule} {term}"),
             Action::AdvanceCommit(_, index) => write!(f, "{id}: {rule} to {index}"),
             Action::HandleRequestVote(_, message)
             | Action::HandleAppendEntries(_, message)
             | Action::HandleHeartbeat(_, message)
+            | Action::HandleTimeoutNow(_, message)
             | Action::SendAppendEntries(_, message) => write!(f, "{id}: {rule} {message:?}"),
+            Action::TransferLeadership(_, to) => write!(f, "{id}: {rule} to {to}"),
             Action::ServeRead(_, at) => write!(f, "{id}: {rule} at {at}"),
             _ => write!(f, "{id}: {rule}"),
         }
@@ -130,6 +160,8 @@ pub(crate) const fn is_rule_of(features: &Features, rule: usize) -> bool {
         10 | 11 => features.rounds > 0,
         12 | 13 => features.reads > 0,
         14 => features.check_quorum,
+        15..=17 => features.patience > 0,
+        18 | 19 => features.transfer,
         _ => true,
     }
 }

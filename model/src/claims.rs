@@ -28,11 +28,17 @@ pub enum Claim {
     ReadServedByFollower,
     /// A read is asked of a leader that others have moved past.
     DeposedLeaderAsked,
+    /// A leader serves a read by its lease.
+    LeaseRead,
+    /// A lease that a leader holds is over.
+    LeaseEnds,
+    /// A server that its leader told to stand is elected.
+    LeadershipTransferred,
 }
 
 impl Claim {
     /// All of them.
-    pub const ALL: [Claim; 9] = [
+    pub const ALL: [Claim; 12] = [
         Claim::LeaderElected,
         Claim::EntryCommitted,
         Claim::CommitsEarlierTerm,
@@ -42,6 +48,9 @@ impl Claim {
         Claim::ReadServed,
         Claim::ReadServedByFollower,
         Claim::DeposedLeaderAsked,
+        Claim::LeaseRead,
+        Claim::LeaseEnds,
+        Claim::LeadershipTransferred,
     ];
 
     /// Its name.
@@ -57,6 +66,11 @@ impl Claim {
             Claim::RecoversWithLog => "a server recovers with a log (Figure 2)",
             Claim::CrashLosesWrites => "a crash loses what was not yet durable (Figure 2)",
             Claim::ReadServed => "a leader serves a read (dissertation §6.4)",
+            Claim::LeaseRead => "a leader serves a read by its lease (dissertation §6.4.1)",
+            Claim::LeaseEnds => "a lease is over (dissertation §6.4.1)",
+            Claim::LeadershipTransferred => {
+                "a server that its leader told to stand is elected (dissertation §3.10)"
+            }
             Claim::ReadServedByFollower => "a follower serves a read (dissertation §6.4)",
             Claim::DeposedLeaderAsked => {
                 "a read is asked of a leader that others have moved past (dissertation §6.4)"
@@ -67,7 +81,9 @@ impl Claim {
     /// Whether the step from `before` to `after` is one that this claims.
     #[must_use]
     pub fn is_shown_by(self, before: &State, action: Action, after: &State) -> bool {
-        let id = action.server();
+        let Some(id) = action.server() else {
+            return self == Claim::LeaseEnds && lease_ends(before, after);
+        };
         let (was, is) = (before.server(id), after.server(id));
         match (self, action) {
             (Claim::LeaderElected, Action::BecomeLeader(_))
@@ -86,9 +102,18 @@ impl Claim {
             (Claim::DeposedLeaderAsked, Action::AskRead(_)) => {
                 before.ghost().committed().len() > was.commit()
             }
+            (Claim::LeaseRead, Action::LeaseRead(_)) => true,
+            (Claim::LeadershipTransferred, Action::BecomeLeader(_)) => {
+                was.extra().stands_by_transfer()
+            }
             _ => false,
         }
     }
+}
+
+fn lease_ends(before: &State, after: &State) -> bool {
+    let mut servers = before.servers().iter().zip(after.servers());
+    servers.any(|(was, is)| was.extra().holds_lease() && !is.extra().holds_lease())
 }
 
 impl fmt::Display for Claim {

@@ -87,6 +87,18 @@ pub const fn exam(ablation: Ablation) -> Exam {
             24,
         ),
         A::ServeBeforeApplied => (three(1, 1, 1, 0).with(reads(1, 1)), LinearizableReads, 11),
+        A::NoPatience => (three(2, 2, 2, 0).with(leases(0)), LinearizableReads, 20),
+        A::RestartImpatient => (three(2, 2, 2, 1).with(leases(0)), LinearizableReads, 22),
+        A::LeaseFromAnswers => (three(2, 2, 2, 0).with(leases(0)), LinearizableReads, 20),
+        A::IgnoreDrift => (three(2, 2, 2, 0).with(leases(1)), LinearizableReads, 21),
+        A::KeepLeaseThroughTransfer => (
+            three(2, 2, 2, 0).with(Features {
+                transfer: true,
+                ..leases(0)
+            }),
+            LinearizableReads,
+            20,
+        ),
     };
     Exam {
         ablation,
@@ -105,6 +117,16 @@ const fn reads(rounds: u8, reads: u8) -> Features {
     Features {
         rounds,
         reads,
+        ..Features::NONE
+    }
+}
+
+/// Leases of one round a term, on the least patience that leaves some after the drift.
+const fn leases(drift: u8) -> Features {
+    Features {
+        rounds: 1,
+        patience: 1 + 2 * drift,
+        drift,
         ..Features::NONE
     }
 }

@@ -11,6 +11,13 @@ const ROUND: Field = Field::new(0, 2);
 const READ_ROUND: Field = Field::new(2, 3);
 const READ_INDEX: Field = Field::new(5, 3);
 const READ_FLOOR: Field = Field::new(8, 3);
+// Ticks that are left.
+const PATIENCE: Field = Field::new(11, 3);
+const LEASE: Field = Field::new(14, 3);
+// Flags.
+const CONFIRMED: Field = Field::new(17, 1);
+const TRANSFERRED: Field = Field::new(18, 1);
+const BY_TRANSFER: Field = Field::new(19, 1);
 
 /// The third word.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,10 +67,78 @@ impl Extra {
         self.0 = READ_FLOOR.set(self.0, floor);
     }
 
-    /// A new term: what a leader knew is void, reads that waited fail.
+    /// For how many ticks it will not hear of an election (dissertation §4.2.3).
+    #[inline]
+    #[must_use]
+    pub const fn patience(self) -> u8 {
+        PATIENCE.get(self.0)
+    }
+
+    pub(crate) const fn set_patience(&mut self, ticks: u8) {
+        self.0 = PATIENCE.set(self.0, ticks);
+    }
+
+    /// Of a leader, how many ticks are left of the lease that its latest round may give it.
+    #[inline]
+    #[must_use]
+    pub const fn lease(self) -> u8 {
+        LEASE.get(self.0)
+    }
+
+    /// Of a leader, whether a majority has confirmed that lease, and it is not over.
+    #[inline]
+    #[must_use]
+    pub const fn holds_lease(self) -> bool {
+        CONFIRMED.get(self.0) == 1
+    }
+
+    /// A lease of so many ticks that nobody has confirmed.
+    pub(crate) const fn set_lease(&mut self, ticks: u8) {
+        self.0 = CONFIRMED.set(LEASE.set(self.0, ticks), 0);
+    }
+
+    pub(crate) const fn confirm_lease(&mut self) {
+        self.0 = CONFIRMED.set(self.0, 1);
+    }
+
+    /// Of a leader, whether it told another to stand in its stead.
+    #[inline]
+    #[must_use]
+    pub const fn has_transferred(self) -> bool {
+        TRANSFERRED.get(self.0) == 1
+    }
+
+    pub(crate) const fn transfer(&mut self) {
+        self.0 = TRANSFERRED.set(self.0, 1);
+    }
+
+    /// Of a candidate, whether it stands because its leader told it to.
+    #[inline]
+    #[must_use]
+    pub const fn stands_by_transfer(self) -> bool {
+        BY_TRANSFER.get(self.0) == 1
+    }
+
+    pub(crate) const fn stand_by_transfer(&mut self) {
+        self.0 = BY_TRANSFER.set(self.0, 1);
+    }
+
+    /// A tick passes.
+    pub(crate) const fn tick(&mut self) {
+        self.set_patience(self.patience().saturating_sub(1));
+        if self.lease() > 0 {
+            self.0 = LEASE.set(self.0, self.lease() - 1);
+        }
+        if self.lease() == 0 {
+            self.0 = CONFIRMED.set(self.0, 0);
+        }
+    }
+
+    /// A new term or role: what a leader knew is void, reads that waited fail. Patience is ended by
+    /// time alone: a term that is new to a server that has crashed may be that of the leader it heard.
     #[inline]
     pub(crate) const fn enter_term(&mut self) {
-        self.0 = 0;
+        self.0 = PATIENCE.set(0, self.patience());
     }
 
     /// Memory is lost.
@@ -71,6 +146,11 @@ impl Extra {
     pub(crate) const fn restart(&mut self) {
         self.0 = 0;
     }
+}
+
+fn ticks(count: u8) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} tick{plural}")
 }
 
 impl fmt::Display for Extra {
@@ -81,6 +161,23 @@ impl fmt::Display for Extra {
         }
         if let Some(Read { index, round, .. }) = self.read() {
             write!(f, ", a read of index {index} waits for round {round}")?;
+        }
+        if self.lease() > 0 {
+            let held = if self.holds_lease() {
+                "holds"
+            } else {
+                "may get"
+            };
+            write!(f, ", {held} a lease of {} more", ticks(self.lease()))?;
+        }
+        if self.has_transferred() {
+            f.write_str(", told another to stand")?;
+        }
+        if self.stands_by_transfer() {
+            f.write_str(", stands as its leader told it")?;
+        }
+        if self.patience() > 0 {
+            write!(f, ", patient for {}", ticks(self.patience()))?;
         }
         Ok(())
     }

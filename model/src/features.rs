@@ -7,6 +7,8 @@ use crate::bounds::BoundsError;
 
 /// Most heartbeat rounds that a leader can count in a term.
 pub const MAX_ROUNDS: u8 = 3;
+/// Most ticks that an election timeout can have.
+pub const MAX_PATIENCE: u8 = 4;
 /// Most reads that a packed state can count.
 pub const MAX_READS: u8 = 3;
 
@@ -19,6 +21,13 @@ pub struct Features {
     pub reads: u8,
     /// A leader may give up within its term (dissertation §6.2).
     pub check_quorum: bool,
+    /// Ticks of the least election timeout, for which a server sticks to a leader that it heard; with
+    /// it leaders hold leases, which need rounds (dissertation §6.4.1).
+    pub patience: u8,
+    /// Ticks that a clock may be off within that time.
+    pub drift: u8,
+    /// Leaders may tell others to stand (dissertation §3.10).
+    pub transfer: bool,
 }
 
 impl Features {
@@ -27,10 +36,13 @@ impl Features {
         rounds: 0,
         reads: 0,
         check_quorum: false,
+        patience: 0,
+        drift: 0,
+        transfer: false,
     };
 
     /// The names of the parts, as the command line knows them.
-    pub const NAMES: [&str; 2] = ["reads", "check-quorum"];
+    pub const NAMES: [&str; 4] = ["reads", "check-quorum", "leases", "transfer"];
 
     /// These, with the part of that name switched on at the smallest bounds that show it at work.
     #[must_use]
@@ -46,6 +58,16 @@ impl Features {
                 check_quorum: true,
                 ..self
             },
+            "leases" => Features {
+                rounds,
+                patience: 3,
+                drift: 1,
+                ..self
+            },
+            "transfer" => Features {
+                transfer: true,
+                ..self
+            },
             _ => return None,
         })
     }
@@ -54,15 +76,19 @@ impl Features {
     #[inline]
     #[must_use]
     pub const fn widen_servers(self) -> bool {
-        self.rounds > 0
+        self.rounds > 0 || self.transfer
     }
 
     /// Checks that a packed state can hold them.
     pub(crate) fn validate(&self) -> Result<(), BoundsError> {
-        let least_rounds = u8::from(self.reads > 0);
+        let least_rounds = u8::from(self.reads > 0 || self.patience > 0);
+        // A lease that allows for two clocks' drift must last for some time.
+        let most_drift = self.patience.saturating_sub(1) / 2;
         let limits = [
             ("rounds", least_rounds, MAX_ROUNDS, self.rounds),
             ("reads", 0, MAX_READS, self.reads),
+            ("patience", 0, MAX_PATIENCE, self.patience),
+            ("drift", 0, most_drift, self.drift),
         ];
         limits.into_iter().try_for_each(BoundsError::unless_within)
     }
@@ -70,7 +96,9 @@ impl Features {
     /// An upper bound on the messages that they add to one state, among `servers` in `terms`.
     pub(crate) fn most_messages(&self, servers: usize, terms: usize) -> usize {
         // Of a leader's heartbeats only the latest round stands; of each other server one answer.
-        usize::from(self.rounds > 0) * (terms + servers * (servers - 1))
+        let heartbeats = usize::from(self.rounds > 0) * (terms + servers * (servers - 1));
+        // A leader tells one other to stand, once a term.
+        heartbeats + usize::from(self.transfer) * terms
     }
 }
 
@@ -80,14 +108,25 @@ impl std::fmt::Display for Features {
             rounds,
             reads,
             check_quorum,
+            patience,
+            drift,
+            transfer,
         } = self;
-        for (count, unit) in [(rounds, "rounds a term"), (reads, "reads")] {
+        for (count, unit) in [
+            (rounds, "rounds a term"),
+            (reads, "reads"),
+            (patience, "ticks of patience"),
+            (drift, "ticks of drift"),
+        ] {
             if *count > 0 {
                 write!(f, ", {count} {unit}")?;
             }
         }
         if *check_quorum {
             f.write_str(", leaders that give up")?;
+        }
+        if *transfer {
+            f.write_str(", leadership transfer")?;
         }
         Ok(())
     }

@@ -17,6 +17,8 @@ pub enum Message {
         last_index: Index,
         /// Term of the candidate's last entry.
         last_term: Term,
+        /// Its leader told it to stand (dissertation §3.10).
+        transfer: bool,
     },
     /// A server gives its vote. (A refusal changes nothing but the term of its receiver, which
     /// hears of that term from the request that brought it about: it is left out.)
@@ -75,6 +77,15 @@ pub enum Message {
         /// The round.
         round: u8,
     },
+    /// A leader tells a server to stand for election at once (dissertation §3.10).
+    TimeoutNow {
+        /// The leader's term.
+        term: Term,
+        /// Who tells.
+        leader: ServerId,
+        /// Who is to stand.
+        to: ServerId,
+    },
 }
 
 const KIND: u32 = 27;
@@ -101,6 +112,7 @@ const REQUEST_VOTE: u32 = what(0, 0);
 const HEARTBEAT: u32 = what(0, 1);
 const GRANT: u32 = what(1, 0);
 const HEARTBEAT_ACK: u32 = what(1, 1);
+const TIMEOUT_NOW: u32 = what(1, 2);
 const APPEND_ENTRIES: u32 = what(2, 0);
 const ACK: u32 = what(3, 0);
 
@@ -144,6 +156,7 @@ impl Packed {
                 candidate: from,
                 last_index: self.field(INDEX),
                 last_term: self.field(LOG_TERM),
+                transfer: self.field(COMMIT) == 1,
             },
             GRANT => Message::Grant {
                 term,
@@ -182,6 +195,11 @@ impl Packed {
                 leader: to,
                 round: self.field(INDEX),
             },
+            TIMEOUT_NOW => Message::TimeoutNow {
+                term,
+                leader: from,
+                to,
+            },
             _ => panic!("no message is packed so"),
         }
     }
@@ -209,9 +227,11 @@ impl Message {
                 candidate,
                 last_index,
                 last_term,
+                transfer,
             } => {
                 head(REQUEST_VOTE, term, candidate, ServerId(0), last_index)
                     | (last_term as u32) << LOG_TERM
+                    | (transfer as u32) << COMMIT
             }
             Message::Grant {
                 term,
@@ -241,6 +261,7 @@ impl Message {
                 leader,
                 matched,
             } => head(ACK, term, follower, leader, matched),
+            Message::TimeoutNow { term, leader, to } => head(TIMEOUT_NOW, term, leader, to, 0),
             Message::Heartbeat {
                 term,
                 leader,
@@ -267,12 +288,13 @@ mod tests {
         let entry = (1u8..=7, 1u8..=7).prop_map(|(term, value)| Entry { term, value });
         let small = 0u8..=6;
         prop_oneof![
-            (1u8..=7, id.clone(), small.clone(), 0u8..=7).prop_map(
-                |(term, candidate, last_index, last_term)| Message::RequestVote {
+            (1u8..=7, id.clone(), small.clone(), 0u8..=7, any::<bool>()).prop_map(
+                |(term, candidate, last_index, last_term, transfer)| Message::RequestVote {
                     term,
                     candidate,
                     last_index,
-                    last_term
+                    last_term,
+                    transfer
                 }
             ),
             (1u8..=7, id.clone(), id.clone()).prop_map(|(term, voter, candidate)| Message::Grant {
@@ -306,6 +328,11 @@ mod tests {
                     matched,
                 }
             ),
+            (1u8..=7, id.clone(), id.clone()).prop_map(|(term, leader, to)| Message::TimeoutNow {
+                term,
+                leader,
+                to
+            }),
             (1u8..=7, id.clone(), 1u8..=3).prop_map(|(term, leader, round)| Message::Heartbeat {
                 term,
                 leader,

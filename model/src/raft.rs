@@ -110,6 +110,11 @@ impl Raft {
             Action::AdvanceCommit(id, index) => rules::advance_commit(self, state, id, index),
             Action::Persist(id) => rules::persist(self, state, id),
             Action::CrashAndRestart(id) => rules::crash_and_restart(self, state, id),
+            Action::Tick => rules::tick(self, state),
+            Action::ConfirmLease(id) => rules::confirm_lease(self, state, id),
+            Action::LeaseRead(id) => rules::lease_read(self, state, id),
+            Action::TransferLeadership(id, to) => rules::transfer_leadership(self, state, id, to),
+            Action::HandleTimeoutNow(id, m) => rules::handle_timeout_now(self, state, id, m),
             Action::StepDown(id) => rules::step_down(self, state, id),
             Action::BeginRound(id) => rules::begin_round(self, state, id),
             Action::HandleHeartbeat(id, m) => rules::handle_heartbeat(self, state, id, m),
@@ -122,6 +127,9 @@ impl Raft {
     /// the rules: a step offered here may turn out not to be allowed.
     #[inline]
     pub(crate) fn offers(&self, state: &State, mut each: impl FnMut(Action)) {
+        if self.features().patience > 0 {
+            each(Action::Tick);
+        }
         let messages = state.network().as_slice();
         for id in state.ids() {
             let server = state.server(id);
@@ -141,6 +149,7 @@ impl Raft {
                     Message::RequestVote { .. } => each(Action::HandleRequestVote(id, message)),
                     Message::AppendEntries { .. } => each(Action::HandleAppendEntries(id, message)),
                     Message::Heartbeat { .. } => each(Action::HandleHeartbeat(id, message)),
+                    Message::TimeoutNow { .. } => each(Action::HandleTimeoutNow(id, message)),
                     Message::Grant { .. } | Message::Ack { .. } | Message::HeartbeatAck { .. } => {}
                 }
             }
@@ -169,6 +178,15 @@ impl Raft {
         }
         if self.features().rounds > 0 {
             each(Action::BeginRound(id));
+        }
+        if self.features().patience > 0 {
+            each(Action::ConfirmLease(id));
+            each(Action::LeaseRead(id));
+        }
+        if self.features().transfer {
+            state
+                .ids()
+                .for_each(|to| each(Action::TransferLeadership(id, to)));
         }
         if self.features().reads > 0 {
             each(Action::AskRead(id));

@@ -56,17 +56,29 @@ fn floor(raft: &Raft, state: &State, id: ServerId) -> Term {
 
 /// Whether an answer to this round could still confirm anything: while its leader leads the term,
 /// only to the read that waits for it, or for an earlier round. A read that is asked for later waits
-/// for a later round. What else a heartbeat does, an AppendEntries of its leader does too.
+/// for a later round. What else a heartbeat does, an AppendEntries of its leader does too; that it
+/// makes servers patient takes away steps and gives none.
 fn is_awaited(raft: &Raft, state: &State, leader: ServerId, term: Term, round: u8) -> bool {
+    let known = state.server(leader);
+    let leads = known.term() == term && known.is_leader();
+    if raft.features().patience > 0 && (!leads || may_confirm_lease(raft, known, round)) {
+        return true;
+    }
     let waits = |server: &Server| server.extra().read().is_some();
     if state.ghost().reads() >= raft.features().reads && !state.servers().iter().any(waits) {
         return false;
     }
-    let known = state.server(leader);
-    if known.term() != term || !known.is_leader() || confirms_early(raft, term) {
+    if !leads || confirms_early(raft, term) {
         return true;
     }
     known.extra().read().is_some_and(|read| read.round <= round)
+}
+
+/// Whether a leader could still get a lease by this round.
+fn may_confirm_lease(raft: &Raft, leader: Server, round: u8) -> bool {
+    let extra = leader.extra();
+    let open = extra.lease() > 0 || raft.without(Ablation::LeaseFromAnswers);
+    open && !extra.holds_lease() && extra.round() == round
 }
 
 /// Whether rules are removed that keep answers in this term from counting for later rounds or terms.
@@ -143,6 +155,7 @@ pub(crate) fn forget(raft: &Raft, state: &mut State) {
                     others_floor(leader) <= term || raft.without(Ablation::ConfirmByRefusal);
                 heard && is_awaited(raft, state, leader, term, round)
             }
+            Message::TimeoutNow { term, to, .. } => floors[to.at()] <= term,
             Message::HeartbeatAck {
                 term,
                 leader,

@@ -107,6 +107,9 @@ const READS: Claims = SOME
     .and(Claim::ReadServedByFollower)
     .and(Claim::DeposedLeaderAsked);
 
+/// Leases, where nothing else is in question.
+const LEASES: Claims = SOME.and(Claim::LeaseRead).and(Claim::LeaseEnds);
+
 /// With a log of one entry, a leader has no place for the entry that commits an earlier one.
 const SHORT_LOG: Claims = NO_CONFLICT.and(Claim::ConflictTruncated);
 
@@ -205,12 +208,37 @@ pub const SCOPES: &[Scope] = &[
         counted(146_068, 735_703, 30, 0.4),
     ),
     named(
+        "leases",
+        "leases on clocks that drift, and leadership transfer",
+        Bounds::plain(3, 2, 2, 2, 0).with(Features {
+            rounds: 1,
+            patience: 3,
+            drift: 1,
+            transfer: true,
+            ..Features::NONE
+        }),
+        LEASES.and(Claim::LeadershipTransferred),
+        counted(695_760, 4_238_300, 30, 4.4),
+    ),
+    named(
+        "leases-crash",
+        "leases among servers that restart",
+        Bounds::plain(3, 2, 2, 2, 1).with(Features {
+            rounds: 1,
+            patience: 1,
+            ..Features::NONE
+        }),
+        LEASES.and(Claim::CrashLosesWrites),
+        counted(1_117_104, 8_165_576, 35, 8.5),
+    ),
+    named(
         "reads-terms",
         "a leader of one term that leads another, and reads in both",
         Bounds::plain(3, 3, 2, 2, 0).with(Features {
             rounds: 1,
             reads: 1,
             check_quorum: true,
+            ..Features::NONE
         }),
         READS
             .and(Claim::CommitsEarlierTerm)

@@ -77,7 +77,9 @@ impl Step {
         let sent = after.network().as_slice().iter().filter(was_sent);
         Step {
             rule: RULES[action.rule()],
-            server: action.server().to_string(),
+            server: action
+                .server()
+                .map_or("all".to_owned(), |id| id.to_string()),
             title: title(raft, before, action, after),
             changes,
             sent: sent.map(|message| message.unpack().to_string()).collect(),
@@ -86,7 +88,9 @@ impl Step {
 }
 
 fn title(raft: &Raft, before: &State, action: Action, after: &State) -> String {
-    let id = action.server();
+    let Some(id) = action.server() else {
+        return "a tick of time passes".to_owned();
+    };
     let (was, is) = (before.server(id), after.server(id));
     let last_crash = if reductions::persists_at_once(raft, after) {
         " (the last crash of this scope: from here on what is written is on disk)"
@@ -140,6 +144,20 @@ fn title(raft: &Raft, before: &State, action: Action, after: &State) -> String {
             format!("{id} counts the copies of {copies} and commits up to index {index}")
         }
         Action::Persist(_) => format!("{id} writes to disk"),
+        Action::Tick => String::new(),
+        Action::ConfirmLease(_) => {
+            let answers = names(rules::confirmers(raft, before, id, was.extra().round()).iter());
+            format!("{id} counts the answers of {answers} and holds a lease")
+        }
+        Action::LeaseRead(_) => {
+            let seen = was.log().prefix(was.commit());
+            format!("{id} serves a read by its lease: it sees {seen:?}")
+        }
+        Action::TransferLeadership(_, to) => format!("{id} tells {to} to stand for election"),
+        Action::HandleTimeoutNow(_, message) => format!(
+            "{id} receives {message:?} and stands for election in term {}",
+            is.term()
+        ),
         Action::StepDown(_) => format!("{id} hears of no majority and gives up leading"),
         Action::BeginRound(_) => {
             format!("{id} begins round {} of heartbeats", is.extra().round())
@@ -337,9 +355,8 @@ fn reason(
             entry(state.server(id).log(), index),
             entry(committed, index)
         ),
-        (Property::LeaderAppendOnly, None) => match last {
-            Some(action) => {
-                let id = action.server();
+        (Property::LeaderAppendOnly, None) => match last.and_then(Action::server) {
+            Some(id) => {
                 let (was, is) = (before.server(id), state.server(id));
                 format!(
                     "{id} leads term {}, and its log went from {:?} to {:?}",
@@ -354,9 +371,8 @@ fn reason(
             "the read does not see all of {committed:?}, of which it must see what was committed \
              when it was asked for"
         ),
-        (_, None) => match last {
-            Some(action) => {
-                let id = action.server();
+        (_, None) => match last.and_then(Action::server) {
+            Some(id) => {
                 format!(
                     "{id} made a promise that its disk does not hold ({})",
                     disk(state.server(id))

@@ -12,12 +12,14 @@ impl fmt::Display for Message {
                 candidate,
                 last_index,
                 last_term,
+                transfer,
             } => {
                 write!(f, "{candidate}'s RequestVote(term {term}, last log ")?;
                 match last_index {
-                    0 => f.write_str("empty)"),
-                    _ => write!(f, "{last_index}@{last_term})"),
+                    0 => f.write_str("empty")?,
+                    _ => write!(f, "{last_index}@{last_term}")?,
                 }
+                f.write_str(if transfer { ", told to stand)" } else { ")" })
             }
             Message::Grant {
                 term,
@@ -59,6 +61,9 @@ impl fmt::Display for Message {
                 leader,
                 round,
             } => write!(f, "{leader}'s heartbeat(term {term}, round {round})"),
+            Message::TimeoutNow { term, leader, to } => {
+                write!(f, "{leader}'s TimeoutNow(term {term}) to {to}")
+            }
             Message::HeartbeatAck {
                 term,
                 follower,

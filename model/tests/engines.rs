@@ -33,6 +33,14 @@ fn both_engines_count_the_same_states_at_the_same_depth() {
         rounds: 1,
         reads: 1,
         check_quorum: true,
+        ..Features::NONE
+    };
+    let leases = Features {
+        rounds: 1,
+        patience: 3,
+        drift: 1,
+        transfer: true,
+        ..Features::NONE
     };
     for bounds in [
         Bounds::plain(3, 1, 1, 1, 1),
@@ -42,6 +50,8 @@ fn both_engines_count_the_same_states_at_the_same_depth() {
         Bounds::plain(4, 1, 1, 1, 0),
         Bounds::plain(3, 1, 1, 1, 0).with(reads),
         Bounds::plain(2, 2, 2, 2, 0).with(reads),
+        Bounds::plain(3, 1, 1, 1, 0).with(leases),
+        Bounds::plain(2, 2, 1, 1, 1).with(leases),
     ] {
         let scope = Scope {
             symmetry: false,

@@ -432,6 +432,7 @@ fn forgetting_loses_no_server_state_of_the_optional_parts() {
         rounds: 2,
         reads: 2,
         check_quorum: true,
+        ..Features::NONE
     };
     let remember = Reductions {
         forget: false,
@@ -445,6 +446,32 @@ fn forgetting_loses_no_server_state_of_the_optional_parts() {
         let (all, kept) = (
             packed(&b, remember, whole),
             packed(&b, Reductions::ALL, whole),
+        );
+        assert!(all == kept, "{} and {} in {b}", all.len(), kept.len());
+    }
+}
+
+/// Where time passes, what is forgotten could have made servers patient, no more.
+#[test]
+fn forgetting_loses_no_election_where_servers_are_patient() {
+    let leases = Features {
+        rounds: 2,
+        patience: 1,
+        transfer: true,
+        ..Features::NONE
+    };
+    let remember = Reductions {
+        forget: false,
+        ..Reductions::ALL
+    };
+    for b in [
+        Bounds::plain(2, 2, 1, 1, 0).with(leases),
+        Bounds::plain(2, 3, 1, 1, 0).with(leases),
+    ] {
+        let plain = |state: &State| project(state, false);
+        let (all, kept) = (
+            packed(&b, remember, plain),
+            packed(&b, Reductions::ALL, plain),
         );
         assert!(all == kept, "{} and {} in {b}", all.len(), kept.len());
     }

@@ -89,7 +89,12 @@ fn taken(before: Server, id: ServerId, action: Action) -> (Position, Vec<u64>) {
         | Action::BeginRound(_)
         | Action::HandleHeartbeat(..)
         | Action::AskRead(_)
-        | Action::ServeRead(..) => (was, kept),
+        | Action::ServeRead(..)
+        | Action::Tick
+        | Action::ConfirmLease(_)
+        | Action::LeaseRead(_)
+        | Action::TransferLeadership(..) => (was, kept),
+        Action::HandleTimeoutNow(..) => (timeout(was, me), kept),
         Action::CrashAndRestart(_) => {
             let is = Position {
                 term: before.durable_term().into(),
@@ -108,6 +113,7 @@ fn vote(was: Position, log: &View, message: Packed) -> Option<Position> {
         candidate,
         last_index,
         last_term,
+        ..
     } = message.unpack()
     else {
         return None;
@@ -177,7 +183,7 @@ fn packed_and_unbounded_rules_are_the_same_at_every_step() {
                 let Some(after) = raft.next_state(&state, *action) else {
                     continue;
                 };
-                let id = action.server();
+                let id = action.server().expect("no time passes in these scopes");
                 let (is, log) = taken(state.server(id), id, *action);
                 assert_eq!(is, position(after.server(id)), "{action:?}");
                 assert_eq!(log, terms(after.server(id).log()), "{action:?}");

@@ -2,6 +2,7 @@
 
 use crate::ablations::Ablation;
 use crate::raft::Raft;
+use crate::rules::leases::patience;
 use crate::rules::settle::settle;
 use crate::server::ServerId;
 use crate::state::State;
@@ -33,6 +34,10 @@ pub(crate) fn crash_and_restart(raft: &Raft, state: &State, id: ServerId) -> Opt
         server.forget_term();
     }
     server.restart();
+    if raft.features().patience > 0 && !raft.without(Ablation::RestartImpatient) {
+        // dissertation §4.2.3: it may have heard a leader just before it crashed.
+        server.extra_mut().set_patience(patience(raft));
+    }
     if *server == state.server(id) {
         // Nothing was lost: only the budget would shrink, which allows nothing new.
         return None;

@@ -5,6 +5,7 @@ use crate::log::Term;
 use crate::message::{Message, Packed};
 use crate::properties::Property;
 use crate::raft::Raft;
+use crate::rules::leases::{is_patient, may_hear_of};
 use crate::rules::replication::send_all;
 use crate::rules::settle::settle;
 use crate::server::{Role, ServerId};
@@ -13,10 +14,14 @@ use crate::state::State;
 /// §5.2: a server that hears of no leader raises its term, votes for itself and stands for
 /// election. It asks for votes once its own is durable: see [`settle`].
 ///
-/// Clocks are left out: a timeout may strike at any time, as safety must not depend on timing.
+/// Clocks are left out: a timeout may strike at any time, as safety must not depend on timing. Where
+/// leases make it depend, a server stands once its patience is over (dissertation §6.4.1).
 pub(crate) fn timeout(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
     let server = state.server(id);
-    if server.is_leader() || server.term() >= raft.bounds().max_term {
+    if server.is_leader()
+        || server.term() >= raft.bounds().max_term
+        || server.extra().patience() > 0
+    {
         return None;
     }
     let mut next = state.clone();
@@ -29,6 +34,10 @@ pub(crate) fn timeout(raft: &Raft, state: &State, id: ServerId) -> Option<State>
 pub(crate) fn adopt_term(raft: &Raft, state: &State, id: ServerId, term: Term) -> Option<State> {
     let server = state.server(id);
     if term <= server.term() {
+        return None;
+    }
+    // dissertation §4.2.3: only leases make it matter from whom it hears of the term.
+    if raft.features().patience > 0 && !may_hear_of(raft, state, id, term) {
         return None;
     }
     let keeps_role = server.is_leader() && raft.without(Ablation::NoStepDown);
@@ -55,12 +64,17 @@ pub(crate) fn handle_request_vote(
         candidate,
         last_index,
         last_term,
+        transfer,
     } = message.unpack()
     else {
         return None;
     };
     let server = state.server(id);
     if candidate == id || term != server.term() {
+        return None;
+    }
+    // dissertation §4.2.3, §3.10.
+    if is_patient(raft, server) && !transfer {
         return None;
     }
     let may_vote = match server.vote() {
@@ -89,6 +103,7 @@ pub(crate) fn become_leader(raft: &Raft, state: &State, id: ServerId) -> Option<
     }
     let mut next = state.clone();
     next.server_mut(id).set_role(Role::Leader);
+    next.server_mut(id).extra_mut().enter_term();
     match state.ghost().leader(server.term()) {
         Some(elected) if elected != id => next.ghost.set_broken(Property::ElectionSafety),
         Some(_) => {}

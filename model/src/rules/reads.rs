@@ -6,6 +6,7 @@ use crate::message::{Message, Packed};
 use crate::properties::Property;
 use crate::raft::Raft;
 use crate::rules::election::ServerSet;
+use crate::rules::leases::{lease, patience};
 use crate::rules::settle::settle;
 use crate::server::{Role, Server, ServerId};
 use crate::state::State;
@@ -20,6 +21,9 @@ pub(crate) fn begin_round(raft: &Raft, state: &State, id: ServerId) -> Option<St
     let mut next = state.clone();
     let extra = next.server_mut(id).extra_mut();
     extra.begin_round();
+    if raft.features().patience > 0 && !extra.has_transferred() {
+        extra.set_lease(lease(raft));
+    }
     let heartbeat = Message::Heartbeat {
         term: server.term(),
         leader: id,
@@ -53,6 +57,10 @@ pub(crate) fn handle_heartbeat(
     let mut next = state.clone();
     if server.role() == Role::Candidate && !refuses {
         next.server_mut(id).set_role(Role::Follower);
+    }
+    if raft.features().patience > 0 && !refuses {
+        // Entries would do the same. That they do not here leaves servers less patient.
+        next.server_mut(id).extra_mut().set_patience(patience(raft));
     }
     let answer = Message::HeartbeatAck {
         term,

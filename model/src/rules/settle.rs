@@ -83,6 +83,7 @@ fn candidacy(server: Server, id: ServerId) -> Message {
         candidate: id,
         last_index: server.log().len(),
         last_term: server.log().last_term(),
+        transfer: server.extra().stands_by_transfer(),
     }
 }
 
