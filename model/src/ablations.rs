@@ -57,9 +57,21 @@ pub enum Ablation {
     IgnoreDrift,
     /// A leader keeps its lease though it told another to stand.
     KeepLeaseThroughTransfer,
+    /// A server discards entries that it has not applied.
+    CompactUncommitted,
+    /// A snapshot replaces the whole log, whatever the log has.
+    InstallDropsSuffix,
+    /// A server installs a snapshot that is older than what it has applied.
+    InstallOlder,
+    /// A voter whose log is all snapshot takes it to be empty.
+    VoteIgnoresSnapshot,
+    /// A server takes entries that its snapshot stands for to be in conflict with its log.
+    TruncateBelowSnapshot,
+    /// A snapshot's installation cuts the log on disk before the snapshot is there.
+    CutBeforeSnapshot,
 }
 
-const COUNT: usize = 25;
+const COUNT: usize = 31;
 
 /// Each with its name on the command line, and the rule that is removed, in the paper's words or nearly
 /// so, with its section; in the order of the paper, then of the dissertation.
@@ -188,6 +200,36 @@ const TABLE: [(Ablation, &str, &str); COUNT] = [
         Ablation::KeepLeaseThroughTransfer,
         "keep-lease-through-transfer",
         "a leader that tells another to stand gives up its lease (dissertation §3.10, §6.4.1)",
+    ),
+    (
+        Ablation::CompactUncommitted,
+        "compact-uncommitted",
+        "a snapshot stands for committed entries only (§7)",
+    ),
+    (
+        Ablation::InstallDropsSuffix,
+        "install-drops-suffix",
+        "a server keeps the entries that follow a snapshot whose last entry it has (§7)",
+    ),
+    (
+        Ablation::InstallOlder,
+        "install-older",
+        "a snapshot of what a server has applied already is left alone (§7)",
+    ),
+    (
+        Ablation::VoteIgnoresSnapshot,
+        "vote-ignores-snapshot",
+        "a log that is all snapshot ends with the snapshot's last index and term (§5.4.1, §7)",
+    ),
+    (
+        Ablation::TruncateBelowSnapshot,
+        "truncate-below-snapshot",
+        "entries that a snapshot stands for conflict with nothing (§7)",
+    ),
+    (
+        Ablation::CutBeforeSnapshot,
+        "cut-before-snapshot",
+        "a snapshot is on disk before the log is cut for it (§7)",
     ),
 ];
 

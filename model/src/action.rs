@@ -41,6 +41,10 @@ pub enum Action {
     TransferLeadership(ServerId, ServerId),
     /// A server that its leader told to stands for election (dissertation §3.10).
     HandleTimeoutNow(ServerId, Packed),
+    /// A server discards the entries that it has applied (§7).
+    Compact(ServerId),
+    /// A server receives a snapshot (§7).
+    HandleInstallSnapshot(ServerId, Packed),
     /// A leader that does not hear from a majority gives up (dissertation §6.2).
     StepDown(ServerId),
     /// A leader begins a round of heartbeats (dissertation §6.4).
@@ -54,7 +58,7 @@ pub enum Action {
 }
 
 /// The rules, for counting how often each was taken.
-pub const RULES: [&str; 20] = [
+pub const RULES: [&str; 22] = [
     "Timeout",
     "AdoptTerm",
     "HandleRequestVote",
@@ -75,6 +79,8 @@ pub const RULES: [&str; 20] = [
     "LeaseRead",
     "TransferLeadership",
     "HandleTimeoutNow",
+    "Compact",
+    "HandleInstallSnapshot",
 ];
 
 impl Action {
@@ -102,6 +108,8 @@ impl Action {
             Action::LeaseRead(_) => 17,
             Action::TransferLeadership(..) => 18,
             Action::HandleTimeoutNow(..) => 19,
+            Action::Compact(_) => 20,
+            Action::HandleInstallSnapshot(..) => 21,
         }
     }
 
@@ -121,6 +129,8 @@ impl Action {
             | Action::Persist(id)
             | Action::CrashAndRestart(id)
             | Action::StepDown(id)
+            | Action::Compact(id)
+            | Action::HandleInstallSnapshot(id, _)
             | Action::ConfirmLease(id)
             | Action::LeaseRead(id)
             | Action::TransferLeadership(id, _)
@@ -145,6 +155,7 @@ impl fmt::Debug for Action {
             Action::HandleRequestVote(_, message)
             | Action::HandleAppendEntries(_, message)
             | Action::HandleHeartbeat(_, message)
+            | Action::HandleInstallSnapshot(_, message)
             | Action::HandleTimeoutNow(_, message)
             | Action::SendAppendEntries(_, message) => write!(f, "{id}: {rule} {message:?}"),
             Action::TransferLeadership(_, to) => write!(f, "{id}: {rule} to {to}"),
@@ -162,6 +173,7 @@ pub(crate) const fn is_rule_of(features: &Features, rule: usize) -> bool {
         14 => features.check_quorum,
         15..=17 => features.patience > 0,
         18 | 19 => features.transfer,
+        20 | 21 => features.snapshots,
         _ => true,
     }
 }

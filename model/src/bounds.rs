@@ -136,7 +136,7 @@ impl Bounds {
         let n = usize::from(self.servers);
         let log = usize::from(self.max_log.min(self.requests));
         let terms = usize::from(self.max_term);
-        terms * (n + 2 * log + 1) + n * (n - 1) + self.features.most_messages(n, terms)
+        terms * (n + 2 * log + 1) + n * (n - 1) + self.features.most_messages(n, terms, log)
     }
 
     /// A majority of the servers.

@@ -34,11 +34,17 @@ pub enum Claim {
     LeaseEnds,
     /// A server that its leader told to stand is elected.
     LeadershipTransferred,
+    /// A server whose log ends before a snapshot installs it.
+    SnapshotInstalled,
+    /// A server installs a snapshot and keeps entries that follow it.
+    SuffixRetained,
+    /// A server installs a snapshot that its log conflicts with.
+    ConflictDiscarded,
 }
 
 impl Claim {
     /// All of them.
-    pub const ALL: [Claim; 12] = [
+    pub const ALL: [Claim; 15] = [
         Claim::LeaderElected,
         Claim::EntryCommitted,
         Claim::CommitsEarlierTerm,
@@ -51,6 +57,9 @@ impl Claim {
         Claim::LeaseRead,
         Claim::LeaseEnds,
         Claim::LeadershipTransferred,
+        Claim::SnapshotInstalled,
+        Claim::SuffixRetained,
+        Claim::ConflictDiscarded,
     ];
 
     /// Its name.
@@ -66,6 +75,11 @@ impl Claim {
             Claim::RecoversWithLog => "a server recovers with a log (Figure 2)",
             Claim::CrashLosesWrites => "a crash loses what was not yet durable (Figure 2)",
             Claim::ReadServed => "a leader serves a read (dissertation §6.4)",
+            Claim::SnapshotInstalled => "a server that is behind installs a snapshot (§7)",
+            Claim::SuffixRetained => "a server keeps the entries that follow a snapshot (§7)",
+            Claim::ConflictDiscarded => {
+                "a server discards a log that a snapshot conflicts with (§7)"
+            }
             Claim::LeaseRead => "a leader serves a read by its lease (dissertation §6.4.1)",
             Claim::LeaseEnds => "a lease is over (dissertation §6.4.1)",
             Claim::LeadershipTransferred => {
@@ -105,6 +119,15 @@ impl Claim {
             (Claim::LeaseRead, Action::LeaseRead(_)) => true,
             (Claim::LeadershipTransferred, Action::BecomeLeader(_)) => {
                 was.extra().stands_by_transfer()
+            }
+            (Claim::SnapshotInstalled, Action::HandleInstallSnapshot(..)) => {
+                is.base() > was.log().len()
+            }
+            (Claim::SuffixRetained, Action::HandleInstallSnapshot(..)) => {
+                is.base() > was.base() && is.log().len() > is.base()
+            }
+            (Claim::ConflictDiscarded, Action::HandleInstallSnapshot(..)) => {
+                !is.log().starts_with(was.log())
             }
             _ => false,
         }

@@ -55,8 +55,8 @@ pub fn exams() -> impl Iterator<Item = Exam> {
 pub const fn exam(ablation: Ablation) -> Exam {
     use Ablation as A;
     use Property::{
-        ElectionSafety, LeaderAppendOnly, LeaderCompleteness, LinearizableReads, LogMatching,
-        StateMachineSafety,
+        DurablePromises, ElectionSafety, LeaderAppendOnly, LeaderCompleteness, LinearizableReads,
+        LogMatching, Monotonicity, StateMachineSafety,
     };
     // The bounds, the property and the steps.
     let (bounds, breaks, steps) = match ablation {
@@ -99,6 +99,12 @@ pub const fn exam(ablation: Ablation) -> Exam {
             LinearizableReads,
             20,
         ),
+        A::CompactUncommitted => (three(2, 1, 2, 0).with(SNAPSHOTS), StateMachineSafety, 7),
+        A::InstallDropsSuffix => (three(2, 2, 2, 0).with(SNAPSHOTS), LeaderCompleteness, 16),
+        A::InstallOlder => (three(1, 2, 2, 0).with(SNAPSHOTS), Monotonicity, 13),
+        A::VoteIgnoresSnapshot => (three(2, 1, 1, 0).with(SNAPSHOTS), LeaderCompleteness, 13),
+        A::TruncateBelowSnapshot => (three(2, 2, 2, 0).with(SNAPSHOTS), LeaderCompleteness, 16),
+        A::CutBeforeSnapshot => (three(1, 2, 2, 1).with(SNAPSHOTS), DurablePromises, 16),
     };
     Exam {
         ablation,
@@ -130,3 +136,8 @@ const fn leases(drift: u8) -> Features {
         ..Features::NONE
     }
 }
+
+const SNAPSHOTS: Features = Features {
+    snapshots: true,
+    ..Features::NONE
+};

@@ -28,6 +28,8 @@ pub struct Features {
     pub drift: u8,
     /// Leaders may tell others to stand (dissertation §3.10).
     pub transfer: bool,
+    /// Servers compact their logs, and leaders send snapshots (§7).
+    pub snapshots: bool,
 }
 
 impl Features {
@@ -39,10 +41,11 @@ impl Features {
         patience: 0,
         drift: 0,
         transfer: false,
+        snapshots: false,
     };
 
     /// The names of the parts, as the command line knows them.
-    pub const NAMES: [&str; 4] = ["reads", "check-quorum", "leases", "transfer"];
+    pub const NAMES: [&str; 5] = ["reads", "check-quorum", "leases", "transfer", "snapshots"];
 
     /// These, with the part of that name switched on at the smallest bounds that show it at work.
     #[must_use]
@@ -66,6 +69,10 @@ impl Features {
             },
             "transfer" => Features {
                 transfer: true,
+                ..self
+            },
+            "snapshots" => Features {
+                snapshots: true,
                 ..self
             },
             _ => return None,
@@ -93,12 +100,15 @@ impl Features {
         limits.into_iter().try_for_each(BoundsError::unless_within)
     }
 
-    /// An upper bound on the messages that they add to one state, among `servers` in `terms`.
-    pub(crate) fn most_messages(&self, servers: usize, terms: usize) -> usize {
+    /// An upper bound on the messages that they add to one state, among `servers` in
+    /// `terms`, with `log` entries.
+    pub(crate) fn most_messages(&self, servers: usize, terms: usize, log: usize) -> usize {
         // Of a leader's heartbeats only the latest round stands; of each other server one answer.
         let heartbeats = usize::from(self.rounds > 0) * (terms + servers * (servers - 1));
         // A leader tells one other to stand, once a term.
-        heartbeats + usize::from(self.transfer) * terms
+        let transfers = usize::from(self.transfer) * terms;
+        let snapshots = usize::from(self.snapshots) * terms * log;
+        heartbeats + transfers + snapshots
     }
 }
 
@@ -111,6 +121,7 @@ impl std::fmt::Display for Features {
             patience,
             drift,
             transfer,
+            snapshots,
         } = self;
         for (count, unit) in [
             (rounds, "rounds a term"),
@@ -122,11 +133,14 @@ impl std::fmt::Display for Features {
                 write!(f, ", {count} {unit}")?;
             }
         }
-        if *check_quorum {
-            f.write_str(", leaders that give up")?;
-        }
-        if *transfer {
-            f.write_str(", leadership transfer")?;
+        for (on, part) in [
+            (check_quorum, "leaders that give up"),
+            (transfer, "leadership transfer"),
+            (snapshots, "snapshots"),
+        ] {
+            if *on {
+                write!(f, ", {part}")?;
+            }
         }
         Ok(())
     }

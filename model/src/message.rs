@@ -77,6 +77,17 @@ pub enum Message {
         /// The round.
         round: u8,
     },
+    /// A leader sends its snapshot to every other server (§7).
+    InstallSnapshot {
+        /// The leader's term.
+        term: Term,
+        /// Who sends.
+        leader: ServerId,
+        /// The last index that the snapshot stands for.
+        last_index: Index,
+        /// The term of the entry there.
+        last_term: Term,
+    },
     /// A leader tells a server to stand for election at once (dissertation §3.10).
     TimeoutNow {
         /// The leader's term.
@@ -110,6 +121,7 @@ const fn what(kind: u32, part: u32) -> u32 {
 
 const REQUEST_VOTE: u32 = what(0, 0);
 const HEARTBEAT: u32 = what(0, 1);
+const INSTALL_SNAPSHOT: u32 = what(0, 3);
 const GRANT: u32 = what(1, 0);
 const HEARTBEAT_ACK: u32 = what(1, 1);
 const TIMEOUT_NOW: u32 = what(1, 2);
@@ -200,6 +212,12 @@ impl Packed {
                 leader: from,
                 to,
             },
+            INSTALL_SNAPSHOT => Message::InstallSnapshot {
+                term,
+                leader: from,
+                last_index: self.field(INDEX),
+                last_term: self.field(LOG_TERM),
+            },
             _ => panic!("no message is packed so"),
         }
     }
@@ -261,6 +279,15 @@ impl Message {
                 leader,
                 matched,
             } => head(ACK, term, follower, leader, matched),
+            Message::InstallSnapshot {
+                term,
+                leader,
+                last_index,
+                last_term,
+            } => {
+                head(INSTALL_SNAPSHOT, term, leader, ServerId(0), last_index)
+                    | (last_term as u32) << LOG_TERM
+            }
             Message::TimeoutNow { term, leader, to } => head(TIMEOUT_NOW, term, leader, to, 0),
             Message::Heartbeat {
                 term,
@@ -333,6 +360,14 @@ mod tests {
                 leader,
                 to
             }),
+            (1u8..=7, id.clone(), 1u8..=6, 1u8..=7).prop_map(
+                |(term, leader, last_index, last_term)| Message::InstallSnapshot {
+                    term,
+                    leader,
+                    last_index,
+                    last_term
+                }
+            ),
             (1u8..=7, id.clone(), 1u8..=3).prop_map(|(term, leader, round)| Message::Heartbeat {
                 term,
                 leader,

@@ -26,11 +26,13 @@ pub enum Property {
     DurablePromises,
     /// A read sees everything that was committed when it was asked for.
     LinearizableReads,
+    /// Terms and commit indexes never go down, but by a crash.
+    Monotonicity,
 }
 
 impl Property {
     /// All of them, in the order of Figure 3.
-    pub const ALL: [Property; 7] = [
+    pub const ALL: [Property; 8] = [
         Property::ElectionSafety,
         Property::LeaderAppendOnly,
         Property::LogMatching,
@@ -38,6 +40,7 @@ impl Property {
         Property::StateMachineSafety,
         Property::DurablePromises,
         Property::LinearizableReads,
+        Property::Monotonicity,
     ];
 
     /// Its name, with the place in the paper.
@@ -50,6 +53,7 @@ impl Property {
             Property::LeaderCompleteness => "Leader Completeness (Figure 3, §5.4)",
             Property::StateMachineSafety => "State Machine Safety (Figure 3, §5.4.3)",
             Property::DurablePromises => "Durable Promises (Figure 2, \"Persistent state\")",
+            Property::Monotonicity => "Monotonicity (Figure 2, \"State\")",
             Property::LinearizableReads => "Linearizable Reads (dissertation §6.4)",
         }
     }
@@ -78,6 +82,9 @@ impl Property {
                 "votes, acknowledgements and a server's count of its own copy never exceed what \
                  would survive its crash"
             }
+            Property::Monotonicity => {
+                "a server's term and commit index never go down, but for what its crash takes back"
+            }
             Property::LinearizableReads => {
                 "a read that is served sees every entry that any leader had committed when the read \
                  was asked for"
@@ -101,7 +108,8 @@ impl Property {
             Property::StateMachineSafety => diverged_state_machine(state),
             Property::LeaderAppendOnly
             | Property::DurablePromises
-            | Property::LinearizableReads => None,
+            | Property::LinearizableReads
+            | Property::Monotonicity => None,
         }
     }
 }

@@ -115,6 +115,10 @@ impl Raft {
             Action::LeaseRead(id) => rules::lease_read(self, state, id),
             Action::TransferLeadership(id, to) => rules::transfer_leadership(self, state, id, to),
             Action::HandleTimeoutNow(id, m) => rules::handle_timeout_now(self, state, id, m),
+            Action::Compact(id) => rules::compact(self, state, id),
+            Action::HandleInstallSnapshot(id, m) => {
+                rules::handle_install_snapshot(self, state, id, m)
+            }
             Action::StepDown(id) => rules::step_down(self, state, id),
             Action::BeginRound(id) => rules::begin_round(self, state, id),
             Action::HandleHeartbeat(id, m) => rules::handle_heartbeat(self, state, id, m),
@@ -150,6 +154,9 @@ impl Raft {
                     Message::AppendEntries { .. } => each(Action::HandleAppendEntries(id, message)),
                     Message::Heartbeat { .. } => each(Action::HandleHeartbeat(id, message)),
                     Message::TimeoutNow { .. } => each(Action::HandleTimeoutNow(id, message)),
+                    Message::InstallSnapshot { .. } => {
+                        each(Action::HandleInstallSnapshot(id, message));
+                    }
                     Message::Grant { .. } | Message::Ack { .. } | Message::HeartbeatAck { .. } => {}
                 }
             }
@@ -164,6 +171,9 @@ impl Raft {
                     each(Action::AdvanceCommit(id, index));
                 }
                 self.leader_offers(state, id, &mut each);
+            }
+            if self.features().snapshots {
+                each(Action::Compact(id));
             }
             each(Action::Persist(id));
             each(Action::CrashAndRestart(id));
@@ -242,7 +252,8 @@ impl stateright::Model for Raft {
             LeaderCompleteness,
             StateMachineSafety,
             DurablePromises,
-            LinearizableReads
+            LinearizableReads,
+            Monotonicity
         ];
         properties.extend([
             P::sometimes(Claim::LeaderElected.name(), |_, s| {

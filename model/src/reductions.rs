@@ -155,6 +155,7 @@ pub(crate) fn forget(raft: &Raft, state: &mut State) {
                     others_floor(leader) <= term || raft.without(Ablation::ConfirmByRefusal);
                 heard && is_awaited(raft, state, leader, term, round)
             }
+            Message::InstallSnapshot { term, leader, .. } => others_floor(leader) <= term,
             Message::TimeoutNow { term, to, .. } => floors[to.at()] <= term,
             Message::HeartbeatAck {
                 term,

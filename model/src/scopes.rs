@@ -110,6 +110,16 @@ const READS: Claims = SOME
 /// Leases, where nothing else is in question.
 const LEASES: Claims = SOME.and(Claim::LeaseRead).and(Claim::LeaseEnds);
 
+const SNAPSHOTS: Features = Features {
+    snapshots: true,
+    ..Features::NONE
+};
+
+const SNAPSHOT_CLAIMS: Claims = SOME
+    .and(Claim::SnapshotInstalled)
+    .and(Claim::SuffixRetained)
+    .and(Claim::ConflictDiscarded);
+
 /// With a log of one entry, a leader has no place for the entry that commits an earlier one.
 const SHORT_LOG: Claims = NO_CONFLICT.and(Claim::ConflictTruncated);
 
@@ -230,6 +240,22 @@ pub const SCOPES: &[Scope] = &[
         }),
         LEASES.and(Claim::CrashLosesWrites),
         counted(1_117_104, 8_165_576, 35, 8.5),
+    ),
+    named(
+        "snapshots",
+        "snapshots that are installed over logs that are behind, ahead or in conflict",
+        Bounds::plain(3, 2, 2, 3, 0).with(SNAPSHOTS),
+        SNAPSHOT_CLAIMS,
+        counted(46_424, 231_488, 26, 0.4),
+    ),
+    named(
+        "snapshots-crash",
+        "snapshots among servers that restart",
+        Bounds::plain(3, 2, 2, 2, 1).with(SNAPSHOTS),
+        SOME.and(Claim::SnapshotInstalled)
+            .and(Claim::SuffixRetained)
+            .and(Claim::CrashLosesWrites),
+        counted(2_169_009, 17_684_629, 39, 8.0),
     ),
     named(
         "reads-terms",

@@ -58,7 +58,8 @@ impl fmt::Display for Role {
 // is a copy and "is there anything to persist" a comparison.
 const TERM: Field = Field::new(Log::BITS, 3);
 const VOTE: Field = Field::new(Log::BITS + 3, 3);
-const DURABLE_BITS: u32 = Log::BITS + 6;
+const BASE: Field = Field::new(Log::BITS + 6, 3);
+const DURABLE_BITS: u32 = Log::BITS + 9;
 const ROLE: Field = Field::new(DURABLE_BITS, 2);
 const COMMIT: Field = Field::new(DURABLE_BITS + 2, 3);
 const MATCHED: Field = Field::new(DURABLE_BITS + 5, 3);
@@ -141,6 +142,13 @@ impl Server {
         Log::of_word(self.volatile)
     }
 
+    /// The last index that its snapshot stands for; what its log has up to there is a ghost (§7).
+    #[inline]
+    #[must_use]
+    pub const fn base(self) -> Index {
+        BASE.get(self.volatile)
+    }
+
     /// The highest index it knows to be committed, `commitIndex`.
     #[inline]
     #[must_use]
@@ -175,6 +183,13 @@ impl Server {
     #[must_use]
     pub const fn durable_log(self) -> Log {
         Log::of_word(self.durable)
+    }
+
+    /// The last index of the snapshot on its disk.
+    #[inline]
+    #[must_use]
+    pub const fn durable_base(self) -> Index {
+        BASE.get(self.durable)
     }
 
     /// Whether memory holds a term, a vote or a log that the disk does not.
@@ -233,6 +248,11 @@ impl Server {
     }
 
     #[inline]
+    pub(crate) const fn set_base(&mut self, base: Index) {
+        self.volatile = BASE.set(self.volatile, base);
+    }
+
+    #[inline]
     pub(crate) const fn set_commit(&mut self, commit: Index) {
         self.volatile = COMMIT.set(self.volatile, commit);
     }
@@ -248,16 +268,23 @@ impl Server {
         self.durable = self.volatile & DURABLE_MASK;
     }
 
-    /// Memory is lost, and what is on disk is read back by a follower.
+    /// Memory is lost, and what is on disk is read back by a follower; a snapshot is of what was
+    /// committed.
     #[inline]
     pub(crate) const fn restart(&mut self) {
-        self.volatile = self.durable;
+        self.volatile = COMMIT.set(self.durable, self.durable_base());
         self.extra.restart();
+    }
+
+    /// The disk loses what its log has behind `index`.
+    pub(crate) const fn cut_disk(&mut self, index: Index) {
+        let log = self.durable_log().prefix(index);
+        self.durable = self.durable & !Log::MASK | log.word();
     }
 
     /// The disk forgets term and vote.
     pub(crate) const fn forget_term(&mut self) {
-        self.durable = Log::of_word(self.durable).word();
+        self.durable = BASE.set(self.durable_log().word(), self.durable_base());
     }
 
     /// Both words with the votes replaced by `f` of them, for renaming servers.
@@ -297,6 +324,9 @@ impl fmt::Debug for Server {
         )?;
         if self.matched() > 0 {
             write!(f, " matched {}", self.matched())?;
+        }
+        if self.base() > 0 {
+            write!(f, " snapshot {}", self.base())?;
         }
         write!(f, "{}", self.extra)?;
         if self.is_dirty() {

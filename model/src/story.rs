@@ -158,6 +158,13 @@ fn title(raft: &Raft, before: &State, action: Action, after: &State) -> String {
             "{id} receives {message:?} and stands for election in term {}",
             is.term()
         ),
+        Action::Compact(_) => format!(
+            "{id} writes a snapshot and discards its log up to index {}",
+            is.base()
+        ),
+        Action::HandleInstallSnapshot(_, message) => {
+            format!("{id} receives {message:?}: {}", reception(was, is, message))
+        }
         Action::StepDown(_) => format!("{id} hears of no majority and gives up leading"),
         Action::BeginRound(_) => {
             format!("{id} begins round {} of heartbeats", is.extra().round())
@@ -238,6 +245,7 @@ fn change(id: ServerId, was: Server, is: Server) -> String {
         was.matched().to_string(),
         is.matched().to_string(),
     );
+    part("snapshot", was.base().to_string(), is.base().to_string());
     part("optional parts", optional(was), optional(is));
     // A disk that always follows memory is no news.
     if durable(was) != durable(is) && (was.is_dirty() || is.is_dirty()) {
@@ -252,17 +260,25 @@ fn optional(server: Server) -> String {
     words.strip_prefix(", ").unwrap_or("at rest").to_owned()
 }
 
-fn durable(server: Server) -> (u8, Option<ServerId>, Log) {
+fn durable(server: Server) -> (u8, Option<ServerId>, Log, u8) {
     (
         server.durable_term(),
         server.durable_vote(),
         server.durable_log(),
+        server.durable_base(),
     )
 }
 
 fn disk(server: Server) -> String {
-    let (term, vote, log) = durable(server);
-    format!("term {term}, vote {}, log {log:?}", vote_name(vote))
+    let (term, vote, log, base) = durable(server);
+    let snapshot = match base {
+        0 => String::new(),
+        _ => format!(", snapshot {base}"),
+    };
+    format!(
+        "term {term}, vote {}, log {log:?}{snapshot}",
+        vote_name(vote)
+    )
 }
 
 impl Counterexample {
@@ -366,6 +382,10 @@ fn reason(
                 )
             }
             None => "a leader's log lost entries".to_owned(),
+        },
+        (Property::Monotonicity, None) => match last.and_then(Action::server) {
+            Some(id) => format!("{id} went back in its term or commit index"),
+            None => "a server went back in its term or commit index".to_owned(),
         },
         (Property::LinearizableReads, None) => format!(
             "the read does not see all of {committed:?}, of which it must see what was committed \

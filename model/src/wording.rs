@@ -64,6 +64,15 @@ impl fmt::Display for Message {
             Message::TimeoutNow { term, leader, to } => {
                 write!(f, "{leader}'s TimeoutNow(term {term}) to {to}")
             }
+            Message::InstallSnapshot {
+                term,
+                leader,
+                last_index,
+                last_term,
+            } => write!(
+                f,
+                "{leader}'s InstallSnapshot(term {term}, last {last_index}@{last_term})"
+            ),
             Message::HeartbeatAck {
                 term,
                 follower,

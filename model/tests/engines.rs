@@ -42,6 +42,10 @@ fn both_engines_count_the_same_states_at_the_same_depth() {
         transfer: true,
         ..Features::NONE
     };
+    let snapshots = Features {
+        snapshots: true,
+        ..Features::NONE
+    };
     for bounds in [
         Bounds::plain(3, 1, 1, 1, 1),
         Bounds::plain(3, 2, 1, 1, 0),
@@ -51,6 +55,8 @@ fn both_engines_count_the_same_states_at_the_same_depth() {
         Bounds::plain(3, 1, 1, 1, 0).with(reads),
         Bounds::plain(2, 2, 2, 2, 0).with(reads),
         Bounds::plain(3, 1, 1, 1, 0).with(leases),
+        Bounds::plain(3, 2, 1, 1, 0).with(snapshots),
+        Bounds::plain(2, 2, 2, 2, 1).with(snapshots),
         Bounds::plain(2, 2, 1, 1, 1).with(leases),
     ] {
         let scope = Scope {

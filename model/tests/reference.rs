@@ -434,6 +434,10 @@ fn forgetting_loses_no_server_state_of_the_optional_parts() {
         check_quorum: true,
         ..Features::NONE
     };
+    let snapshots = Features {
+        snapshots: true,
+        ..Features::NONE
+    };
     let remember = Reductions {
         forget: false,
         ..Reductions::ALL
@@ -441,6 +445,8 @@ fn forgetting_loses_no_server_state_of_the_optional_parts() {
     for b in [
         Bounds::plain(2, 2, 2, 2, 0).with(reads),
         Bounds::plain(3, 1, 1, 1, 0).with(reads),
+        Bounds::plain(2, 2, 2, 2, 1).with(snapshots),
+        Bounds::plain(3, 2, 1, 1, 0).with(snapshots),
     ] {
         let whole = |state: &State| state.servers().to_vec();
         let (all, kept) = (

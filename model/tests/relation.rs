@@ -91,9 +91,11 @@ fn taken(before: Server, id: ServerId, action: Action) -> (Position, Vec<u64>) {
         | Action::AskRead(_)
         | Action::ServeRead(..)
         | Action::Tick
+        | Action::Compact(_)
         | Action::ConfirmLease(_)
         | Action::LeaseRead(_)
         | Action::TransferLeadership(..) => (was, kept),
+        Action::HandleInstallSnapshot(..) => unreachable!("these scopes have no snapshots"),
         Action::HandleTimeoutNow(..) => (timeout(was, me), kept),
         Action::CrashAndRestart(_) => {
             let is = Position {

@@ -81,8 +81,10 @@ pub(crate) fn handle_request_vote(
         None => true,
         Some(earlier) => raft.without(Ablation::TwoVotes) && earlier != candidate,
     };
+    let only_snapshot = server.base() == server.log().len();
     let up_to_date = server.log().at_most_as_up_to_date_as(last_term, last_index)
-        || raft.without(Ablation::VoteForStaleLog);
+        || raft.without(Ablation::VoteForStaleLog)
+        || (only_snapshot && raft.without(Ablation::VoteIgnoresSnapshot));
     if !may_vote || !up_to_date {
         return None;
     }

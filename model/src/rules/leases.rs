@@ -62,7 +62,9 @@ pub(crate) fn may_hear_of(raft: &Raft, state: &State, id: ServerId, term: u8) ->
         .filter(|m| m.term() == term)
         .any(|message| match message.unpack() {
             Message::RequestVote { transfer, .. } => transfer || !patient,
-            Message::AppendEntries { .. } | Message::Heartbeat { .. } => true,
+            Message::AppendEntries { .. }
+            | Message::InstallSnapshot { .. }
+            | Message::Heartbeat { .. } => true,
             Message::Grant { candidate: to, .. }
             | Message::Ack { leader: to, .. }
             | Message::HeartbeatAck { leader: to, .. }

@@ -18,6 +18,7 @@ mod leases;
 mod reads;
 mod replication;
 mod settle;
+mod snapshots;
 
 pub(crate) use crash::{crash_and_restart, persist};
 pub(crate) use election::{
@@ -28,3 +29,4 @@ pub(crate) use reads::{ask_read, begin_round, confirmers, handle_heartbeat, serv
 pub(crate) use replication::{
     advance_commit, appends_of, client_request, handle_append_entries, holders, send_append_entries,
 };
+pub(crate) use snapshots::{compact, handle_install_snapshot};
