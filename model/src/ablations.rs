@@ -69,9 +69,23 @@ pub enum Ablation {
     TruncateBelowSnapshot,
     /// A snapshot's installation cuts the log on disk before the snapshot is there.
     CutBeforeSnapshot,
+    /// In the joint phase, a majority of all voters together decides.
+    JointByUnion,
+    /// In the joint phase, the old voters decide alone.
+    JointByOld,
+    /// A leader changes from any configuration to any other (Figure 10).
+    SkipJoint,
+    /// A server uses the latest configuration that it knows to be committed.
+    ConfigOnceCommitted,
+    /// A leader appends a configuration while an earlier one is not committed.
+    TwoChanges,
+    /// A leader changes a single server before it has committed in its term.
+    ChangeBeforeOwnCommit,
+    /// Learners count for a majority of the voters.
+    CountLearners,
 }
 
-const COUNT: usize = 31;
+const COUNT: usize = 38;
 
 /// Each with its name on the command line, and the rule that is removed, in the paper's words or nearly
 /// so, with its section; in the order of the paper, then of the dissertation.
@@ -230,6 +244,41 @@ const TABLE: [(Ablation, &str, &str); COUNT] = [
         Ablation::CutBeforeSnapshot,
         "cut-before-snapshot",
         "a snapshot is on disk before the log is cut for it (§7)",
+    ),
+    (
+        Ablation::JointByUnion,
+        "joint-by-union",
+        "in the joint phase, the old and the new voters each agree by majority (§6)",
+    ),
+    (
+        Ablation::JointByOld,
+        "joint-by-old",
+        "in the joint phase, the new voters must agree too (§6)",
+    ),
+    (
+        Ablation::SkipJoint,
+        "skip-joint",
+        "voters change through a joint phase, or one at a time (§6, dissertation §4.1)",
+    ),
+    (
+        Ablation::ConfigOnceCommitted,
+        "config-once-committed",
+        "a server uses the latest configuration in its log, committed or not (§6)",
+    ),
+    (
+        Ablation::TwoChanges,
+        "two-changes",
+        "a leader changes a configuration only once that is committed (dissertation §4.1)",
+    ),
+    (
+        Ablation::ChangeBeforeOwnCommit,
+        "change-before-own-commit",
+        "a leader changes the configuration once it has committed an entry of its term (Ongaro 2015)",
+    ),
+    (
+        Ablation::CountLearners,
+        "count-learners",
+        "learners are not counted (dissertation §4.2.1)",
     ),
 ];
 

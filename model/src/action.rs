@@ -45,6 +45,10 @@ pub enum Action {
     Compact(ServerId),
     /// A server receives a snapshot (§7).
     HandleInstallSnapshot(ServerId, Packed),
+    /// A leader appends the configuration of that number (§6).
+    ChangeConfiguration(ServerId, u8),
+    /// A leader that is no longer a voter steps down (§6).
+    LeaveOffice(ServerId),
     /// A leader that does not hear from a majority gives up (dissertation §6.2).
     StepDown(ServerId),
     /// A leader begins a round of heartbeats (dissertation §6.4).
@@ -58,7 +62,7 @@ pub enum Action {
 }
 
 /// The rules, for counting how often each was taken.
-pub const RULES: [&str; 22] = [
+pub const RULES: [&str; 24] = [
     "Timeout",
     "AdoptTerm",
     "HandleRequestVote",
@@ -81,6 +85,8 @@ pub const RULES: [&str; 22] = [
     "HandleTimeoutNow",
     "Compact",
     "HandleInstallSnapshot",
+    "ChangeConfiguration",
+    "LeaveOffice",
 ];
 
 impl Action {
@@ -110,6 +116,8 @@ impl Action {
             Action::HandleTimeoutNow(..) => 19,
             Action::Compact(_) => 20,
             Action::HandleInstallSnapshot(..) => 21,
+            Action::ChangeConfiguration(..) => 22,
+            Action::LeaveOffice(_) => 23,
         }
     }
 
@@ -129,6 +137,8 @@ impl Action {
             | Action::Persist(id)
             | Action::CrashAndRestart(id)
             | Action::StepDown(id)
+            | Action::ChangeConfiguration(id, _)
+            | Action::LeaveOffice(id)
             | Action::Compact(id)
             | Action::HandleInstallSnapshot(id, _)
             | Action::ConfirmLease(id)
@@ -159,6 +169,7 @@ impl fmt::Debug for Action {
             | Action::HandleTimeoutNow(_, message)
             | Action::SendAppendEntries(_, message) => write!(f, "{id}: {rule} {message:?}"),
             Action::TransferLeadership(_, to) => write!(f, "{id}: {rule} to {to}"),
+            Action::ChangeConfiguration(_, change) => write!(f, "{id}: {rule} {change}"),
             Action::ServeRead(_, at) => write!(f, "{id}: {rule} at {at}"),
             _ => write!(f, "{id}: {rule}"),
         }
@@ -174,6 +185,7 @@ pub(crate) const fn is_rule_of(features: &Features, rule: usize) -> bool {
         15..=17 => features.patience > 0,
         18 | 19 => features.transfer,
         20 | 21 => features.snapshots,
+        22 | 23 => features.plan.is_on(),
         _ => true,
     }
 }

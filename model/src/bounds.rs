@@ -119,7 +119,7 @@ impl Bounds {
         limits
             .into_iter()
             .try_for_each(BoundsError::unless_within)?;
-        self.features.validate()?;
+        self.features.validate(self)?;
         let messages = self.most_messages();
         let most = crate::network::CAPACITY;
         if messages > most {
@@ -134,7 +134,13 @@ impl Bounds {
     /// term, and a server is in one term at a time.
     fn most_messages(&self) -> usize {
         let n = usize::from(self.servers);
-        let log = usize::from(self.max_log.min(self.requests));
+        let changes = self.features.plan.changes().count();
+        let log = if changes > 0 {
+            self.max_log
+        } else {
+            self.max_log.min(self.requests)
+        };
+        let log = usize::from(log);
         let terms = usize::from(self.max_term);
         terms * (n + 2 * log + 1) + n * (n - 1) + self.features.most_messages(n, terms, log)
     }

@@ -4,6 +4,8 @@
 use std::fmt;
 
 use crate::action::Action;
+use crate::raft::Raft;
+use crate::rules::in_force;
 use crate::state::State;
 
 /// Something that a scope claims to reach.
@@ -40,11 +42,19 @@ pub enum Claim {
     SuffixRetained,
     /// A server installs a snapshot that its log conflicts with.
     ConflictDiscarded,
+    /// A leader commits a configuration.
+    ConfigurationCommitted,
+    /// A server deletes a configuration, and an earlier one is back in force.
+    ConfigurationRolledBack,
+    /// A leader is elected by another configuration than the first.
+    ElectedByNewVoters,
+    /// A leader that is no voter any more steps down.
+    LeaderRemoved,
 }
 
 impl Claim {
     /// All of them.
-    pub const ALL: [Claim; 15] = [
+    pub const ALL: [Claim; 19] = [
         Claim::LeaderElected,
         Claim::EntryCommitted,
         Claim::CommitsEarlierTerm,
@@ -60,6 +70,10 @@ impl Claim {
         Claim::SnapshotInstalled,
         Claim::SuffixRetained,
         Claim::ConflictDiscarded,
+        Claim::ConfigurationCommitted,
+        Claim::ConfigurationRolledBack,
+        Claim::ElectedByNewVoters,
+        Claim::LeaderRemoved,
     ];
 
     /// Its name.
@@ -80,6 +94,12 @@ impl Claim {
             Claim::ConflictDiscarded => {
                 "a server discards a log that a snapshot conflicts with (§7)"
             }
+            Claim::ConfigurationCommitted => "a configuration commits (§6)",
+            Claim::ConfigurationRolledBack => {
+                "a configuration is deleted, and the one before is back in force (§6)"
+            }
+            Claim::ElectedByNewVoters => "a leader is elected by a later configuration (§6)",
+            Claim::LeaderRemoved => "a leader that was removed steps down (§6)",
             Claim::LeaseRead => "a leader serves a read by its lease (dissertation §6.4.1)",
             Claim::LeaseEnds => "a lease is over (dissertation §6.4.1)",
             Claim::LeadershipTransferred => {
@@ -94,7 +114,8 @@ impl Claim {
 
     /// Whether the step from `before` to `after` is one that this claims.
     #[must_use]
-    pub fn is_shown_by(self, before: &State, action: Action, after: &State) -> bool {
+    pub fn is_shown_by(self, raft: &Raft, before: &State, action: Action, after: &State) -> bool {
+        let has_plan = raft.features().plan.is_on();
         let Some(id) = action.server() else {
             return self == Claim::LeaseEnds && lease_ends(before, after);
         };
@@ -129,6 +150,17 @@ impl Claim {
             (Claim::ConflictDiscarded, Action::HandleInstallSnapshot(..)) => {
                 !is.log().starts_with(was.log())
             }
+            (Claim::ConfigurationCommitted, Action::AdvanceCommit(..)) if has_plan => {
+                let (at, _) = in_force(raft, is);
+                was.commit() < at && at <= is.commit()
+            }
+            (Claim::ConfigurationRolledBack, Action::HandleAppendEntries(..)) if has_plan => {
+                in_force(raft, is).0 < in_force(raft, was).0
+            }
+            (Claim::ElectedByNewVoters, Action::BecomeLeader(_)) if has_plan => {
+                in_force(raft, is).0 > 0
+            }
+            (Claim::LeaderRemoved, Action::LeaveOffice(_)) => true,
             _ => false,
         }
     }
@@ -177,6 +209,7 @@ impl Claims {
     #[inline]
     pub(crate) fn observe(
         &mut self,
+        raft: &Raft,
         wanted: Claims,
         before: &State,
         action: Action,
@@ -186,7 +219,10 @@ impl Claims {
             return;
         }
         for claim in Claim::ALL {
-            if wanted.has(claim) && !self.has(claim) && claim.is_shown_by(before, action, after) {
+            if wanted.has(claim)
+                && !self.has(claim)
+                && claim.is_shown_by(raft, before, action, after)
+            {
                 *self = self.and(claim);
             }
         }

@@ -6,6 +6,7 @@ use crate::ablations::{Ablation, Ablations};
 use crate::bounds::Bounds;
 use crate::claims::Claims;
 use crate::features::Features;
+use crate::membership::{Config, Plan};
 use crate::properties::{Properties, Property};
 use crate::scopes::Scope;
 
@@ -55,8 +56,8 @@ pub fn exams() -> impl Iterator<Item = Exam> {
 pub const fn exam(ablation: Ablation) -> Exam {
     use Ablation as A;
     use Property::{
-        DurablePromises, ElectionSafety, LeaderAppendOnly, LeaderCompleteness, LinearizableReads,
-        LogMatching, Monotonicity, StateMachineSafety,
+        ConfigurationSafety, DurablePromises, ElectionSafety, LeaderAppendOnly, LeaderCompleteness,
+        LinearizableReads, LogMatching, Monotonicity, StateMachineSafety,
     };
     // The bounds, the property and the steps.
     let (bounds, breaks, steps) = match ablation {
@@ -105,6 +106,45 @@ pub const fn exam(ablation: Ablation) -> Exam {
         A::VoteIgnoresSnapshot => (three(2, 1, 1, 0).with(SNAPSHOTS), LeaderCompleteness, 13),
         A::TruncateBelowSnapshot => (three(2, 2, 2, 0).with(SNAPSHOTS), LeaderCompleteness, 16),
         A::CutBeforeSnapshot => (three(1, 2, 2, 1).with(SNAPSHOTS), DurablePromises, 16),
+        A::JointByUnion => (joint(3, 2, 2, 1, 1), LeaderCompleteness, 19),
+        A::JointByOld => (joint(3, 2, 3, 1, 1), LeaderCompleteness, 24),
+        A::SkipJoint => (
+            three(2, 2, 1, 0).with(plan(&[Config::of(0b111), Config::of(0b001)])),
+            LeaderCompleteness,
+            13,
+        ),
+        A::ConfigOnceCommitted => (
+            Bounds::plain(2, 3, 4, 2, 1).with(plan(&[
+                Config::of(0b01),
+                Config::of(0b11),
+                Config::of(0b10),
+            ])),
+            LeaderCompleteness,
+            23,
+        ),
+        A::TwoChanges => (
+            three(2, 3, 1, 0).with(plan(&[
+                Config::of(0b111),
+                Config::of(0b011),
+                Config::of(0b001),
+            ])),
+            LeaderCompleteness,
+            14,
+        ),
+        A::ChangeBeforeOwnCommit => (
+            Bounds::plain(4, 3, 1, 0, 0).with(plan(&[
+                Config::of(0b1111),
+                Config::of(0b0111),
+                Config::of(0b1110),
+            ])),
+            ConfigurationSafety,
+            14,
+        ),
+        A::CountLearners => (
+            Bounds::plain(2, 2, 1, 1, 1).with(plan(&[Config::of(0b01).learning(0b10)])),
+            LeaderCompleteness,
+            11,
+        ),
     };
     Exam {
         ablation,
@@ -141,3 +181,19 @@ const SNAPSHOTS: Features = Features {
     snapshots: true,
     ..Features::NONE
 };
+
+const fn plan(configs: &[Config]) -> Features {
+    Features {
+        plan: Plan::new(configs),
+        ..Features::NONE
+    }
+}
+
+/// From one server to two others, through the joint phase.
+const fn joint(servers: u8, max_term: u8, max_log: u8, requests: u8, crashes: u8) -> Bounds {
+    Bounds::plain(servers, max_term, max_log, requests, crashes).with(plan(&[
+        Config::of(0b001),
+        Config::joint(0b001, 0b110),
+        Config::of(0b110),
+    ]))
+}

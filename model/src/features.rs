@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::bounds::BoundsError;
+use crate::bounds::{Bounds, BoundsError, MAX_REQUESTS};
+use crate::membership::{Config, MAX_CHANGES, Plan};
 
 /// Most heartbeat rounds that a leader can count in a term.
 pub const MAX_ROUNDS: u8 = 3;
@@ -30,6 +31,9 @@ pub struct Features {
     pub transfer: bool,
     /// Servers compact their logs, and leaders send snapshots (§7).
     pub snapshots: bool,
+    /// The configurations that leaders may change to (§6). They name servers, so that states which
+    /// differ in the servers' numbers are not the same.
+    pub plan: Plan,
 }
 
 impl Features {
@@ -42,10 +46,18 @@ impl Features {
         drift: 0,
         transfer: false,
         snapshots: false,
+        plan: Plan::NONE,
     };
 
     /// The names of the parts, as the command line knows them.
-    pub const NAMES: [&str; 5] = ["reads", "check-quorum", "leases", "transfer", "snapshots"];
+    pub const NAMES: [&str; 6] = [
+        "reads",
+        "check-quorum",
+        "leases",
+        "transfer",
+        "snapshots",
+        "membership",
+    ];
 
     /// These, with the part of that name switched on at the smallest bounds that show it at work.
     #[must_use]
@@ -75,6 +87,14 @@ impl Features {
                 snapshots: true,
                 ..self
             },
+            "membership" => Features {
+                plan: Plan::new(&[
+                    Config::of(0b011),
+                    Config::joint(0b011, 0b110),
+                    Config::of(0b110),
+                ]),
+                ..self
+            },
             _ => return None,
         })
     }
@@ -87,15 +107,22 @@ impl Features {
     }
 
     /// Checks that a packed state can hold them.
-    pub(crate) fn validate(&self) -> Result<(), BoundsError> {
+    pub(crate) fn validate(&self, bounds: &Bounds) -> Result<(), BoundsError> {
         let least_rounds = u8::from(self.reads > 0 || self.patience > 0);
         // A lease that allows for two clocks' drift must last for some time.
         let most_drift = self.patience.saturating_sub(1) / 2;
+        // The last values name configurations.
+        let most_requests = MAX_REQUESTS - u8::from(self.plan.is_on()) * MAX_CHANGES;
+        let everybody = ((1u16 << bounds.servers) - 1) as u8;
+        let named = self.plan.0.iter();
+        let members = named.fold(0, |all, c| all | c.voters | c.incoming | c.learners);
         let limits = [
             ("rounds", least_rounds, MAX_ROUNDS, self.rounds),
             ("reads", 0, MAX_READS, self.reads),
             ("patience", 0, MAX_PATIENCE, self.patience),
             ("drift", 0, most_drift, self.drift),
+            ("requests", 0, most_requests, bounds.requests),
+            ("members of configurations", 0, everybody, members),
         ];
         limits.into_iter().try_for_each(BoundsError::unless_within)
     }
@@ -122,6 +149,7 @@ impl std::fmt::Display for Features {
             drift,
             transfer,
             snapshots,
+            plan,
         } = self;
         for (count, unit) in [
             (rounds, "rounds a term"),
@@ -141,6 +169,9 @@ impl std::fmt::Display for Features {
             if *on {
                 write!(f, ", {part}")?;
             }
+        }
+        if plan.is_on() {
+            write!(f, ", configurations {plan}")?;
         }
         Ok(())
     }

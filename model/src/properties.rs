@@ -3,8 +3,9 @@
 
 use std::fmt;
 
-use crate::bounds::Bounds;
 use crate::log::Index;
+use crate::raft::Raft;
+use crate::rules::{decides, in_force};
 use crate::server::ServerId;
 use crate::state::State;
 
@@ -28,11 +29,15 @@ pub enum Property {
     LinearizableReads,
     /// Terms and commit indexes never go down, but by a crash.
     Monotonicity,
+    /// Any two quorums that could decide as the logs stand have a server in common.
+    ConfigurationSafety,
+    /// Of what no leader has committed yet, a log has at most one configuration.
+    OneChangeAtATime,
 }
 
 impl Property {
     /// All of them, in the order of Figure 3.
-    pub const ALL: [Property; 8] = [
+    pub const ALL: [Property; 10] = [
         Property::ElectionSafety,
         Property::LeaderAppendOnly,
         Property::LogMatching,
@@ -41,6 +46,8 @@ impl Property {
         Property::DurablePromises,
         Property::LinearizableReads,
         Property::Monotonicity,
+        Property::ConfigurationSafety,
+        Property::OneChangeAtATime,
     ];
 
     /// Its name, with the place in the paper.
@@ -54,6 +61,8 @@ impl Property {
             Property::StateMachineSafety => "State Machine Safety (Figure 3, §5.4.3)",
             Property::DurablePromises => "Durable Promises (Figure 2, \"Persistent state\")",
             Property::Monotonicity => "Monotonicity (Figure 2, \"State\")",
+            Property::ConfigurationSafety => "Configuration Safety (§6)",
+            Property::OneChangeAtATime => "One Change At A Time (§6, dissertation §4.1)",
             Property::LinearizableReads => "Linearizable Reads (dissertation §6.4)",
         }
     }
@@ -85,6 +94,13 @@ impl Property {
             Property::Monotonicity => {
                 "a server's term and commit index never go down, but for what its crash takes back"
             }
+            Property::ConfigurationSafety => {
+                "any two quorums that could elect or commit now, each by a configuration that is in \
+                 force, have a server in common"
+            }
+            Property::OneChangeAtATime => {
+                "a log has at most one configuration that no leader has committed yet"
+            }
             Property::LinearizableReads => {
                 "a read that is served sees every entry that any leader had committed when the read \
                  was asked for"
@@ -94,13 +110,13 @@ impl Property {
 
     /// Whether it holds in `state`, and held in the steps that led there.
     #[must_use]
-    pub fn holds(self, bounds: &Bounds, state: &State) -> bool {
-        !state.ghost().is_broken(self) && self.breach(bounds, state).is_none()
+    pub fn holds(self, raft: &Raft, state: &State) -> bool {
+        !state.ghost().is_broken(self) && self.breach(raft, state).is_none()
     }
 
     /// What in `state` breaks it, in words. Properties of steps leave only a mark in the ghosts.
     #[must_use]
-    pub fn breach(self, _bounds: &Bounds, state: &State) -> Option<Breach> {
+    pub fn breach(self, raft: &Raft, state: &State) -> Option<Breach> {
         match self {
             Property::ElectionSafety => two_leaders(state),
             Property::LogMatching => unmatched_logs(state),
@@ -110,6 +126,8 @@ impl Property {
             | Property::DurablePromises
             | Property::LinearizableReads
             | Property::Monotonicity => None,
+            Property::ConfigurationSafety => disjoint_quorums(raft, state),
+            Property::OneChangeAtATime => two_changes(raft, state),
         }
     }
 }
@@ -129,6 +147,10 @@ pub enum Breach {
     At(ServerId, Index),
     /// Two servers, at an index.
     Between(ServerId, ServerId, Index),
+    /// Two servers whose configurations can be decided by disjoint sets.
+    Apart(ServerId, ServerId),
+    /// A server whose log has too many configurations.
+    Crowded(ServerId),
 }
 
 /// A set of properties.
@@ -154,10 +176,10 @@ impl Properties {
     /// The first of them that `state` breaks.
     #[inline]
     #[must_use]
-    pub fn first_broken(self, bounds: &Bounds, state: &State) -> Option<Property> {
+    pub fn first_broken(self, raft: &Raft, state: &State) -> Option<Property> {
         Property::ALL
             .into_iter()
-            .find(|&property| self.has(property) && !property.holds(bounds, state))
+            .find(|&property| self.has(property) && !property.holds(raft, state))
     }
 }
 
@@ -231,4 +253,52 @@ fn diverged_state_machine(state: &State) -> Option<Breach> {
         }
     }
     None
+}
+
+/// Two servers that could each be elected by servers whose logs let them vote for it, as the logs stand,
+/// the ones without any of the others.
+fn disjoint_quorums(raft: &Raft, state: &State) -> Option<Breach> {
+    if !raft.features().plan.is_on() {
+        return None;
+    }
+    let voters_for = |id: ServerId| {
+        let log = state.server(id).log();
+        let votes = |&at: &ServerId| {
+            let voter = state.server(at).log();
+            at == id || voter.at_most_as_up_to_date_as(log.last_term(), log.len())
+        };
+        state
+            .ids()
+            .filter(votes)
+            .fold(0u8, |set, at| set | 1 << at.0)
+    };
+    for a in state.ids() {
+        let (of_a, ours) = (in_force(raft, state.server(a)).1, voters_for(a));
+        if !decides(raft, of_a, ours) {
+            continue;
+        }
+        for b in state.ids().skip(a.at() + 1) {
+            let (of_b, theirs) = (in_force(raft, state.server(b)).1, voters_for(b));
+            let apart = |set: u8| {
+                set & !ours == 0 && decides(raft, of_a, set) && decides(raft, of_b, theirs & !set)
+            };
+            if of_a != of_b && decides(raft, of_b, theirs) && (0..=ours).any(apart) {
+                return Some(Breach::Apart(a, b));
+            }
+        }
+    }
+    None
+}
+
+fn two_changes(raft: &Raft, state: &State) -> Option<Breach> {
+    let plan = &raft.features().plan;
+    if !plan.is_on() {
+        return None;
+    }
+    let committed = usize::from(state.ghost().committed().len());
+    state.ids().find_map(|id| {
+        let open = state.server(id).log().entries().skip(committed);
+        let changes = open.filter(|entry| plan.named_by(entry.value).is_some());
+        (changes.count() > 1).then_some(Breach::Crowded(id))
+    })
 }

@@ -119,6 +119,8 @@ impl Raft {
             Action::HandleInstallSnapshot(id, m) => {
                 rules::handle_install_snapshot(self, state, id, m)
             }
+            Action::ChangeConfiguration(id, to) => rules::change_configuration(self, state, id, to),
+            Action::LeaveOffice(id) => rules::leave_office(self, state, id),
             Action::StepDown(id) => rules::step_down(self, state, id),
             Action::BeginRound(id) => rules::begin_round(self, state, id),
             Action::HandleHeartbeat(id, m) => rules::handle_heartbeat(self, state, id, m),
@@ -198,6 +200,11 @@ impl Raft {
                 .ids()
                 .for_each(|to| each(Action::TransferLeadership(id, to)));
         }
+        if self.features().plan.is_on() {
+            let changes = self.features().plan.changes();
+            changes.for_each(|to| each(Action::ChangeConfiguration(id, to)));
+            each(Action::LeaveOffice(id));
+        }
         if self.features().reads > 0 {
             each(Action::AskRead(id));
             state.ids().for_each(|at| each(Action::ServeRead(id, at)));
@@ -241,7 +248,7 @@ impl stateright::Model for Raft {
         macro_rules! always {
             ($($property:ident),+) => {
                 vec![$(P::always(Property::$property.name(), |raft: &Raft, state| {
-                    Property::$property.holds(&raft.bounds, state)
+                    Property::$property.holds(raft, state)
                 })),+]
             };
         }
@@ -253,7 +260,9 @@ impl stateright::Model for Raft {
             StateMachineSafety,
             DurablePromises,
             LinearizableReads,
-            Monotonicity
+            Monotonicity,
+            ConfigurationSafety,
+            OneChangeAtATime
         ];
         properties.extend([
             P::sometimes(Claim::LeaderElected.name(), |_, s| {

@@ -4,6 +4,7 @@
 use crate::bounds::Bounds;
 use crate::claims::{Claim, Claims};
 use crate::features::Features;
+use crate::membership::{Config, Plan};
 use crate::properties::Properties;
 
 /// A scope: what is explored, what must hold in it and what must be reached.
@@ -50,7 +51,7 @@ impl Scope {
             name: "custom",
             about: "bounds from the command line",
             bounds,
-            symmetry: true,
+            symmetry: !bounds.features.plan.is_on(),
             properties: Properties::ALL,
             claims,
             counted: None,
@@ -119,6 +120,15 @@ const SNAPSHOT_CLAIMS: Claims = SOME
     .and(Claim::SnapshotInstalled)
     .and(Claim::SuffixRetained)
     .and(Claim::ConflictDiscarded);
+
+/// Changes of membership, where nothing else is in question.
+const NEW_VOTERS: Claims = SOME
+    .and(Claim::ConfigurationCommitted)
+    .and(Claim::ElectedByNewVoters)
+    .and(Claim::LeaderRemoved);
+
+/// The same, where a configuration can be deleted too.
+const MEMBERSHIP: Claims = NEW_VOTERS.and(Claim::ConfigurationRolledBack);
 
 /// With a log of one entry, a leader has no place for the entry that commits an earlier one.
 const SHORT_LOG: Claims = NO_CONFLICT.and(Claim::ConflictTruncated);
@@ -256,6 +266,48 @@ pub const SCOPES: &[Scope] = &[
             .and(Claim::SuffixRetained)
             .and(Claim::CrashLosesWrites),
         counted(2_169_009, 17_684_629, 39, 8.0),
+    ),
+    named(
+        "joint",
+        "the leader is removed through the joint phase, or the change is undone",
+        Bounds::plain(3, 2, 3, 2, 0).with(Features {
+            plan: Plan::new(&[
+                Config::of(0b111),
+                Config::joint(0b111, 0b110),
+                Config::of(0b110),
+            ]),
+            ..Features::NONE
+        }),
+        MEMBERSHIP,
+        counted(248_404, 960_539, 27, 0.8),
+    ),
+    named(
+        "joint-crash",
+        "from one server to two others, among servers that restart",
+        Bounds::plain(3, 3, 3, 1, 1).with(Features {
+            plan: Plan::new(&[
+                Config::of(0b001),
+                Config::joint(0b001, 0b110),
+                Config::of(0b110),
+            ]),
+            ..Features::NONE
+        }),
+        NEW_VOTERS.and(Claim::CrashLosesWrites),
+        counted(686_695, 4_267_324, 45, 2.3),
+    ),
+    named(
+        "one-by-one",
+        "a learner becomes a voter, and another leaves",
+        Bounds::plain(3, 2, 3, 2, 0).with(Features {
+            plan: Plan::new(&[
+                Config::of(0b011).learning(0b100),
+                Config::of(0b111),
+                Config::of(0b110),
+            ]),
+            ..Features::NONE
+        }),
+        MEMBERSHIP,
+        counted(80_704, 341_529, 27, 0.2),
     ),
     named(
         "reads-terms",

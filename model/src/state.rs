@@ -106,7 +106,7 @@ impl Ghost {
     #[inline]
     #[must_use]
     pub const fn is_broken(&self, property: Property) -> bool {
-        BROKEN.get(self.history) & 1 << property as u8 != 0
+        (property as u32) < 8 && BROKEN.get(self.history) & 1 << property as u8 != 0
     }
 
     pub(crate) const fn set_broken(&mut self, property: Property) {

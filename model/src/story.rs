@@ -5,8 +5,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::action::{Action, RULES};
-use crate::bounds::Bounds;
 use crate::log::{Log, value_name};
+use crate::membership::Plan;
 use crate::message::Packed;
 use crate::properties::{Breach, Property};
 use crate::raft::Raft;
@@ -165,6 +165,13 @@ fn title(raft: &Raft, before: &State, action: Action, after: &State) -> String {
         Action::HandleInstallSnapshot(_, message) => {
             format!("{id} receives {message:?}: {}", reception(was, is, message))
         }
+        Action::ChangeConfiguration(_, change) => format!(
+            "{id} appends the configuration {} as {} at index {}",
+            raft.features().plan.0[usize::from(change)],
+            value_name(Plan::value(change)),
+            is.log().len()
+        ),
+        Action::LeaveOffice(_) => format!("{id} is no voter any more and steps down"),
         Action::StepDown(_) => format!("{id} hears of no majority and gives up leading"),
         Action::BeginRound(_) => {
             format!("{id} begins round {} of heartbeats", is.extra().round())
@@ -304,13 +311,7 @@ impl Counterexample {
             property: property.name(),
             statement: property.statement(),
             steps,
-            reason: reason(
-                raft.bounds(),
-                property,
-                &before,
-                actions.last().copied(),
-                &state,
-            ),
+            reason: reason(raft, property, &before, actions.last().copied(), &state),
             servers: rows.collect(),
         }
     }
@@ -334,7 +335,7 @@ fn row(id: ServerId, server: Server) -> ServerRow {
 
 /// How `state` breaks `property`, in words.
 fn reason(
-    bounds: &Bounds,
+    raft: &Raft,
     property: Property,
     before: &State,
     last: Option<Action>,
@@ -345,11 +346,24 @@ fn reason(
         log.get(index)
             .map_or("nothing".to_owned(), |e| format!("{e:?}"))
     };
-    match (property, property.breach(bounds, state)) {
+    match (property, property.breach(raft, state)) {
         (_, Some(Breach::Servers(a, b))) => {
             let term = state.server(b).term();
             format!("{a} was elected leader of term {term}, and {b} leads term {term} too")
         }
+        (_, Some(Breach::Apart(a, b))) => {
+            let config = |id| rules::in_force(raft, state.server(id)).1;
+            format!(
+                "{a} goes by {} and {b} by {}; as the logs stand, servers could elect the one and \
+                 others the other",
+                config(a),
+                config(b)
+            )
+        }
+        (_, Some(Breach::Crowded(id))) => format!(
+            "{id} has {:?}, of which only {committed:?} was ever committed",
+            state.server(id).log()
+        ),
         (_, Some(Breach::Between(a, b, index))) => {
             let (x, y) = (state.server(a).log(), state.server(b).log());
             format!(

@@ -1,7 +1,8 @@
 //! Symmetry over server identities: one state stands for all that differ in the numbering only.
 //!
 //! Sound for what is checked here. No rule compares server numbers or treats one apart; bounds and
-//! budgets count servers without naming them; and no property or claim names a server. So renaming
+//! budgets count servers without naming them; and no property or claim names a server. Only
+//! configurations do: a scope that has some does without symmetry. So renaming
 //! the servers of a run gives a run, and a renamed state breaks a property exactly if the state
 //! does. It would not do for liveness, where a run must be fair to each server by name.
 

@@ -93,6 +93,19 @@ fn promises_that_outrun_the_disk_are_seen_before_they_do_harm() {
 }
 
 #[test]
+fn two_changes_at_once_are_seen_before_they_do_harm() {
+    let exam = exam(Ablation::TwoChanges);
+    for property in [Property::OneChangeAtATime, Property::ConfigurationSafety] {
+        let scope = Scope {
+            properties: Properties::only(property),
+            ..exam.scope()
+        };
+        let story = story(&exam, &scope, 1);
+        assert!(story.steps.len() <= exam.steps, "{}", story.steps.len());
+    }
+}
+
+#[test]
 fn several_threads_and_no_symmetry_tell_a_story_of_the_same_length() {
     for ablation in [
         Ablation::TwoVotes,

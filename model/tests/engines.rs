@@ -4,7 +4,8 @@
 use std::sync::atomic::AtomicBool;
 
 use plumb_model::{
-    Ablations, Bounds, Features, Limits, Outcome, Property, Raft, Scope, Verdict, check, exam,
+    Ablations, Bounds, Config, Features, Limits, Outcome, Plan, Property, Raft, Scope, Verdict,
+    check, exam,
 };
 use stateright::{Checker, HasDiscoveries, Model};
 
@@ -46,6 +47,10 @@ fn both_engines_count_the_same_states_at_the_same_depth() {
         snapshots: true,
         ..Features::NONE
     };
+    let learner = Features {
+        plan: Plan::new(&[Config::of(0b011).learning(0b100), Config::of(0b111)]),
+        ..Features::NONE
+    };
     for bounds in [
         Bounds::plain(3, 1, 1, 1, 1),
         Bounds::plain(3, 2, 1, 1, 0),
@@ -56,6 +61,7 @@ fn both_engines_count_the_same_states_at_the_same_depth() {
         Bounds::plain(2, 2, 2, 2, 0).with(reads),
         Bounds::plain(3, 1, 1, 1, 0).with(leases),
         Bounds::plain(3, 2, 1, 1, 0).with(snapshots),
+        Bounds::plain(3, 1, 2, 1, 0).with(learner),
         Bounds::plain(2, 2, 2, 2, 1).with(snapshots),
         Bounds::plain(2, 2, 1, 1, 1).with(leases),
     ] {
@@ -79,6 +85,9 @@ fn both_engines_count_the_same_states_at_the_same_depth() {
             assert_eq!(own.generated, bfs.state_count() as u64, "steps in {bounds}");
             // stateright counts the states of a path, we count its steps.
             assert_eq!(own.max_depth + 1, bfs.max_depth(), "depth in {bounds}");
+        }
+        if bounds.features.plan.is_on() {
+            continue; // Configurations name servers.
         }
         let dfs = raft(bounds).checker().symmetry().spawn_dfs().join();
         let symmetric = ours(&Scope::custom(bounds), 2);

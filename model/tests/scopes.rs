@@ -61,7 +61,14 @@ fn is_not_for(scope: &str, rule: &str) -> bool {
 #[test]
 fn every_rule_is_taken_in_the_scope_that_is_for_it() {
     let mut seen = HashSet::from(["SendAppendEntries"]);
-    for name in ["small", "reads", "reads-terms", "leases", "snapshots"] {
+    for name in [
+        "small",
+        "reads",
+        "reads-terms",
+        "leases",
+        "snapshots",
+        "joint",
+    ] {
         let outcome = explore(scope(name).unwrap(), &two_threads());
         for (rule, taken) in outcome.rules {
             // Sends are eager: they are part of other rules.

@@ -128,7 +128,7 @@ impl Search<'_> {
             peak_memory: 0,
         };
         let mut trail: Vec<Vec<(u32, u16)>> = Vec::new();
-        if let Some(property) = self.properties.first_broken(self.raft.bounds(), &initial) {
+        if let Some(property) = self.properties.first_broken(self.raft, &initial) {
             found.end = End::Broken(property, Vec::new());
             return found;
         }
@@ -265,7 +265,8 @@ impl Search<'_> {
             };
             mine.generated += 1;
             mine.rules[action.rule()] += 1;
-            mine.claims.observe(self.claims, state, action, &next);
+            mine.claims
+                .observe(self.raft, self.claims, state, action, &next);
             let next = self.canonical(next);
             if !table.insert(next.fingerprint(0)) {
                 return;
@@ -274,7 +275,7 @@ impl Search<'_> {
             if self.trail {
                 mine.origins.push((number, offer - 1));
             }
-            mine.broken = self.properties.first_broken(self.raft.bounds(), &next);
+            mine.broken = self.properties.first_broken(self.raft, &next);
             mine.next.push(&next);
         });
     }

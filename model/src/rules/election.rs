@@ -6,6 +6,7 @@ use crate::message::{Message, Packed};
 use crate::properties::Property;
 use crate::raft::Raft;
 use crate::rules::leases::{is_patient, may_hear_of};
+use crate::rules::membership::{is_quorum, may_stand};
 use crate::rules::replication::send_all;
 use crate::rules::settle::settle;
 use crate::server::{Role, ServerId};
@@ -21,6 +22,7 @@ pub(crate) fn timeout(raft: &Raft, state: &State, id: ServerId) -> Option<State>
     if server.is_leader()
         || server.term() >= raft.bounds().max_term
         || server.extra().patience() > 0
+        || !may_stand(raft, server, id)
     {
         return None;
     }
@@ -100,7 +102,7 @@ pub(crate) fn handle_request_vote(
 /// client request (§5.4.2), which `Claim::CommitsEarlierTerm` proves reachable.
 pub(crate) fn become_leader(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
     let server = state.server(id);
-    if server.role() != Role::Candidate || supporters(raft, state, id).count() < raft.quorum() {
+    if server.role() != Role::Candidate || !is_quorum(raft, server, supporters(raft, state, id)) {
         return None;
     }
     let mut next = state.clone();
@@ -163,6 +165,11 @@ pub(crate) struct ServerSet(u8);
 impl ServerSet {
     pub(crate) fn insert(&mut self, id: ServerId) {
         self.0 |= 1 << id.0;
+    }
+
+    /// As a mask.
+    pub(crate) fn members(self) -> u8 {
+        self.0
     }
 
     pub(crate) fn count(self) -> u32 {

@@ -10,6 +10,7 @@ use crate::ablations::Ablation;
 use crate::message::{Message, Packed};
 use crate::raft::Raft;
 use crate::reductions;
+use crate::rules::membership::{is_quorum, may_stand};
 use crate::rules::reads::{confirmers, has_committed_in_its_term, serve};
 use crate::rules::settle::settle;
 use crate::server::{Role, Server, ServerId};
@@ -85,7 +86,7 @@ pub(crate) fn confirm_lease(raft: &Raft, state: &State, id: ServerId) -> Option<
         || extra.holds_lease()
         || !(extra.lease() > 0 || from_answers)
         || has_given_up(raft, server)
-        || confirmers(raft, state, id, extra.round()).count() < raft.quorum()
+        || !is_quorum(raft, server, confirmers(raft, state, id, extra.round()))
     {
         return None;
     }
@@ -157,7 +158,12 @@ pub(crate) fn handle_timeout_now(
         return None;
     };
     let server = state.server(id);
-    if to != id || term != server.term() || server.is_leader() || term >= raft.bounds().max_term {
+    if to != id
+        || term != server.term()
+        || server.is_leader()
+        || term >= raft.bounds().max_term
+        || !may_stand(raft, server, id)
+    {
         return None;
     }
     let mut next = state.clone();

@@ -15,6 +15,7 @@
 mod crash;
 mod election;
 mod leases;
+mod membership;
 mod reads;
 mod replication;
 mod settle;
@@ -25,6 +26,7 @@ pub(crate) use election::{
     adopt_term, become_leader, handle_request_vote, step_down, supporters, timeout,
 };
 pub(crate) use leases::{confirm_lease, handle_timeout_now, lease_read, tick, transfer_leadership};
+pub(crate) use membership::{change_configuration, decides, in_force, leave_office};
 pub(crate) use reads::{ask_read, begin_round, confirmers, handle_heartbeat, serve_read};
 pub(crate) use replication::{
     advance_commit, appends_of, client_request, handle_append_entries, holders, send_append_entries,

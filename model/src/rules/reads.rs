@@ -7,6 +7,7 @@ use crate::properties::Property;
 use crate::raft::Raft;
 use crate::rules::election::ServerSet;
 use crate::rules::leases::{lease, patience};
+use crate::rules::membership::is_quorum;
 use crate::rules::settle::settle;
 use crate::server::{Role, Server, ServerId};
 use crate::state::State;
@@ -112,7 +113,7 @@ pub(crate) fn has_committed_in_its_term(server: Server) -> bool {
 pub(crate) fn serve_read(raft: &Raft, state: &State, id: ServerId, at: ServerId) -> Option<State> {
     let (leader, server) = (state.server(id), state.server(at));
     let read = leader.extra().read()?;
-    let confirmed = confirmers(raft, state, id, read.round).count() >= raft.quorum()
+    let confirmed = is_quorum(raft, leader, confirmers(raft, state, id, read.round))
         || raft.without(Ablation::ReadWithoutRound);
     let applied = server.commit() >= read.index || raft.without(Ablation::ServeBeforeApplied);
     if !leader.is_leader() || !confirmed || !applied {

@@ -6,6 +6,7 @@ use crate::message::{Message, Packed};
 use crate::properties::Property;
 use crate::raft::Raft;
 use crate::rules::election::ServerSet;
+use crate::rules::membership::is_quorum;
 use crate::rules::settle::settle;
 use crate::server::{Role, ServerId};
 use crate::state::State;
@@ -177,7 +178,7 @@ pub(crate) fn advance_commit(
         || index <= server.commit()
         || index > server.log().len()
         || !(own_term || raft.without(Ablation::CountEarlierTerms))
-        || holders(raft, state, id, index).count() < raft.quorum()
+        || !is_quorum(raft, server, holders(raft, state, id, index))
     {
         return None;
     }
