@@ -83,9 +83,15 @@ pub enum Ablation {
     ChangeBeforeOwnCommit,
     /// Learners count for a majority of the voters.
     CountLearners,
+    /// A candidate counts those that said they would vote for it.
+    PreVoteIsVote,
+    /// A state machine executes whatever is committed.
+    ExecuteTwice,
+    /// A state machine that starts from a snapshot has forgotten which requests it executed.
+    SnapshotWithoutSessions,
 }
 
-const COUNT: usize = 38;
+const COUNT: usize = 41;
 
 /// Each with its name on the command line, and the rule that is removed, in the paper's words or nearly
 /// so, with its section; in the order of the paper, then of the dissertation.
@@ -279,6 +285,21 @@ const TABLE: [(Ablation, &str, &str); COUNT] = [
         Ablation::CountLearners,
         "count-learners",
         "learners are not counted (dissertation §4.2.1)",
+    ),
+    (
+        Ablation::PreVoteIsVote,
+        "pre-vote-is-vote",
+        "that a server would vote for another is not a vote (dissertation §9.6)",
+    ),
+    (
+        Ablation::ExecuteTwice,
+        "execute-twice",
+        "a request that was executed before is not executed again (§8, dissertation §6.3)",
+    ),
+    (
+        Ablation::SnapshotWithoutSessions,
+        "snapshot-without-sessions",
+        "a snapshot has what its state machine remembers of requests (dissertation §6.3)",
     ),
 ];
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::features::Features;
-use crate::log::{Index, Term};
+use crate::log::{Index, Term, value_name};
 use crate::message::Packed;
 use crate::server::ServerId;
 
@@ -49,6 +49,12 @@ pub enum Action {
     ChangeConfiguration(ServerId, u8),
     /// A leader that is no longer a voter steps down (§6).
     LeaveOffice(ServerId),
+    /// A server asks whether it would win (dissertation §9.6).
+    AskPreVote(ServerId),
+    /// A server says that it would vote for another (dissertation §9.6).
+    HandlePreVote(ServerId, Packed),
+    /// A leader takes a request that was made before (§8).
+    ClientRetry(ServerId, u8),
     /// A leader that does not hear from a majority gives up (dissertation §6.2).
     StepDown(ServerId),
     /// A leader begins a round of heartbeats (dissertation §6.4).
@@ -62,7 +68,7 @@ pub enum Action {
 }
 
 /// The rules, for counting how often each was taken.
-pub const RULES: [&str; 24] = [
+pub const RULES: [&str; 27] = [
     "Timeout",
     "AdoptTerm",
     "HandleRequestVote",
@@ -87,6 +93,9 @@ pub const RULES: [&str; 24] = [
     "HandleInstallSnapshot",
     "ChangeConfiguration",
     "LeaveOffice",
+    "AskPreVote",
+    "HandlePreVote",
+    "ClientRetry",
 ];
 
 impl Action {
@@ -118,6 +127,9 @@ impl Action {
             Action::HandleInstallSnapshot(..) => 21,
             Action::ChangeConfiguration(..) => 22,
             Action::LeaveOffice(_) => 23,
+            Action::AskPreVote(_) => 24,
+            Action::HandlePreVote(..) => 25,
+            Action::ClientRetry(..) => 26,
         }
     }
 
@@ -137,6 +149,9 @@ impl Action {
             | Action::Persist(id)
             | Action::CrashAndRestart(id)
             | Action::StepDown(id)
+            | Action::AskPreVote(id)
+            | Action::HandlePreVote(id, _)
+            | Action::ClientRetry(id, _)
             | Action::ChangeConfiguration(id, _)
             | Action::LeaveOffice(id)
             | Action::Compact(id)
@@ -165,11 +180,13 @@ impl fmt::Debug for Action {
             Action::HandleRequestVote(_, message)
             | Action::HandleAppendEntries(_, message)
             | Action::HandleHeartbeat(_, message)
+            | Action::HandlePreVote(_, message)
             | Action::HandleInstallSnapshot(_, message)
             | Action::HandleTimeoutNow(_, message)
             | Action::SendAppendEntries(_, message) => write!(f, "{id}: {rule} {message:?}"),
             Action::TransferLeadership(_, to) => write!(f, "{id}: {rule} to {to}"),
             Action::ChangeConfiguration(_, change) => write!(f, "{id}: {rule} {change}"),
+            Action::ClientRetry(_, value) => write!(f, "{id}: {rule} {}", value_name(*value)),
             Action::ServeRead(_, at) => write!(f, "{id}: {rule} at {at}"),
             _ => write!(f, "{id}: {rule}"),
         }
@@ -186,6 +203,8 @@ pub(crate) const fn is_rule_of(features: &Features, rule: usize) -> bool {
         18 | 19 => features.transfer,
         20 | 21 => features.snapshots,
         22 | 23 => features.plan.is_on(),
+        24 | 25 => features.pre_vote,
+        26 => features.retries > 0,
         _ => true,
     }
 }

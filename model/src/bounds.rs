@@ -135,7 +135,7 @@ impl Bounds {
     fn most_messages(&self) -> usize {
         let n = usize::from(self.servers);
         let changes = self.features.plan.changes().count();
-        let log = if changes > 0 {
+        let log = if changes > 0 || self.features.retries > 0 {
             self.max_log
         } else {
             self.max_log.min(self.requests)

@@ -50,11 +50,15 @@ pub enum Claim {
     ElectedByNewVoters,
     /// A leader that is no voter any more steps down.
     LeaderRemoved,
+    /// A server stands for election after it asked whether it would win.
+    StandsAfterPreVote,
+    /// A request commits for the second time.
+    RetryCommitted,
 }
 
 impl Claim {
     /// All of them.
-    pub const ALL: [Claim; 19] = [
+    pub const ALL: [Claim; 21] = [
         Claim::LeaderElected,
         Claim::EntryCommitted,
         Claim::CommitsEarlierTerm,
@@ -74,6 +78,8 @@ impl Claim {
         Claim::ConfigurationRolledBack,
         Claim::ElectedByNewVoters,
         Claim::LeaderRemoved,
+        Claim::StandsAfterPreVote,
+        Claim::RetryCommitted,
     ];
 
     /// Its name.
@@ -100,6 +106,10 @@ impl Claim {
             }
             Claim::ElectedByNewVoters => "a leader is elected by a later configuration (§6)",
             Claim::LeaderRemoved => "a leader that was removed steps down (§6)",
+            Claim::StandsAfterPreVote => {
+                "a server stands once others said that they would vote for it (dissertation §9.6)"
+            }
+            Claim::RetryCommitted => "a request commits for the second time (§8)",
             Claim::LeaseRead => "a leader serves a read by its lease (dissertation §6.4.1)",
             Claim::LeaseEnds => "a lease is over (dissertation §6.4.1)",
             Claim::LeadershipTransferred => {
@@ -161,6 +171,12 @@ impl Claim {
                 in_force(raft, is).0 > 0
             }
             (Claim::LeaderRemoved, Action::LeaveOffice(_)) => true,
+            (Claim::StandsAfterPreVote, Action::Timeout(_)) => raft.features().pre_vote,
+            (Claim::RetryCommitted, Action::AdvanceCommit(..)) => {
+                let log = is.log().prefix(is.commit());
+                let entries = || (1..).zip(log.entries());
+                entries().any(|(i, e)| entries().any(|(j, f)| i < j && e.value == f.value))
+            }
             _ => false,
         }
     }

@@ -56,8 +56,8 @@ pub fn exams() -> impl Iterator<Item = Exam> {
 pub const fn exam(ablation: Ablation) -> Exam {
     use Ablation as A;
     use Property::{
-        ConfigurationSafety, DurablePromises, ElectionSafety, LeaderAppendOnly, LeaderCompleteness,
-        LinearizableReads, LogMatching, Monotonicity, StateMachineSafety,
+        ConfigurationSafety, DurablePromises, ElectionSafety, ExactlyOnce, LeaderAppendOnly,
+        LeaderCompleteness, LinearizableReads, LogMatching, Monotonicity, StateMachineSafety,
     };
     // The bounds, the property and the steps.
     let (bounds, breaks, steps) = match ablation {
@@ -145,6 +145,23 @@ pub const fn exam(ablation: Ablation) -> Exam {
             LeaderCompleteness,
             11,
         ),
+        A::PreVoteIsVote => (
+            three(1, 0, 0, 0).with(Features {
+                pre_vote: true,
+                ..Features::NONE
+            }),
+            ElectionSafety,
+            8,
+        ),
+        A::ExecuteTwice => (three(1, 2, 1, 0).with(RETRY), ExactlyOnce, 9),
+        A::SnapshotWithoutSessions => (
+            three(1, 2, 1, 0).with(Features {
+                snapshots: true,
+                ..RETRY
+            }),
+            ExactlyOnce,
+            13,
+        ),
     };
     Exam {
         ablation,
@@ -197,3 +214,8 @@ const fn joint(servers: u8, max_term: u8, max_log: u8, requests: u8, crashes: u8
         Config::of(0b110),
     ]))
 }
+
+const RETRY: Features = Features {
+    retries: 1,
+    ..Features::NONE
+};

@@ -18,6 +18,8 @@ const LEASE: Field = Field::new(14, 3);
 const CONFIRMED: Field = Field::new(17, 1);
 const TRANSFERRED: Field = Field::new(18, 1);
 const BY_TRANSFER: Field = Field::new(19, 1);
+// Only where a snapshot does not bring it.
+const FORGOT: Field = Field::new(20, 3);
 
 /// The third word.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -123,6 +125,17 @@ impl Extra {
         self.0 = BY_TRANSFER.set(self.0, 1);
     }
 
+    /// The index up to which it has forgotten which requests it executed.
+    #[inline]
+    #[must_use]
+    pub const fn forgot(self) -> Index {
+        FORGOT.get(self.0)
+    }
+
+    pub(crate) const fn forget_executions(&mut self, upto: Index) {
+        self.0 = FORGOT.set(self.0, upto);
+    }
+
     /// A tick passes.
     pub(crate) const fn tick(&mut self) {
         self.set_patience(self.patience().saturating_sub(1));
@@ -138,7 +151,8 @@ impl Extra {
     /// time alone: a term that is new to a server that has crashed may be that of the leader it heard.
     #[inline]
     pub(crate) const fn enter_term(&mut self) {
-        self.0 = PATIENCE.set(0, self.patience());
+        let forgot = FORGOT.set(0, self.forgot());
+        self.0 = PATIENCE.set(forgot, self.patience());
     }
 
     /// Memory is lost.
@@ -175,6 +189,9 @@ impl fmt::Display for Extra {
         }
         if self.stands_by_transfer() {
             f.write_str(", stands as its leader told it")?;
+        }
+        if self.forgot() > 0 {
+            write!(f, ", forgot what it executed up to {}", self.forgot())?;
         }
         if self.patience() > 0 {
             write!(f, ", patient for {}", ticks(self.patience()))?;

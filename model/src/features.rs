@@ -10,6 +10,8 @@ use crate::membership::{Config, MAX_CHANGES, Plan};
 pub const MAX_ROUNDS: u8 = 3;
 /// Most ticks that an election timeout can have.
 pub const MAX_PATIENCE: u8 = 4;
+/// Most retries that a packed state can count.
+pub const MAX_RETRIES: u8 = 3;
 /// Most reads that a packed state can count.
 pub const MAX_READS: u8 = 3;
 
@@ -34,6 +36,10 @@ pub struct Features {
     /// The configurations that leaders may change to (§6). They name servers, so that states which
     /// differ in the servers' numbers are not the same.
     pub plan: Plan,
+    /// Servers ask whether they would win before they raise their terms (dissertation §9.6).
+    pub pre_vote: bool,
+    /// Requests that clients make again, over all of them (§8).
+    pub retries: u8,
 }
 
 impl Features {
@@ -47,16 +53,20 @@ impl Features {
         transfer: false,
         snapshots: false,
         plan: Plan::NONE,
+        pre_vote: false,
+        retries: 0,
     };
 
     /// The names of the parts, as the command line knows them.
-    pub const NAMES: [&str; 6] = [
+    pub const NAMES: [&str; 8] = [
         "reads",
         "check-quorum",
         "leases",
         "transfer",
         "snapshots",
         "membership",
+        "pre-vote",
+        "sessions",
     ];
 
     /// These, with the part of that name switched on at the smallest bounds that show it at work.
@@ -95,6 +105,11 @@ impl Features {
                 ]),
                 ..self
             },
+            "pre-vote" => Features {
+                pre_vote: true,
+                ..self
+            },
+            "sessions" => Features { retries: 1, ..self },
             _ => return None,
         })
     }
@@ -103,7 +118,7 @@ impl Features {
     #[inline]
     #[must_use]
     pub const fn widen_servers(self) -> bool {
-        self.rounds > 0 || self.transfer
+        self.rounds > 0 || self.transfer || (self.retries > 0 && self.snapshots)
     }
 
     /// Checks that a packed state can hold them.
@@ -121,6 +136,7 @@ impl Features {
             ("reads", 0, MAX_READS, self.reads),
             ("patience", 0, MAX_PATIENCE, self.patience),
             ("drift", 0, most_drift, self.drift),
+            ("retries", 0, MAX_RETRIES, self.retries),
             ("requests", 0, most_requests, bounds.requests),
             ("members of configurations", 0, everybody, members),
         ];
@@ -135,7 +151,9 @@ impl Features {
         // A leader tells one other to stand, once a term.
         let transfers = usize::from(self.transfer) * terms;
         let snapshots = usize::from(self.snapshots) * terms * log;
-        heartbeats + transfers + snapshots
+        // A server asks once a term and log; all others may answer.
+        let asks = usize::from(self.pre_vote) * servers * (log + 1 + servers) * terms;
+        heartbeats + transfers + snapshots + asks
     }
 }
 
@@ -150,12 +168,15 @@ impl std::fmt::Display for Features {
             transfer,
             snapshots,
             plan,
+            pre_vote,
+            retries,
         } = self;
         for (count, unit) in [
             (rounds, "rounds a term"),
             (reads, "reads"),
             (patience, "ticks of patience"),
             (drift, "ticks of drift"),
+            (retries, "retries"),
         ] {
             if *count > 0 {
                 write!(f, ", {count} {unit}")?;
@@ -165,6 +186,7 @@ impl std::fmt::Display for Features {
             (check_quorum, "leaders that give up"),
             (transfer, "leadership transfer"),
             (snapshots, "snapshots"),
+            (pre_vote, "pre-votes"),
         ] {
             if *on {
                 write!(f, ", {part}")?;

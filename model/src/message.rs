@@ -88,6 +88,26 @@ pub enum Message {
         /// The term of the entry there.
         last_term: Term,
     },
+    /// A server asks all others whether they would vote for it in its next term (dissertation §9.6).
+    PreVote {
+        /// The term that it asks in: one below the one that it asks about.
+        term: Term,
+        /// Who asks.
+        candidate: ServerId,
+        /// Index of its last entry.
+        last_index: Index,
+        /// Term of its last entry.
+        last_term: Term,
+    },
+    /// A server would vote for another (dissertation §9.6).
+    PreVoteGrant {
+        /// The term that was asked in.
+        term: Term,
+        /// Who would vote.
+        voter: ServerId,
+        /// For whom.
+        candidate: ServerId,
+    },
     /// A leader tells a server to stand for election at once (dissertation §3.10).
     TimeoutNow {
         /// The leader's term.
@@ -121,6 +141,8 @@ const fn what(kind: u32, part: u32) -> u32 {
 
 const REQUEST_VOTE: u32 = what(0, 0);
 const HEARTBEAT: u32 = what(0, 1);
+const PRE_VOTE: u32 = what(0, 2);
+const PRE_VOTE_GRANT: u32 = what(1, 3);
 const INSTALL_SNAPSHOT: u32 = what(0, 3);
 const GRANT: u32 = what(1, 0);
 const HEARTBEAT_ACK: u32 = what(1, 1);
@@ -143,6 +165,14 @@ impl Packed {
     #[must_use]
     pub const fn term(self) -> Term {
         (self.0 >> TERM) as u8
+    }
+
+    /// Whether it takes who receives it to its term. A question about the next term, and its answer,
+    /// do not.
+    #[inline]
+    #[must_use]
+    pub const fn makes_its_term_known(self) -> bool {
+        !matches!(self.0 & what(3, 3), PRE_VOTE | PRE_VOTE_GRANT)
     }
 
     #[inline]
@@ -218,6 +248,17 @@ impl Packed {
                 last_index: self.field(INDEX),
                 last_term: self.field(LOG_TERM),
             },
+            PRE_VOTE => Message::PreVote {
+                term,
+                candidate: from,
+                last_index: self.field(INDEX),
+                last_term: self.field(LOG_TERM),
+            },
+            PRE_VOTE_GRANT => Message::PreVoteGrant {
+                term,
+                voter: from,
+                candidate: to,
+            },
             _ => panic!("no message is packed so"),
         }
     }
@@ -288,6 +329,20 @@ impl Message {
                 head(INSTALL_SNAPSHOT, term, leader, ServerId(0), last_index)
                     | (last_term as u32) << LOG_TERM
             }
+            Message::PreVote {
+                term,
+                candidate,
+                last_index,
+                last_term,
+            } => {
+                head(PRE_VOTE, term, candidate, ServerId(0), last_index)
+                    | (last_term as u32) << LOG_TERM
+            }
+            Message::PreVoteGrant {
+                term,
+                voter,
+                candidate,
+            } => head(PRE_VOTE_GRANT, term, voter, candidate, 0),
             Message::TimeoutNow { term, leader, to } => head(TIMEOUT_NOW, term, leader, to, 0),
             Message::Heartbeat {
                 term,
@@ -368,6 +423,21 @@ mod tests {
                     last_term
                 }
             ),
+            (1u8..=7, id.clone(), 1u8..=6, 1u8..=7).prop_map(
+                |(term, candidate, last_index, last_term)| Message::PreVote {
+                    term,
+                    candidate,
+                    last_index,
+                    last_term
+                }
+            ),
+            (1u8..=7, id.clone(), id.clone()).prop_map(|(term, voter, candidate)| {
+                Message::PreVoteGrant {
+                    term,
+                    voter,
+                    candidate,
+                }
+            }),
             (1u8..=7, id.clone(), 1u8..=3).prop_map(|(term, leader, round)| Message::Heartbeat {
                 term,
                 leader,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::log::Index;
 use crate::raft::Raft;
-use crate::rules::{decides, in_force};
+use crate::rules::{decides, executions, in_force};
 use crate::server::ServerId;
 use crate::state::State;
 
@@ -33,11 +33,13 @@ pub enum Property {
     ConfigurationSafety,
     /// Of what no leader has committed yet, a log has at most one configuration.
     OneChangeAtATime,
+    /// No state machine executes a request twice.
+    ExactlyOnce,
 }
 
 impl Property {
     /// All of them, in the order of Figure 3.
-    pub const ALL: [Property; 10] = [
+    pub const ALL: [Property; 11] = [
         Property::ElectionSafety,
         Property::LeaderAppendOnly,
         Property::LogMatching,
@@ -48,6 +50,7 @@ impl Property {
         Property::Monotonicity,
         Property::ConfigurationSafety,
         Property::OneChangeAtATime,
+        Property::ExactlyOnce,
     ];
 
     /// Its name, with the place in the paper.
@@ -63,6 +66,7 @@ impl Property {
             Property::Monotonicity => "Monotonicity (Figure 2, \"State\")",
             Property::ConfigurationSafety => "Configuration Safety (§6)",
             Property::OneChangeAtATime => "One Change At A Time (§6, dissertation §4.1)",
+            Property::ExactlyOnce => "Exactly Once (§8, dissertation §6.3)",
             Property::LinearizableReads => "Linearizable Reads (dissertation §6.4)",
         }
     }
@@ -101,6 +105,10 @@ impl Property {
             Property::OneChangeAtATime => {
                 "a log has at most one configuration that no leader has committed yet"
             }
+            Property::ExactlyOnce => {
+                "a state machine executes a request at most once, however often it was made and \
+                 committed"
+            }
             Property::LinearizableReads => {
                 "a read that is served sees every entry that any leader had committed when the read \
                  was asked for"
@@ -128,6 +136,7 @@ impl Property {
             | Property::Monotonicity => None,
             Property::ConfigurationSafety => disjoint_quorums(raft, state),
             Property::OneChangeAtATime => two_changes(raft, state),
+            Property::ExactlyOnce => executed_twice(raft, state),
         }
     }
 }
@@ -151,6 +160,8 @@ pub enum Breach {
     Apart(ServerId, ServerId),
     /// A server whose log has too many configurations.
     Crowded(ServerId),
+    /// A server that has executed a request more than once.
+    Twice(ServerId, u8),
 }
 
 /// A set of properties.
@@ -300,5 +311,17 @@ fn two_changes(raft: &Raft, state: &State) -> Option<Breach> {
         let open = state.server(id).log().entries().skip(committed);
         let changes = open.filter(|entry| plan.named_by(entry.value).is_some());
         (changes.count() > 1).then_some(Breach::Crowded(id))
+    })
+}
+
+fn executed_twice(raft: &Raft, state: &State) -> Option<Breach> {
+    if raft.features().retries == 0 {
+        return None;
+    }
+    state.ids().find_map(|id| {
+        let server = state.server(id);
+        let twice = |&value: &u8| executions(raft, server, value) > 1;
+        let value = (1..=state.ghost().requests()).find(twice)?;
+        Some(Breach::Twice(id, value))
     })
 }

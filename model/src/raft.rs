@@ -121,6 +121,9 @@ impl Raft {
             }
             Action::ChangeConfiguration(id, to) => rules::change_configuration(self, state, id, to),
             Action::LeaveOffice(id) => rules::leave_office(self, state, id),
+            Action::AskPreVote(id) => rules::ask_pre_vote(self, state, id),
+            Action::HandlePreVote(id, m) => rules::handle_pre_vote(self, state, id, m),
+            Action::ClientRetry(id, value) => rules::client_retry(self, state, id, value),
             Action::StepDown(id) => rules::step_down(self, state, id),
             Action::BeginRound(id) => rules::begin_round(self, state, id),
             Action::HandleHeartbeat(id, m) => rules::handle_heartbeat(self, state, id, m),
@@ -139,10 +142,18 @@ impl Raft {
         let messages = state.network().as_slice();
         for id in state.ids() {
             let server = state.server(id);
+            if self.features().pre_vote {
+                each(Action::AskPreVote(id));
+            }
             each(Action::Timeout(id));
             let mut heard = server.term();
             for &message in messages {
                 let term = message.term();
+                if !message.makes_its_term_known() {
+                    // Asked in another term, it is answered all the same.
+                    each(Action::HandlePreVote(id, message));
+                    continue;
+                }
                 if term > heard {
                     heard = term;
                     each(Action::AdoptTerm(id, term));
@@ -159,7 +170,11 @@ impl Raft {
                     Message::InstallSnapshot { .. } => {
                         each(Action::HandleInstallSnapshot(id, message));
                     }
-                    Message::Grant { .. } | Message::Ack { .. } | Message::HeartbeatAck { .. } => {}
+                    Message::PreVote { .. }
+                    | Message::PreVoteGrant { .. }
+                    | Message::Grant { .. }
+                    | Message::Ack { .. }
+                    | Message::HeartbeatAck { .. } => {}
                 }
             }
             each(Action::BecomeLeader(id));
@@ -204,6 +219,10 @@ impl Raft {
             let changes = self.features().plan.changes();
             changes.for_each(|to| each(Action::ChangeConfiguration(id, to)));
             each(Action::LeaveOffice(id));
+        }
+        if self.features().retries > 0 {
+            let made = 1..=state.ghost().requests();
+            made.for_each(|value| each(Action::ClientRetry(id, value)));
         }
         if self.features().reads > 0 {
             each(Action::AskRead(id));
@@ -262,7 +281,8 @@ impl stateright::Model for Raft {
             LinearizableReads,
             Monotonicity,
             ConfigurationSafety,
-            OneChangeAtATime
+            OneChangeAtATime,
+            ExactlyOnce
         ];
         properties.extend([
             P::sometimes(Claim::LeaderElected.name(), |_, s| {

@@ -117,6 +117,9 @@ pub(crate) fn forget(raft: &Raft, state: &mut State) {
         let server = servers[id.at()];
         floors[id.at()] < term || (server.term() == term && server.role() == role)
     };
+    // Answers to a question concern who asks while it is in the term that it asked in.
+    let mistaken = Term::from(raft.without(Ablation::PreVoteIsVote));
+    let may_ask = |id: ServerId, term: Term| floors[id.at()] <= term + mistaken;
     let mut kept = state.network;
     // Sorted by term, kind, sender, receiver and index: of one follower's acknowledgements in one
     // term the highest stands last.
@@ -156,6 +159,12 @@ pub(crate) fn forget(raft: &Raft, state: &mut State) {
                 heard && is_awaited(raft, state, leader, term, round)
             }
             Message::InstallSnapshot { term, leader, .. } => others_floor(leader) <= term,
+            Message::PreVote {
+                term, candidate, ..
+            }
+            | Message::PreVoteGrant {
+                term, candidate, ..
+            } => may_ask(candidate, term),
             Message::TimeoutNow { term, to, .. } => floors[to.at()] <= term,
             Message::HeartbeatAck {
                 term,

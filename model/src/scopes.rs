@@ -310,6 +310,48 @@ pub const SCOPES: &[Scope] = &[
         counted(80_704, 341_529, 27, 0.2),
     ),
     named(
+        "pre-vote",
+        "servers that ask before they stand",
+        Bounds::plain(3, 2, 2, 2, 0).with(Features {
+            pre_vote: true,
+            ..Features::NONE
+        }),
+        NO_CRASH.and(Claim::StandsAfterPreVote),
+        counted(262_376, 1_329_231, 31, 0.8),
+    ),
+    named(
+        "sessions",
+        "a request that is made twice, and snapshots that remember it",
+        Bounds::plain(3, 2, 2, 2, 0).with(Features {
+            retries: 1,
+            snapshots: true,
+            ..Features::NONE
+        }),
+        SNAPSHOT_CLAIMS.and(Claim::RetryCommitted),
+        counted(87_032, 441_651, 26, 0.3),
+    ),
+    named(
+        "together",
+        "all but membership at once, in two servers",
+        Bounds::plain(2, 3, 2, 1, 0).with(Features {
+            rounds: 1,
+            reads: 1,
+            check_quorum: true,
+            patience: 1,
+            transfer: true,
+            snapshots: true,
+            pre_vote: true,
+            retries: 1,
+            ..Features::NONE
+        }),
+        SOME.and(Claim::ReadServed)
+            .and(Claim::LeaseRead)
+            .and(Claim::LeadershipTransferred)
+            .and(Claim::StandsAfterPreVote)
+            .and(Claim::RetryCommitted),
+        counted(848_813, 4_178_655, 35, 3.0),
+    ),
+    named(
         "reads-terms",
         "a leader of one term that leads another, and reads in both",
         Bounds::plain(3, 3, 2, 2, 0).with(Features {

@@ -24,6 +24,7 @@ const REQUESTS: Field = Field::new(3 * MAX_TERM as u32, 3);
 const CRASHES: Field = Field::new(3 * MAX_TERM as u32 + 3, 3);
 const BROKEN: Field = Field::new(3 * MAX_TERM as u32 + 6, 8);
 const READS: Field = Field::new(3 * MAX_TERM as u32 + 14, 2);
+const RETRIES: Field = Field::new(3 * MAX_TERM as u32 + 16, 2);
 
 impl Ghost {
     /// Every entry that a leader has ever committed, by index.
@@ -100,6 +101,17 @@ impl Ghost {
 
     pub(crate) const fn count_read(&mut self) {
         self.history = READS.set(self.history, self.reads() + 1);
+    }
+
+    /// How many requests were made again.
+    #[inline]
+    #[must_use]
+    pub const fn retries(&self) -> u8 {
+        RETRIES.get(self.history)
+    }
+
+    pub(crate) const fn count_retry(&mut self) {
+        self.history = RETRIES.set(self.history, self.retries() + 1);
     }
 
     /// Whether a step on the way here broke a property of steps.

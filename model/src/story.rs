@@ -172,6 +172,21 @@ fn title(raft: &Raft, before: &State, action: Action, after: &State) -> String {
             is.log().len()
         ),
         Action::LeaveOffice(_) => format!("{id} is no voter any more and steps down"),
+        Action::AskPreVote(_) => format!(
+            "{id} asks whether it would be elected in term {}",
+            was.term() + 1
+        ),
+        Action::HandlePreVote(_, message) => {
+            format!(
+                "{id} receives {message:?}: it would vote for {}",
+                message.from()
+            )
+        }
+        Action::ClientRetry(_, value) => format!(
+            "{id} takes client request {} again and appends it at index {}",
+            value_name(value),
+            is.log().len()
+        ),
         Action::StepDown(_) => format!("{id} hears of no majority and gives up leading"),
         Action::BeginRound(_) => {
             format!("{id} begins round {} of heartbeats", is.extra().round())
@@ -360,6 +375,12 @@ fn reason(
                 config(b)
             )
         }
+        (_, Some(Breach::Twice(id, value))) => format!(
+            "{id} has applied {:?} and executed request {} {} times",
+            state.server(id).log().prefix(state.server(id).commit()),
+            value_name(value),
+            rules::executions(raft, state.server(id), value)
+        ),
         (_, Some(Breach::Crowded(id))) => format!(
             "{id} has {:?}, of which only {committed:?} was ever committed",
             state.server(id).log()

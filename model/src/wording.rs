@@ -73,6 +73,21 @@ impl fmt::Display for Message {
                 f,
                 "{leader}'s InstallSnapshot(term {term}, last {last_index}@{last_term})"
             ),
+            Message::PreVote {
+                term,
+                candidate,
+                last_index,
+                last_term,
+            } => write!(
+                f,
+                "{candidate}'s PreVote(for term {}, last log {last_index}@{last_term})",
+                term + 1
+            ),
+            Message::PreVoteGrant {
+                term,
+                voter,
+                candidate,
+            } => write!(f, "{voter} would vote for {candidate} in term {}", term + 1),
             Message::HeartbeatAck {
                 term,
                 follower,

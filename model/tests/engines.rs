@@ -51,6 +51,11 @@ fn both_engines_count_the_same_states_at_the_same_depth() {
         plan: Plan::new(&[Config::of(0b011).learning(0b100), Config::of(0b111)]),
         ..Features::NONE
     };
+    let asking = Features {
+        pre_vote: true,
+        retries: 1,
+        ..Features::NONE
+    };
     for bounds in [
         Bounds::plain(3, 1, 1, 1, 1),
         Bounds::plain(3, 2, 1, 1, 0),
@@ -62,6 +67,7 @@ fn both_engines_count_the_same_states_at_the_same_depth() {
         Bounds::plain(3, 1, 1, 1, 0).with(leases),
         Bounds::plain(3, 2, 1, 1, 0).with(snapshots),
         Bounds::plain(3, 1, 2, 1, 0).with(learner),
+        Bounds::plain(3, 1, 2, 1, 0).with(asking),
         Bounds::plain(2, 2, 2, 2, 1).with(snapshots),
         Bounds::plain(2, 2, 1, 1, 1).with(leases),
     ] {

@@ -434,6 +434,11 @@ fn forgetting_loses_no_server_state_of_the_optional_parts() {
         check_quorum: true,
         ..Features::NONE
     };
+    let asking = Features {
+        pre_vote: true,
+        retries: 1,
+        ..Features::NONE
+    };
     let snapshots = Features {
         snapshots: true,
         ..Features::NONE
@@ -447,6 +452,8 @@ fn forgetting_loses_no_server_state_of_the_optional_parts() {
         Bounds::plain(3, 1, 1, 1, 0).with(reads),
         Bounds::plain(2, 2, 2, 2, 1).with(snapshots),
         Bounds::plain(3, 2, 1, 1, 0).with(snapshots),
+        Bounds::plain(2, 3, 2, 1, 0).with(asking),
+        Bounds::plain(3, 1, 1, 1, 0).with(asking),
     ] {
         let whole = |state: &State| state.servers().to_vec();
         let (all, kept) = (

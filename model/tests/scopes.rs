@@ -68,6 +68,8 @@ fn every_rule_is_taken_in_the_scope_that_is_for_it() {
         "leases",
         "snapshots",
         "joint",
+        "pre-vote",
+        "sessions",
     ] {
         let outcome = explore(scope(name).unwrap(), &two_threads());
         for (rule, taken) in outcome.rules {

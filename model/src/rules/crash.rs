@@ -39,6 +39,10 @@ pub(crate) fn crash_and_restart(raft: &Raft, state: &State, id: ServerId) -> Opt
         server.cut_disk(server.durable_base());
     }
     server.restart();
+    if raft.without(Ablation::SnapshotWithoutSessions) {
+        let base = server.base();
+        server.extra_mut().forget_executions(base);
+    }
     if raft.features().patience > 0 && !raft.without(Ablation::RestartImpatient) {
         // dissertation §4.2.3: it may have heard a leader just before it crashed.
         server.extra_mut().set_patience(patience(raft));

@@ -1,15 +1,16 @@
 //! Leader election (§5.1, §5.2, §5.4.1).
 
 use crate::ablations::Ablation;
-use crate::log::Term;
+use crate::log::{Index, Term};
 use crate::message::{Message, Packed};
 use crate::properties::Property;
 use crate::raft::Raft;
 use crate::rules::leases::{is_patient, may_hear_of};
 use crate::rules::membership::{is_quorum, may_stand};
+use crate::rules::pre_vote::{may_win, mistaken_votes};
 use crate::rules::replication::send_all;
 use crate::rules::settle::settle;
-use crate::server::{Role, ServerId};
+use crate::server::{Role, Server, ServerId};
 use crate::state::State;
 
 /// §5.2: a server that hears of no leader raises its term, votes for itself and stands for
@@ -23,6 +24,7 @@ pub(crate) fn timeout(raft: &Raft, state: &State, id: ServerId) -> Option<State>
         || server.term() >= raft.bounds().max_term
         || server.extra().patience() > 0
         || !may_stand(raft, server, id)
+        || !may_win(raft, state, id)
     {
         return None;
     }
@@ -83,16 +85,26 @@ pub(crate) fn handle_request_vote(
         None => true,
         Some(earlier) => raft.without(Ablation::TwoVotes) && earlier != candidate,
     };
-    let only_snapshot = server.base() == server.log().len();
-    let up_to_date = server.log().at_most_as_up_to_date_as(last_term, last_index)
-        || raft.without(Ablation::VoteForStaleLog)
-        || (only_snapshot && raft.without(Ablation::VoteIgnoresSnapshot));
+    let up_to_date = is_up_to_date(raft, server, last_index, last_term);
     if !may_vote || !up_to_date {
         return None;
     }
     let mut next = state.clone();
     next.server_mut(id).set_vote(Some(candidate));
     Some(settle(raft, state, next, id))
+}
+
+/// §5.4.1: whether a log that ends so is at least as up to date as that of `server`.
+pub(crate) fn is_up_to_date(
+    raft: &Raft,
+    server: Server,
+    last_index: Index,
+    last_term: Term,
+) -> bool {
+    let only_snapshot = server.base() == server.log().len();
+    server.log().at_most_as_up_to_date_as(last_term, last_index)
+        || raft.without(Ablation::VoteForStaleLog)
+        || (only_snapshot && raft.without(Ablation::VoteIgnoresSnapshot))
 }
 
 /// §5.2: a candidate with the votes of a majority becomes leader and says so.
@@ -137,7 +149,7 @@ pub(crate) fn step_down(raft: &Raft, state: &State, id: ServerId) -> Option<Stat
 /// is durable.
 pub(crate) fn supporters(raft: &Raft, state: &State, id: ServerId) -> ServerSet {
     let server = state.server(id);
-    let mut set = ServerSet::default();
+    let mut set = mistaken_votes(raft, state, server, id);
     if server.vote() == Some(id)
         && (server.vote_is_durable() || raft.without(Ablation::OwnVoteBeforePersist))
     {
@@ -165,6 +177,10 @@ pub(crate) struct ServerSet(u8);
 impl ServerSet {
     pub(crate) fn insert(&mut self, id: ServerId) {
         self.0 |= 1 << id.0;
+    }
+
+    pub(crate) fn union(&mut self, other: ServerSet) {
+        self.0 |= other.0;
     }
 
     /// As a mask.

@@ -66,6 +66,7 @@ pub(crate) fn may_hear_of(raft: &Raft, state: &State, id: ServerId, term: u8) ->
             Message::AppendEntries { .. }
             | Message::InstallSnapshot { .. }
             | Message::Heartbeat { .. } => true,
+            Message::PreVote { .. } | Message::PreVoteGrant { .. } => false,
             Message::Grant { candidate: to, .. }
             | Message::Ack { leader: to, .. }
             | Message::HeartbeatAck { leader: to, .. }

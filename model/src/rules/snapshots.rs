@@ -77,6 +77,9 @@ pub(crate) fn handle_install_snapshot(
         server.set_log(replaced);
         server.set_base(last_index);
         server.set_commit(last_index);
+        if raft.without(Ablation::SnapshotWithoutSessions) {
+            server.extra_mut().forget_executions(last_index);
+        }
     }
     server.set_matched(server.matched().max(last_index));
     if server == state.server(id) {
