@@ -89,9 +89,11 @@ pub enum Ablation {
     ExecuteTwice,
     /// A state machine that starts from a snapshot has forgotten which requests it executed.
     SnapshotWithoutSessions,
+    /// A server's vote stands for all terms to come.
+    KeepVote,
 }
 
-const COUNT: usize = 41;
+const COUNT: usize = 42;
 
 /// Each with its name on the command line, and the rule that is removed, in the paper's words or nearly
 /// so, with its section; in the order of the paper, then of the dissertation.
@@ -300,6 +302,11 @@ const TABLE: [(Ablation, &str, &str); COUNT] = [
         Ablation::SnapshotWithoutSessions,
         "snapshot-without-sessions",
         "a snapshot has what its state machine remembers of requests (dissertation §6.3)",
+    ),
+    (
+        Ablation::KeepVote,
+        "keep-vote",
+        "a new term is a new vote (§5.2)",
     ),
 ];
 

@@ -10,7 +10,8 @@ use crate::ablations::Ablations;
 use crate::action::{RULES, is_rule_of};
 use crate::bounds::BoundsError;
 use crate::claims::Claim;
-use crate::engine::{End, Found, Progress, Search};
+use crate::engine::{Continuations, End, Found, Progress, Reach, Search};
+use crate::properties::Property;
 use crate::raft::Raft;
 use crate::scopes::Scope;
 use crate::story::Counterexample;
@@ -93,6 +94,8 @@ pub struct Outcome {
     pub peak_memory: usize,
     /// The claims, and whether each was reached.
     pub sometimes: Vec<(&'static str, bool)>,
+    /// Where progress was asked about, from how many states there is some.
+    pub continuations: Option<Continuations>,
     /// How many steps each rule allowed.
     pub rules: Vec<(&'static str, u64)>,
 }
@@ -145,12 +148,24 @@ pub fn check(
         search.max_memory = None;
         found = search.run(&mut |_| {}, &AtomicBool::new(false));
     }
+    let mut continuations = None;
+    if matches!(found.end, End::Exhausted) && scope.properties.has(Property::Progress) {
+        match search.continuations(stop) {
+            Reach::Everywhere(counted) => continuations = Some(counted),
+            Reach::Stuck(steps) => found.end = End::Broken(Property::Progress, steps),
+            Reach::Stopped => found.end = End::Stopped,
+        }
+    }
     let reason = if timed_out.load(Ordering::Relaxed) {
         StopReason::Timeout
     } else {
         StopReason::Interrupted
     };
-    Ok(conclude(&raft, scope, found, reason, started.elapsed()))
+    let outcome = conclude(&raft, scope, found, reason, started.elapsed());
+    Ok(Outcome {
+        continuations,
+        ..outcome
+    })
 }
 
 fn conclude(
@@ -191,6 +206,7 @@ fn conclude(
         elapsed,
         peak_memory: found.peak_memory,
         sometimes,
+        continuations: None,
         rules: rules.map(|(_, counted)| counted).collect(),
     }
 }

@@ -57,7 +57,8 @@ pub const fn exam(ablation: Ablation) -> Exam {
     use Ablation as A;
     use Property::{
         ConfigurationSafety, DurablePromises, ElectionSafety, ExactlyOnce, LeaderAppendOnly,
-        LeaderCompleteness, LinearizableReads, LogMatching, Monotonicity, StateMachineSafety,
+        LeaderCompleteness, LinearizableReads, LogMatching, Monotonicity, Progress,
+        StateMachineSafety,
     };
     // The bounds, the property and the steps.
     let (bounds, breaks, steps) = match ablation {
@@ -162,6 +163,7 @@ pub const fn exam(ablation: Ablation) -> Exam {
             ExactlyOnce,
             13,
         ),
+        A::KeepVote => (three(2, 1, 1, 0), Progress, 3),
     };
     Exam {
         ablation,

@@ -51,7 +51,7 @@ pub use action::{Action, RULES};
 pub use bounds::{Bounds, BoundsError, MAX_CRASHES, MAX_LOG, MAX_REQUESTS, MAX_SERVERS, MAX_TERM};
 pub use check::{Limits, Outcome, StopReason, Verdict, check};
 pub use claims::{Claim, Claims};
-pub use engine::Progress;
+pub use engine::{Continuations, Progress};
 pub use exams::{Exam, exam, exams};
 pub use explorer::explore;
 pub use extra::{Extra, Read};

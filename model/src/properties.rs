@@ -35,10 +35,12 @@ pub enum Property {
     OneChangeAtATime,
     /// No state machine executes a request twice.
     ExactlyOnce,
+    /// From every state that the bounds leave room, some continuation commits more.
+    Progress,
 }
 
 impl Property {
-    /// All of them, in the order of Figure 3.
+    /// All that states and steps show, in the order of Figure 3: all but [`Property::Progress`].
     pub const ALL: [Property; 11] = [
         Property::ElectionSafety,
         Property::LeaderAppendOnly,
@@ -66,6 +68,7 @@ impl Property {
             Property::Monotonicity => "Monotonicity (Figure 2, \"State\")",
             Property::ConfigurationSafety => "Configuration Safety (§6)",
             Property::OneChangeAtATime => "One Change At A Time (§6, dissertation §4.1)",
+            Property::Progress => "Progress (§5.2, §5.4.2)",
             Property::ExactlyOnce => "Exactly Once (§8, dissertation §6.3)",
             Property::LinearizableReads => "Linearizable Reads (dissertation §6.4)",
         }
@@ -109,6 +112,10 @@ impl Property {
                 "a state machine executes a request at most once, however often it was made and \
                  committed"
             }
+            Property::Progress => {
+                "from every state that has a term, a request and a place in the logs left, some \
+                 continuation commits an entry that is not committed yet"
+            }
             Property::LinearizableReads => {
                 "a read that is served sees every entry that any leader had committed when the read \
                  was asked for"
@@ -133,7 +140,8 @@ impl Property {
             Property::LeaderAppendOnly
             | Property::DurablePromises
             | Property::LinearizableReads
-            | Property::Monotonicity => None,
+            | Property::Monotonicity
+            | Property::Progress => None,
             Property::ConfigurationSafety => disjoint_quorums(raft, state),
             Property::OneChangeAtATime => two_changes(raft, state),
             Property::ExactlyOnce => executed_twice(raft, state),
@@ -169,13 +177,19 @@ pub enum Breach {
 pub struct Properties(u16);
 
 impl Properties {
-    /// All of them.
+    /// All that states and steps show.
     pub const ALL: Properties = Properties((1 << Property::ALL.len()) - 1);
 
     /// Only this one.
     #[must_use]
     pub const fn only(property: Property) -> Properties {
         Properties(1 << property as u16)
+    }
+
+    /// These and one more.
+    #[must_use]
+    pub const fn and(self, property: Property) -> Properties {
+        Properties(self.0 | 1 << property as u16)
     }
 
     /// Whether `property` is among them.

@@ -5,7 +5,7 @@ use crate::bounds::Bounds;
 use crate::claims::{Claim, Claims};
 use crate::features::Features;
 use crate::membership::{Config, Plan};
-use crate::properties::Properties;
+use crate::properties::{Properties, Property};
 
 /// A scope: what is explored, what must hold in it and what must be reached.
 #[derive(Clone, Copy, Debug)]
@@ -351,6 +351,29 @@ pub const SCOPES: &[Scope] = &[
             .and(Claim::RetryCommitted),
         counted(848_813, 4_178_655, 35, 3.0),
     ),
+    Scope {
+        properties: Properties::ALL.and(Property::Progress),
+        ..named(
+            "progress",
+            "whether something more can be committed, from every state",
+            Bounds::plain(3, 3, 2, 2, 0),
+            NO_CRASH,
+            counted(49_952, 205_339, 26, 0.3),
+        )
+    },
+    Scope {
+        properties: Properties::ALL.and(Property::Progress),
+        ..named(
+            "progress-crash",
+            "the same among servers that restart and leaders that give up",
+            Bounds::plain(3, 2, 2, 2, 1).with(Features {
+                check_quorum: true,
+                ..Features::NONE
+            }),
+            SOME.and(Claim::CrashLosesWrites),
+            counted(324_761, 2_202_265, 32, 3.0),
+        )
+    },
     named(
         "reads-terms",
         "a leader of one term that leads another, and reads in both",

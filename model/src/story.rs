@@ -422,6 +422,9 @@ fn reason(
             Some(id) => format!("{id} went back in its term or commit index"),
             None => "a server went back in its term or commit index".to_owned(),
         },
+        (Property::Progress, None) => {
+            "whatever happens from here on, nothing more is committed".to_owned()
+        }
         (Property::LinearizableReads, None) => format!(
             "the read does not see all of {committed:?}, of which it must see what was committed \
              when it was asked for"

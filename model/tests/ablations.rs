@@ -46,7 +46,7 @@ fn every_ablation_is_found_by_a_name_of_plain_words() {
 fn with_all_rules_in_place_nothing_breaks_in_the_same_bounds() {
     for exam in exams() {
         let scope = Scope {
-            properties: Properties::ALL,
+            properties: Properties::ALL.and(exam.breaks),
             claims: Claims::NONE,
             ..exam.scope()
         };

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use plumb_model::{
-    Ablations, Bounds, Limits, Outcome, RULES, SCOPES, Scope, StopReason, Verdict, check, scope,
+    Ablations, Bounds, Features, Limits, Outcome, Properties, Property, RULES, SCOPES, Scope,
+    StopReason, Verdict, check, scope,
 };
 
 fn explore(scope: &Scope, limits: &Limits) -> Outcome {
@@ -180,4 +181,35 @@ fn bounds_that_do_not_fit_are_refused() {
             .to_string()
             .contains("messages at once")
     );
+}
+
+#[test]
+fn from_every_state_with_room_left_more_can_be_committed() {
+    for (name, live, bounded) in [
+        ("progress", 14_736, 35_216),
+        ("progress-crash", 75_978, 248_783),
+    ] {
+        let outcome = explore(scope(name).unwrap(), &two_threads());
+        assert_eq!(outcome.verdict, Verdict::Exhausted, "{name}");
+        let counted = outcome.continuations.expect("progress was asked about");
+        assert_eq!((counted.live, counted.bounded), (live, bounded), "{name}");
+        assert_eq!(counted.live + counted.bounded, outcome.unique, "{name}");
+    }
+}
+
+/// Every part of Raft by itself, and one bound that leaves room in the first states.
+#[test]
+fn no_optional_part_takes_progress_away() {
+    for part in Features::NAMES {
+        let features = Features::NONE.with(part).expect("a name of a part");
+        let bounds = Bounds::plain(3, 2, 2, 1, 0).with(features);
+        let scope = Scope {
+            properties: Properties::only(Property::Progress),
+            ..Scope::custom(bounds)
+        };
+        let outcome = explore(&scope, &two_threads());
+        assert_eq!(outcome.verdict, Verdict::Exhausted, "{part}");
+        let from = outcome.continuations.expect("progress was asked about");
+        assert!(from.live > 0 && from.bounded > 0, "{part}: {from:?}");
+    }
 }

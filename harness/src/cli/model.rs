@@ -323,6 +323,13 @@ fn describe(scope: &Scope, outcome: &Outcome) -> String {
             }
         }
     }
+    if let Some(from) = outcome.continuations {
+        text.push_str(&format!(
+            "\n  from {} states more can be committed; from {} only a bound is in the way\n",
+            grouped(from.live),
+            grouped(from.bounded)
+        ));
+    }
     text.push_str(&format!(
         "\n{} states, {} steps, depth {}, {seconds:.1} s ({:.1} M steps/s), {} MB\n",
         grouped(outcome.unique),

@@ -6,6 +6,7 @@
 //! the counts and verdicts of both.
 
 mod frontier;
+mod progress;
 mod table;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,6 +18,8 @@ use crate::raft::Raft;
 use crate::state::{Shape, State};
 use crate::symmetry;
 use frontier::Frontier;
+pub use progress::Continuations;
+pub(crate) use progress::Reach;
 use table::Table;
 
 /// How far a search is, as its caller sees it.
@@ -170,7 +173,12 @@ impl Search<'_> {
                 if let End::Broken(property, _) = found.end {
                     found.depth += 1;
                     trail.push(origins);
-                    found.end = End::Broken(property, self.retrace(&trail));
+                    let steps = if self.trail {
+                        self.retrace(&trail)
+                    } else {
+                        Vec::new()
+                    };
+                    found.end = End::Broken(property, steps);
                     return found;
                 }
                 if stop.load(Ordering::Relaxed) {
@@ -293,7 +301,7 @@ impl Search<'_> {
     /// symmetry the trail leads from representative to representative, and the steps are those
     /// that take the states themselves to states of the same representatives.
     fn retrace(&self, trail: &[Vec<(u32, u16)>]) -> Vec<Action> {
-        if !self.trail {
+        if trail.is_empty() {
             return Vec::new();
         }
         let mut offers = Vec::new();

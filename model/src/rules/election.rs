@@ -51,7 +51,8 @@ pub(crate) fn adopt_term(raft: &Raft, state: &State, id: ServerId, term: Term) -
         Role::Follower
     };
     let mut next = state.clone();
-    next.server_mut(id).enter_term(term, None, role);
+    let vote = server.vote().filter(|_| raft.without(Ablation::KeepVote));
+    next.server_mut(id).enter_term(term, vote, role);
     Some(settle(raft, state, next, id))
 }
 
