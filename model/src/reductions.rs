@@ -3,7 +3,7 @@
 
 use crate::ablations::Ablation;
 use crate::log::Term;
-use crate::message::Message;
+use crate::message::{Message, Packed};
 use crate::raft::Raft;
 use crate::server::{Role, Server, ServerId};
 use crate::state::State;
@@ -120,66 +120,66 @@ pub(crate) fn forget(raft: &Raft, state: &mut State) {
     // Answers to a question concern who asks while it is in the term that it asked in.
     let mistaken = Term::from(raft.without(Ablation::PreVoteIsVote));
     let may_ask = |id: ServerId, term: Term| floors[id.at()] <= term + mistaken;
-    let mut kept = state.network;
     // Sorted by term, kind, sender, receiver and index: of one follower's acknowledgements in one
     // term the highest stands last.
-    let slice = state.network.as_slice();
-    let mut at = 0;
-    kept.retain(|message| {
-        at += 1;
-        match message.unpack() {
-            Message::RequestVote {
-                term, candidate, ..
-            } => others_floor(candidate) <= term,
-            Message::AppendEntries { term, leader, .. } => others_floor(leader) <= term,
-            Message::Grant {
-                term, candidate, ..
-            } => holds(candidate, term, Role::Candidate),
-            Message::Ack {
-                term,
-                follower,
-                leader,
-                matched,
-            } => {
-                let surpassed = slice.get(at).is_some_and(|later| {
-                    matches!(later.unpack(), Message::Ack { term: t, follower: f, leader: l, .. }
+    let slice = state.network().as_slice();
+    let is_alive = |at: usize, message: Packed| match message.unpack() {
+        Message::RequestVote {
+            term, candidate, ..
+        } => others_floor(candidate) <= term,
+        Message::AppendEntries { term, leader, .. } => others_floor(leader) <= term,
+        Message::Grant {
+            term, candidate, ..
+        } => holds(candidate, term, Role::Candidate),
+        Message::Ack {
+            term,
+            follower,
+            leader,
+            matched,
+        } => {
+            let surpassed = slice.get(at + 1).is_some_and(|later| {
+                matches!(later.unpack(), Message::Ack { term: t, follower: f, leader: l, .. }
                         if t == term && f == follower && l == leader)
-                });
-                let known = servers[leader.at()];
-                let stale = known.term() == term && known.is_leader() && matched <= known.commit();
-                !surpassed && !stale && holds(leader, term, Role::Leader)
-            }
-            Message::Heartbeat {
-                term,
-                leader,
-                round,
-            } => {
-                let heard =
-                    others_floor(leader) <= term || raft.without(Ablation::ConfirmByRefusal);
-                heard && is_awaited(raft, state, leader, term, round)
-            }
-            Message::InstallSnapshot { term, leader, .. } => others_floor(leader) <= term,
-            Message::PreVote {
-                term, candidate, ..
-            }
-            | Message::PreVoteGrant {
-                term, candidate, ..
-            } => may_ask(candidate, term),
-            Message::TimeoutNow { term, to, .. } => floors[to.at()] <= term,
-            Message::HeartbeatAck {
-                term,
-                leader,
-                round,
-                ..
-            } => {
-                (raft.without(Ablation::ConfirmByEarlierTerm)
-                    && is_awaited(raft, state, leader, term, round))
-                    || (holds(leader, term, Role::Leader)
-                        && is_awaited(raft, state, leader, term, round))
-            }
+            });
+            let known = servers[leader.at()];
+            let stale = known.term() == term && known.is_leader() && matched <= known.commit();
+            !surpassed && !stale && holds(leader, term, Role::Leader)
         }
-    });
-    state.network = kept;
+        Message::Heartbeat {
+            term,
+            leader,
+            round,
+        } => {
+            let heard = others_floor(leader) <= term || raft.without(Ablation::ConfirmByRefusal);
+            heard && is_awaited(raft, state, leader, term, round)
+        }
+        Message::InstallSnapshot { term, leader, .. } => others_floor(leader) <= term,
+        Message::PreVote {
+            term, candidate, ..
+        }
+        | Message::PreVoteGrant {
+            term, candidate, ..
+        } => may_ask(candidate, term),
+        Message::TimeoutNow { term, to, .. } => floors[to.at()] <= term,
+        Message::HeartbeatAck {
+            term,
+            leader,
+            round,
+            ..
+        } => {
+            (raft.without(Ablation::ConfirmByEarlierTerm)
+                && is_awaited(raft, state, leader, term, round))
+                || (holds(leader, term, Role::Leader)
+                    && is_awaited(raft, state, leader, term, round))
+        }
+    };
+    let mut dead = 0u128;
+    for (at, &message) in slice.iter().enumerate() {
+        dead |= u128::from(!is_alive(at, message)) << at;
+    }
+    if dead != 0 {
+        state.network.drop_marked(dead);
+    }
     let lowest = floors.into_iter().min().unwrap_or(0);
     state.ghost.forget_below(lowest);
 }

@@ -291,7 +291,7 @@ impl Search<'_> {
     #[inline]
     fn canonical(&self, state: State) -> State {
         if self.raft.is_symmetric() {
-            symmetry::representative(&state)
+            symmetry::canonical(state)
         } else {
             state
         }
