@@ -91,9 +91,11 @@ pub enum Ablation {
     SnapshotWithoutSessions,
     /// A server's vote stands for all terms to come.
     KeepVote,
+    /// A server whose log begins behind a snapshot has forgotten what configuration was in force there.
+    SnapshotWithoutConfig,
 }
 
-const COUNT: usize = 42;
+const COUNT: usize = 43;
 
 /// Each with its name on the command line, and the rule that is removed, in the paper's words or nearly
 /// so, with its section; in the order of the paper, then of the dissertation.
@@ -307,6 +309,11 @@ const TABLE: [(Ablation, &str, &str); COUNT] = [
         Ablation::KeepVote,
         "keep-vote",
         "a new term is a new vote (§5.2)",
+    ),
+    (
+        Ablation::SnapshotWithoutConfig,
+        "snapshot-without-config",
+        "a snapshot has the configuration in force at its last index (§7)",
     ),
 ];
 

@@ -164,6 +164,14 @@ pub const fn exam(ablation: Ablation) -> Exam {
             13,
         ),
         A::KeepVote => (three(2, 1, 1, 0), Progress, 3),
+        A::SnapshotWithoutConfig => (
+            Bounds::plain(2, 2, 4, 2, 0).with(Features {
+                snapshots: true,
+                ..plan(&[Config::of(0b01), Config::of(0b11), Config::of(0b10)])
+            }),
+            LeaderCompleteness,
+            17,
+        ),
     };
     Exam {
         ablation,

@@ -34,7 +34,9 @@ enum ModelCommand {
     #[command(
         after_help = "Examples:\n  plumb model check\n  plumb model check --scope tiny\n  \
                             plumb model check --servers 3 --terms 3 --log 2 --requests 2 \
-                            --crashes 1 --timeout 60s\n  plumb model check --scope quick --json -\n\
+                            --crashes 1 --timeout 60s\n  plumb model check --terms 2 --requests 1 \
+                            --crashes 0 --with reads,snapshots\n  plumb model check --scope \
+                            quick --json -\n\
                             \nExit codes: 0 all properties hold and all that is claimed was \
                             reached, 1 not so, 2 usage, 3 not finished."
     )]

@@ -16,7 +16,8 @@ use crate::server::{Role, Server, ServerId};
 use crate::state::State;
 
 /// §6: a server uses the latest configuration in its log, whether it is committed or not; so when
-/// entries are deleted, the one before is back in force. Returns where it stands, 0 for the first.
+/// entries are deleted, the one before is back in force. A snapshot has
+/// the one that was in force at its last index (§7). Returns where it stands, 0 for the first.
 pub(crate) fn in_force(raft: &Raft, server: Server) -> (Index, Config) {
     let plan = &raft.features().plan;
     let log = if raft.without(Ablation::ConfigOnceCommitted) {
@@ -24,7 +25,12 @@ pub(crate) fn in_force(raft: &Raft, server: Server) -> (Index, Config) {
     } else {
         server.log()
     };
-    let named = (1..=log.len()).rev().find_map(|index| {
+    let first = if raft.without(Ablation::SnapshotWithoutConfig) {
+        server.base() + 1
+    } else {
+        1
+    };
+    let named = (first..=log.len()).rev().find_map(|index| {
         let entry = log.get(index)?;
         Some((index, plan.named_by(entry.value)?))
     });
