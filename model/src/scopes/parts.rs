@@ -35,7 +35,7 @@ const NEW_VOTERS: Claims = SOME
 /// The same, where a configuration can be deleted too.
 const MEMBERSHIP: Claims = NEW_VOTERS.and(Claim::ConfigurationRolledBack);
 
-pub(super) const PARTS: [Scope; 14] = [
+pub(super) const PARTS: [Scope; 19] = [
     named(
         "reads",
         "two reads, two rounds a term, a leader that others have moved past",
@@ -85,7 +85,7 @@ pub(super) const PARTS: [Scope; 14] = [
         SOME.and(Claim::SnapshotInstalled)
             .and(Claim::SuffixRetained)
             .and(Claim::CrashLosesWrites),
-        counted(2_169_009, 17_684_629, 39, 8.0),
+        counted(2_169_009, 17_684_629, 39, 16.3),
     ),
     named(
         "joint",
@@ -137,7 +137,7 @@ pub(super) const PARTS: [Scope; 14] = [
             ..Features::NONE
         }),
         NO_CRASH.and(Claim::StandsAfterPreVote),
-        counted(262_376, 1_329_231, 31, 0.8),
+        counted(262_376, 1_329_231, 31, 1.7),
     ),
     named(
         "sessions",
@@ -148,7 +148,7 @@ pub(super) const PARTS: [Scope; 14] = [
             ..Features::NONE
         }),
         SNAPSHOT_CLAIMS.and(Claim::RetryCommitted),
-        counted(87_032, 441_651, 26, 0.3),
+        counted(87_032, 441_651, 26, 0.5),
     ),
     named(
         "together",
@@ -169,7 +169,7 @@ pub(super) const PARTS: [Scope; 14] = [
             .and(Claim::LeadershipTransferred)
             .and(Claim::StandsAfterPreVote)
             .and(Claim::RetryCommitted),
-        counted(848_813, 4_178_655, 35, 3.0),
+        counted(848_813, 4_178_655, 35, 5.1),
     ),
     Scope {
         properties: Properties::ALL.and(Property::Progress),
@@ -178,7 +178,7 @@ pub(super) const PARTS: [Scope; 14] = [
             "whether something more can be committed, from every state",
             Bounds::plain(3, 3, 2, 2, 0),
             NO_CRASH,
-            counted(49_952, 205_339, 26, 0.3),
+            counted(49_952, 205_339, 26, 0.5),
         )
     },
     Scope {
@@ -191,7 +191,7 @@ pub(super) const PARTS: [Scope; 14] = [
                 ..Features::NONE
             }),
             SOME.and(Claim::CrashLosesWrites),
-            counted(324_761, 2_202_265, 32, 3.0),
+            counted(324_761, 2_202_265, 32, 5.9),
         )
     },
     named(
@@ -207,5 +207,70 @@ pub(super) const PARTS: [Scope; 14] = [
             .and(Claim::CommitsEarlierTerm)
             .and(Claim::ConflictTruncated),
         counted(643_707, 3_713_642, 30, 2.2),
+    ),
+    named(
+        "snapshots-terms",
+        "snapshots in three terms",
+        Bounds::plain(3, 3, 2, 2, 0).with(SNAPSHOTS),
+        SNAPSHOT_CLAIMS.and(Claim::CommitsEarlierTerm),
+        counted(445_292, 2_580_479, 31, 2.5),
+    ),
+    named(
+        "leases-terms",
+        "leases in three terms, with leaders that give up",
+        Bounds::plain(3, 3, 2, 2, 0).with(Features {
+            rounds: 1,
+            patience: 1,
+            check_quorum: true,
+            ..Features::NONE
+        }),
+        LEASES,
+        counted(1_937_732, 12_173_379, 34, 13.1),
+    ),
+    named(
+        "joint-four",
+        "from three servers to three others of four through the joint phase",
+        Bounds::plain(4, 2, 3, 1, 0).with(Features {
+            plan: Plan::new(&[
+                Config::of(0b0111),
+                Config::joint(0b0111, 0b1110),
+                Config::of(0b1110),
+            ]),
+            ..Features::NONE
+        }),
+        NEW_VOTERS,
+        counted(6_430_529, 44_822_578, 35, 43.5),
+    ),
+    named(
+        "joint-reads",
+        "reads by rounds and leases while the leader is removed",
+        Bounds::plain(3, 2, 3, 1, 0).with(Features {
+            rounds: 1,
+            reads: 1,
+            patience: 1,
+            plan: Plan::new(&[
+                Config::of(0b111),
+                Config::joint(0b111, 0b110),
+                Config::of(0b110),
+            ]),
+            ..Features::NONE
+        }),
+        NEW_VOTERS.and(Claim::ReadServed).and(Claim::LeaseRead),
+        counted(1_156_359, 6_197_522, 33, 3.4),
+    ),
+    named(
+        "joint-snapshots",
+        "snapshots of configurations, from one server to two others",
+        Bounds::plain(3, 3, 3, 1, 0).with(Features {
+            snapshots: true,
+            plan: Plan::new(&[
+                Config::of(0b001),
+                Config::joint(0b001, 0b110),
+                Config::of(0b110),
+            ]),
+            ..Features::NONE
+        }),
+        NEW_VOTERS.and(Claim::SnapshotInstalled),
+        counted(840_499, 5_309_564, 36, 7.2),
     ),
 ];
