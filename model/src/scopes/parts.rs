@@ -58,7 +58,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         LEASES.and(Claim::LeadershipTransferred),
-        counted(695_760, 4_238_300, 30, 4.4),
+        counted(695_760, 4_238_300, 30, 2.3),
     ),
     named(
         "leases-crash",
@@ -69,14 +69,14 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         LEASES.and(Claim::CrashLosesWrites),
-        counted(1_117_104, 8_165_576, 35, 8.5),
+        counted(1_117_104, 8_165_576, 35, 4.4),
     ),
     named(
         "snapshots",
         "snapshots that are installed over logs that are behind, ahead or in conflict",
         Bounds::plain(3, 2, 2, 3, 0).with(SNAPSHOTS),
         SNAPSHOT_CLAIMS,
-        counted(46_424, 231_488, 26, 0.4),
+        counted(46_424, 231_488, 26, 0.2),
     ),
     named(
         "snapshots-crash",
@@ -85,7 +85,7 @@ pub(super) const PARTS: [Scope; 19] = [
         SOME.and(Claim::SnapshotInstalled)
             .and(Claim::SuffixRetained)
             .and(Claim::CrashLosesWrites),
-        counted(2_169_009, 17_684_629, 39, 16.3),
+        counted(2_169_009, 17_684_629, 39, 8.1),
     ),
     named(
         "joint",
@@ -99,7 +99,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         MEMBERSHIP,
-        counted(248_404, 960_539, 27, 0.8),
+        counted(248_404, 960_539, 27, 0.5),
     ),
     named(
         "joint-crash",
@@ -113,7 +113,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         NEW_VOTERS.and(Claim::CrashLosesWrites),
-        counted(686_695, 4_267_324, 45, 2.3),
+        counted(686_695, 4_267_324, 45, 1.6),
     ),
     named(
         "one-by-one",
@@ -137,7 +137,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         NO_CRASH.and(Claim::StandsAfterPreVote),
-        counted(262_376, 1_329_231, 31, 1.7),
+        counted(262_376, 1_329_231, 31, 0.8),
     ),
     named(
         "sessions",
@@ -148,7 +148,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         SNAPSHOT_CLAIMS.and(Claim::RetryCommitted),
-        counted(87_032, 441_651, 26, 0.5),
+        counted(87_032, 441_651, 26, 0.2),
     ),
     named(
         "together",
@@ -169,7 +169,7 @@ pub(super) const PARTS: [Scope; 19] = [
             .and(Claim::LeadershipTransferred)
             .and(Claim::StandsAfterPreVote)
             .and(Claim::RetryCommitted),
-        counted(848_813, 4_178_655, 35, 5.1),
+        counted(848_813, 4_178_655, 35, 2.1),
     ),
     Scope {
         properties: Properties::ALL.and(Property::Progress),
@@ -178,7 +178,7 @@ pub(super) const PARTS: [Scope; 19] = [
             "whether something more can be committed, from every state",
             Bounds::plain(3, 3, 2, 2, 0),
             NO_CRASH,
-            counted(49_952, 205_339, 26, 0.5),
+            counted(49_952, 205_339, 26, 0.2),
         )
     },
     Scope {
@@ -191,7 +191,7 @@ pub(super) const PARTS: [Scope; 19] = [
                 ..Features::NONE
             }),
             SOME.and(Claim::CrashLosesWrites),
-            counted(324_761, 2_202_265, 32, 5.9),
+            counted(324_761, 2_202_265, 32, 1.8),
         )
     },
     named(
@@ -206,14 +206,14 @@ pub(super) const PARTS: [Scope; 19] = [
         READS
             .and(Claim::CommitsEarlierTerm)
             .and(Claim::ConflictTruncated),
-        counted(643_707, 3_713_642, 30, 2.2),
+        counted(643_707, 3_713_642, 30, 1.7),
     ),
     named(
         "snapshots-terms",
         "snapshots in three terms",
         Bounds::plain(3, 3, 2, 2, 0).with(SNAPSHOTS),
         SNAPSHOT_CLAIMS.and(Claim::CommitsEarlierTerm),
-        counted(445_292, 2_580_479, 31, 2.5),
+        counted(445_292, 2_580_479, 31, 1.3),
     ),
     named(
         "leases-terms",
@@ -225,7 +225,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         LEASES,
-        counted(1_937_732, 12_173_379, 34, 13.1),
+        counted(1_937_732, 12_173_379, 34, 6.7),
     ),
     named(
         "joint-four",
@@ -239,7 +239,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         NEW_VOTERS,
-        counted(6_430_529, 44_822_578, 35, 43.5),
+        counted(6_430_529, 44_822_578, 35, 23.3),
     ),
     named(
         "joint-reads",
@@ -256,7 +256,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         NEW_VOTERS.and(Claim::ReadServed).and(Claim::LeaseRead),
-        counted(1_156_359, 6_197_522, 33, 3.4),
+        counted(1_156_359, 6_197_522, 33, 3.2),
     ),
     named(
         "joint-snapshots",
@@ -271,6 +271,6 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         NEW_VOTERS.and(Claim::SnapshotInstalled),
-        counted(840_499, 5_309_564, 36, 7.2),
+        counted(840_499, 5_309_564, 36, 2.5),
     ),
 ];
