@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::features::Features;
+
 /// Most servers that a packed state can hold.
 pub const MAX_SERVERS: u8 = 5;
 /// Highest term that a packed state can hold.
@@ -27,6 +29,8 @@ pub struct Bounds {
     pub requests: u8,
     /// Crashes in a run, over all servers.
     pub crashes: u8,
+    /// What there is of Raft beyond elections, replication and crashes.
+    pub features: Features,
 }
 
 /// Bounds that a packed state cannot hold.
@@ -57,7 +61,49 @@ pub enum BoundsError {
     },
 }
 
+impl BoundsError {
+    /// An error unless the value given, the last, lies within the two before it.
+    pub(crate) fn unless_within(
+        (name, least, most, given): (&'static str, u8, u8, u8),
+    ) -> Result<(), BoundsError> {
+        if (least..=most).contains(&given) {
+            return Ok(());
+        }
+        Err(BoundsError::OutOfRange {
+            name,
+            least,
+            most,
+            given,
+        })
+    }
+}
+
 impl Bounds {
+    /// Bounds without any optional part: elections, replication and crashes.
+    #[must_use]
+    pub const fn plain(
+        servers: u8,
+        max_term: u8,
+        max_log: u8,
+        requests: u8,
+        crashes: u8,
+    ) -> Bounds {
+        Bounds {
+            servers,
+            max_term,
+            max_log,
+            requests,
+            crashes,
+            features: Features::NONE,
+        }
+    }
+
+    /// The same bounds with optional parts.
+    #[must_use]
+    pub const fn with(self, features: Features) -> Bounds {
+        Bounds { features, ..self }
+    }
+
     /// Checks that a packed state can hold every state within these bounds.
     ///
     /// # Errors
@@ -70,16 +116,10 @@ impl Bounds {
             ("requests", 0, MAX_REQUESTS, self.requests),
             ("crashes", 0, MAX_CRASHES, self.crashes),
         ];
-        for (name, least, most, given) in limits {
-            if !(least..=most).contains(&given) {
-                return Err(BoundsError::OutOfRange {
-                    name,
-                    least,
-                    most,
-                    given,
-                });
-            }
-        }
+        limits
+            .into_iter()
+            .try_for_each(BoundsError::unless_within)?;
+        self.features.validate(self)?;
         let messages = self.most_messages();
         let most = crate::network::CAPACITY;
         if messages > most {
@@ -94,8 +134,15 @@ impl Bounds {
     /// term, and a server is in one term at a time.
     fn most_messages(&self) -> usize {
         let n = usize::from(self.servers);
-        let log = usize::from(self.max_log.min(self.requests));
-        usize::from(self.max_term) * (n + 2 * log + 1) + n * (n - 1)
+        let changes = self.features.plan.changes().count();
+        let log = if changes > 0 || self.features.retries > 0 {
+            self.max_log
+        } else {
+            self.max_log.min(self.requests)
+        };
+        let log = usize::from(log);
+        let terms = usize::from(self.max_term);
+        terms * (n + 2 * log + 1) + n * (n - 1) + self.features.most_messages(n, terms, log)
     }
 
     /// A majority of the servers.
@@ -113,11 +160,12 @@ impl std::fmt::Display for Bounds {
             max_log,
             requests,
             crashes,
+            features,
         } = self;
         write!(
             f,
             "{servers} servers, {max_term} terms, {max_log} log entries, {requests} requests, \
-             {crashes} crashes"
+             {crashes} crashes{features}"
         )
     }
 }

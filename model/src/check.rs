@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::ablations::Ablations;
+use crate::action::{RULES, is_rule_of};
 use crate::bounds::BoundsError;
 use crate::claims::Claim;
-use crate::engine::{End, Found, Progress, Search};
-use crate::raft::{RULES, Raft};
+use crate::engine::{Continuations, End, Found, Progress, Reach, Search};
+use crate::properties::Property;
+use crate::raft::Raft;
 use crate::scopes::Scope;
 use crate::story::Counterexample;
 
@@ -92,6 +94,8 @@ pub struct Outcome {
     pub peak_memory: usize,
     /// The claims, and whether each was reached.
     pub sometimes: Vec<(&'static str, bool)>,
+    /// Where progress was asked about, from how many states there is some.
+    pub continuations: Option<Continuations>,
     /// How many steps each rule allowed.
     pub rules: Vec<(&'static str, u64)>,
 }
@@ -131,6 +135,7 @@ pub fn check(
     let mut search = Search {
         raft: &raft,
         properties: scope.properties,
+        claims: scope.claims,
         threads: limits.threads.max(1),
         max_memory: limits.max_memory,
         trail: limits.threads <= 1,
@@ -143,12 +148,24 @@ pub fn check(
         search.max_memory = None;
         found = search.run(&mut |_| {}, &AtomicBool::new(false));
     }
+    let mut continuations = None;
+    if matches!(found.end, End::Exhausted) && scope.properties.has(Property::Progress) {
+        match search.continuations(stop) {
+            Reach::Everywhere(counted) => continuations = Some(counted),
+            Reach::Stuck(steps) => found.end = End::Broken(Property::Progress, steps),
+            Reach::Stopped => found.end = End::Stopped,
+        }
+    }
     let reason = if timed_out.load(Ordering::Relaxed) {
         StopReason::Timeout
     } else {
         StopReason::Interrupted
     };
-    Ok(conclude(&raft, scope, found, reason, started.elapsed()))
+    let outcome = conclude(&raft, scope, found, reason, started.elapsed());
+    Ok(Outcome {
+        continuations,
+        ..outcome
+    })
 }
 
 fn conclude(
@@ -178,6 +195,8 @@ fn conclude(
         End::Exhausted if missed.is_empty() => Verdict::Exhausted,
         End::Exhausted => Verdict::Vacuous(missed),
     };
+    let rules = RULES.into_iter().zip(found.rules).enumerate();
+    let rules = rules.filter(|&(rule, _)| is_rule_of(raft.features(), rule));
     Outcome {
         verdict,
         unique: found.unique,
@@ -187,7 +206,8 @@ fn conclude(
         elapsed,
         peak_memory: found.peak_memory,
         sometimes,
-        rules: RULES.into_iter().zip(found.rules).collect(),
+        continuations: None,
+        rules: rules.map(|(_, counted)| counted).collect(),
     }
 }
 

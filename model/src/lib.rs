@@ -20,6 +20,7 @@
 //! ```
 
 mod ablations;
+mod action;
 mod bits;
 mod bounds;
 mod check;
@@ -27,7 +28,11 @@ mod claims;
 mod engine;
 mod exams;
 mod explorer;
+mod extra;
+mod features;
+mod ghost;
 mod log;
+mod membership;
 mod message;
 mod network;
 mod properties;
@@ -42,20 +47,25 @@ mod story;
 mod symmetry;
 
 pub use ablations::{Ablation, Ablations};
+pub use action::{Action, RULES};
 pub use bounds::{Bounds, BoundsError, MAX_CRASHES, MAX_LOG, MAX_REQUESTS, MAX_SERVERS, MAX_TERM};
 pub use check::{Limits, Outcome, StopReason, Verdict, check};
 pub use claims::{Claim, Claims};
-pub use engine::Progress;
+pub use engine::{Continuations, Progress};
 pub use exams::{Exam, exam, exams};
 pub use explorer::explore;
+pub use extra::{Extra, Read};
+pub use features::{Features, MAX_READS, MAX_ROUNDS};
+pub use ghost::Ghost;
 pub use log::{Entry, Index, Log, Term, value_name};
+pub use membership::{Config, MAX_CHANGES, Members, Plan};
 pub use message::{Message, Packed};
 pub use network::Network;
 pub use properties::{Breach, Properties, Property};
-pub use raft::{Action, RULES, Raft};
+pub use raft::Raft;
 pub use reductions::Reductions;
 pub use scopes::{Counted, QUICK, SCOPES, Scope, scope};
 pub use server::{Role, Server, ServerId};
-pub use state::{Ghost, State};
+pub use state::State;
 pub use story::{Counterexample, ServerRow, Step};
 pub use symmetry::representative;

@@ -14,6 +14,9 @@ use crate::message::Packed;
 /// Most messages in one state; [`crate::Bounds::validate`] keeps scopes below.
 pub const CAPACITY: usize = 88;
 
+// A mark for each place fits a word.
+const _: () = assert!(CAPACITY <= 128);
+
 /// A sorted set of messages. Slots beyond its length are zero, so equal sets are equal arrays.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Network {
@@ -55,14 +58,14 @@ impl Network {
         true
     }
 
-    /// Keeps the messages that `keep` accepts.
+    /// Drops the messages in the places that are marked, a bit each.
     #[inline]
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(Packed) -> bool) {
-        let mut kept = 0;
-        for at in 0..usize::from(self.len) {
-            let message = self.slots[at];
-            if keep(message) {
-                self.slots[kept] = message;
+    pub(crate) fn drop_marked(&mut self, marks: u128) {
+        let first = marks.trailing_zeros() as usize;
+        let mut kept = first;
+        for at in first..usize::from(self.len) {
+            if marks >> at & 1 == 0 {
+                self.slots[kept] = self.slots[at];
                 kept += 1;
             }
         }
@@ -70,16 +73,14 @@ impl Network {
         self.len = kept as u8;
     }
 
-    /// The set with every message changed by `f`, sorted anew.
+    /// Changes every message by `f`, and sorts them anew.
     #[inline]
-    pub(crate) fn map(&self, f: impl Fn(Packed) -> Packed) -> Network {
-        let mut mapped = *self;
-        let live = &mut mapped.slots[..usize::from(self.len)];
+    pub(crate) fn change(&mut self, f: impl Fn(Packed) -> Packed) {
+        let live = &mut self.slots[..usize::from(self.len)];
         for slot in live.iter_mut() {
             *slot = f(*slot);
         }
         live.sort_unstable();
-        mapped
     }
 
     /// The set of the messages in `words`, which must be ascending.

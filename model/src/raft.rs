@@ -1,108 +1,17 @@
 //! The specification: bounds and ablations on one side, stateright's `Model` on the other.
 
-use std::fmt;
-
 use crate::ablations::{Ablation, Ablations};
+use crate::action::Action;
 use crate::bounds::{Bounds, BoundsError};
 use crate::claims::Claim;
-use crate::log::{Index, Term};
-use crate::message::{Message, Packed};
+use crate::features::Features;
+use crate::message::Message;
 use crate::properties::Property;
 use crate::reductions::Reductions;
 use crate::rules;
 use crate::server::ServerId;
 use crate::state::State;
 use crate::symmetry;
-
-/// One step that the cluster may take. Loss, duplication and reordering are not steps: see
-/// [`crate::Network`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// A server times out and stands for election (§5.2).
-    Timeout(ServerId),
-    /// A server adopts a higher term that it saw in a message (§5.1).
-    AdoptTerm(ServerId, Term),
-    /// A server receives a request for its vote (§5.2, §5.4.1).
-    HandleRequestVote(ServerId, Packed),
-    /// A candidate counts a majority of votes (§5.2).
-    BecomeLeader(ServerId),
-    /// A leader takes a client's command (§5.3).
-    ClientRequest(ServerId),
-    /// A leader sends entries; only where sends are not eager (§5.3).
-    SendAppendEntries(ServerId, Packed),
-    /// A server receives entries or a commit index (§5.3).
-    HandleAppendEntries(ServerId, Packed),
-    /// A leader commits up to an index (§5.3, §5.4.2).
-    AdvanceCommit(ServerId, Index),
-    /// A server's term, vote and log reach its disk (Figure 2).
-    Persist(ServerId),
-    /// A server crashes and starts again from its disk.
-    CrashAndRestart(ServerId),
-}
-
-/// The rules, for counting how often each was taken.
-pub const RULES: [&str; 10] = [
-    "Timeout",
-    "AdoptTerm",
-    "HandleRequestVote",
-    "BecomeLeader",
-    "ClientRequest",
-    "SendAppendEntries",
-    "HandleAppendEntries",
-    "AdvanceCommit",
-    "Persist",
-    "CrashAndRestart",
-];
-
-impl Action {
-    /// The rule's place in [`RULES`].
-    #[must_use]
-    pub const fn rule(self) -> usize {
-        match self {
-            Action::Timeout(_) => 0,
-            Action::AdoptTerm(..) => 1,
-            Action::HandleRequestVote(..) => 2,
-            Action::BecomeLeader(_) => 3,
-            Action::ClientRequest(_) => 4,
-            Action::SendAppendEntries(..) => 5,
-            Action::HandleAppendEntries(..) => 6,
-            Action::AdvanceCommit(..) => 7,
-            Action::Persist(_) => 8,
-            Action::CrashAndRestart(_) => 9,
-        }
-    }
-
-    /// The server that takes the step.
-    #[must_use]
-    pub const fn server(self) -> ServerId {
-        match self {
-            Action::Timeout(id)
-            | Action::AdoptTerm(id, _)
-            | Action::HandleRequestVote(id, _)
-            | Action::BecomeLeader(id)
-            | Action::ClientRequest(id)
-            | Action::SendAppendEntries(id, _)
-            | Action::HandleAppendEntries(id, _)
-            | Action::AdvanceCommit(id, _)
-            | Action::Persist(id)
-            | Action::CrashAndRestart(id) => id,
-        }
-    }
-}
-
-impl fmt::Debug for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (rule, id) = (RULES[self.rule()], self.server());
-        match self {
-            Action::AdoptTerm(_, term) => write!(f, "{id}: {rule} {term}"),
-            Action::AdvanceCommit(_, index) => write!(f, "{id}: {rule} to {index}"),
-            Action::HandleRequestVote(_, message)
-            | Action::HandleAppendEntries(_, message)
-            | Action::SendAppendEntries(_, message) => write!(f, "{id}: {rule} {message:?}"),
-            _ => write!(f, "{id}: {rule}"),
-        }
-    }
-}
 
 /// Raft in stated bounds, with or without some of its rules.
 #[derive(Clone, Debug)]
@@ -159,6 +68,12 @@ impl Raft {
         self.symmetry
     }
 
+    /// The optional parts that are on.
+    #[inline]
+    pub(crate) fn features(&self) -> &Features {
+        &self.bounds.features
+    }
+
     pub(crate) fn reductions(&self) -> Reductions {
         self.reductions
     }
@@ -178,7 +93,7 @@ impl Raft {
     /// The initial state.
     #[must_use]
     pub fn initial(&self) -> State {
-        State::initial(self.bounds.servers)
+        State::initial(&self.bounds)
     }
 
     /// The state after `action`, or `None` if a rule does not allow it in `state`.
@@ -195,6 +110,25 @@ impl Raft {
             Action::AdvanceCommit(id, index) => rules::advance_commit(self, state, id, index),
             Action::Persist(id) => rules::persist(self, state, id),
             Action::CrashAndRestart(id) => rules::crash_and_restart(self, state, id),
+            Action::Tick => rules::tick(self, state),
+            Action::ConfirmLease(id) => rules::confirm_lease(self, state, id),
+            Action::LeaseRead(id) => rules::lease_read(self, state, id),
+            Action::TransferLeadership(id, to) => rules::transfer_leadership(self, state, id, to),
+            Action::HandleTimeoutNow(id, m) => rules::handle_timeout_now(self, state, id, m),
+            Action::Compact(id) => rules::compact(self, state, id),
+            Action::HandleInstallSnapshot(id, m) => {
+                rules::handle_install_snapshot(self, state, id, m)
+            }
+            Action::ChangeConfiguration(id, to) => rules::change_configuration(self, state, id, to),
+            Action::LeaveOffice(id) => rules::leave_office(self, state, id),
+            Action::AskPreVote(id) => rules::ask_pre_vote(self, state, id),
+            Action::HandlePreVote(id, m) => rules::handle_pre_vote(self, state, id, m),
+            Action::ClientRetry(id, value) => rules::client_retry(self, state, id, value),
+            Action::StepDown(id) => rules::step_down(self, state, id),
+            Action::BeginRound(id) => rules::begin_round(self, state, id),
+            Action::HandleHeartbeat(id, m) => rules::handle_heartbeat(self, state, id, m),
+            Action::AskRead(id) => rules::ask_read(self, state, id),
+            Action::ServeRead(id, at) => rules::serve_read(self, state, id, at),
         }
     }
 
@@ -202,24 +136,45 @@ impl Raft {
     /// the rules: a step offered here may turn out not to be allowed.
     #[inline]
     pub(crate) fn offers(&self, state: &State, mut each: impl FnMut(Action)) {
+        if self.features().patience > 0 {
+            each(Action::Tick);
+        }
         let messages = state.network().as_slice();
         for id in state.ids() {
             let server = state.server(id);
+            if self.features().pre_vote {
+                each(Action::AskPreVote(id));
+            }
             each(Action::Timeout(id));
             let mut heard = server.term();
             for &message in messages {
                 let term = message.term();
+                if !message.makes_its_term_known() {
+                    // Asked in another term, it is answered all the same.
+                    each(Action::HandlePreVote(id, message));
+                    continue;
+                }
                 if term > heard {
                     heard = term;
                     each(Action::AdoptTerm(id, term));
                 }
-                if term != server.term() || message.from() == id {
+                let refusals = self.without(Ablation::ConfirmByRefusal);
+                if (term != server.term() && !refusals) || message.from() == id {
                     continue;
                 }
                 match message.unpack() {
                     Message::RequestVote { .. } => each(Action::HandleRequestVote(id, message)),
                     Message::AppendEntries { .. } => each(Action::HandleAppendEntries(id, message)),
-                    Message::Grant { .. } | Message::Ack { .. } => {}
+                    Message::Heartbeat { .. } => each(Action::HandleHeartbeat(id, message)),
+                    Message::TimeoutNow { .. } => each(Action::HandleTimeoutNow(id, message)),
+                    Message::InstallSnapshot { .. } => {
+                        each(Action::HandleInstallSnapshot(id, message));
+                    }
+                    Message::PreVote { .. }
+                    | Message::PreVoteGrant { .. }
+                    | Message::Grant { .. }
+                    | Message::Ack { .. }
+                    | Message::HeartbeatAck { .. } => {}
                 }
             }
             each(Action::BecomeLeader(id));
@@ -232,9 +187,46 @@ impl Raft {
                 for index in server.commit() + 1..=server.log().len() {
                     each(Action::AdvanceCommit(id, index));
                 }
+                self.leader_offers(state, id, &mut each);
+            }
+            if self.features().snapshots {
+                each(Action::Compact(id));
             }
             each(Action::Persist(id));
             each(Action::CrashAndRestart(id));
+        }
+    }
+
+    /// What a leader may do in the optional parts that are on.
+    #[inline]
+    fn leader_offers(&self, state: &State, id: ServerId, each: &mut impl FnMut(Action)) {
+        if self.features().check_quorum {
+            each(Action::StepDown(id));
+        }
+        if self.features().rounds > 0 {
+            each(Action::BeginRound(id));
+        }
+        if self.features().patience > 0 {
+            each(Action::ConfirmLease(id));
+            each(Action::LeaseRead(id));
+        }
+        if self.features().transfer {
+            state
+                .ids()
+                .for_each(|to| each(Action::TransferLeadership(id, to)));
+        }
+        if self.features().plan.is_on() {
+            let changes = self.features().plan.changes();
+            changes.for_each(|to| each(Action::ChangeConfiguration(id, to)));
+            each(Action::LeaveOffice(id));
+        }
+        if self.features().retries > 0 {
+            let made = 1..=state.ghost().requests();
+            made.for_each(|value| each(Action::ClientRetry(id, value)));
+        }
+        if self.features().reads > 0 {
+            each(Action::AskRead(id));
+            state.ids().for_each(|at| each(Action::ServeRead(id, at)));
         }
     }
 }
@@ -272,32 +264,35 @@ impl stateright::Model for Raft {
     /// The safety properties, and those claims that a state alone can show.
     fn properties(&self) -> Vec<stateright::Property<Raft>> {
         type P = stateright::Property<Raft>;
-        vec![
-            P::always(Property::ElectionSafety.name(), |_, s| {
-                Property::ElectionSafety.holds(s)
-            }),
-            P::always(Property::LeaderAppendOnly.name(), |_, s| {
-                Property::LeaderAppendOnly.holds(s)
-            }),
-            P::always(Property::LogMatching.name(), |_, s| {
-                Property::LogMatching.holds(s)
-            }),
-            P::always(Property::LeaderCompleteness.name(), |_, s| {
-                Property::LeaderCompleteness.holds(s)
-            }),
-            P::always(Property::StateMachineSafety.name(), |_, s| {
-                Property::StateMachineSafety.holds(s)
-            }),
-            P::always(Property::DurablePromises.name(), |_, s| {
-                Property::DurablePromises.holds(s)
-            }),
+        macro_rules! always {
+            ($($property:ident),+) => {
+                vec![$(P::always(Property::$property.name(), |raft: &Raft, state| {
+                    Property::$property.holds(raft, state)
+                })),+]
+            };
+        }
+        let mut properties = always![
+            ElectionSafety,
+            LeaderAppendOnly,
+            LogMatching,
+            LeaderCompleteness,
+            StateMachineSafety,
+            DurablePromises,
+            LinearizableReads,
+            Monotonicity,
+            ConfigurationSafety,
+            OneChangeAtATime,
+            ExactlyOnce
+        ];
+        properties.extend([
             P::sometimes(Claim::LeaderElected.name(), |_, s| {
                 s.servers().iter().any(|server| server.is_leader())
             }),
             P::sometimes(Claim::EntryCommitted.name(), |_, s| {
                 !s.ghost().committed().is_empty()
             }),
-        ]
+        ]);
+        properties
     }
 }
 

@@ -3,9 +3,9 @@
 
 use crate::ablations::Ablation;
 use crate::log::Term;
-use crate::message::Message;
+use crate::message::{Message, Packed};
 use crate::raft::Raft;
-use crate::server::{Role, ServerId};
+use crate::server::{Role, Server, ServerId};
 use crate::state::State;
 
 /// Which reductions are on.
@@ -54,6 +54,40 @@ fn floor(raft: &Raft, state: &State, id: ServerId) -> Term {
     }
 }
 
+/// Whether an answer to this round could still confirm anything: while its leader leads the term,
+/// only to the read that waits for it, or for an earlier round. A read that is asked for later waits
+/// for a later round. What else a heartbeat does, an AppendEntries of its leader does too; that it
+/// makes servers patient takes away steps and gives none.
+fn is_awaited(raft: &Raft, state: &State, leader: ServerId, term: Term, round: u8) -> bool {
+    let known = state.server(leader);
+    let leads = known.term() == term && known.is_leader();
+    if raft.features().patience > 0 && (!leads || may_confirm_lease(raft, known, round)) {
+        return true;
+    }
+    let waits = |server: &Server| server.extra().read().is_some();
+    if state.ghost().reads() >= raft.features().reads && !state.servers().iter().any(waits) {
+        return false;
+    }
+    if !leads || confirms_early(raft, term) {
+        return true;
+    }
+    known.extra().read().is_some_and(|read| read.round <= round)
+}
+
+/// Whether a leader could still get a lease by this round.
+fn may_confirm_lease(raft: &Raft, leader: Server, round: u8) -> bool {
+    let extra = leader.extra();
+    let open = extra.lease() > 0 || raft.without(Ablation::LeaseFromAnswers);
+    open && !extra.holds_lease() && extra.round() == round
+}
+
+/// Whether rules are removed that keep answers in this term from counting for later rounds or terms.
+/// In the last two terms no answer counts for a term of the same leader that another could end.
+fn confirms_early(raft: &Raft, term: Term) -> bool {
+    raft.without(Ablation::ConfirmByEarlierRound)
+        || (raft.without(Ablation::ConfirmByEarlierTerm) && term + 1 < raft.bounds().max_term)
+}
+
 /// Drops the messages that no server can ever act on, and clears ghosts of terms gone by.
 ///
 /// Requests act on servers of their own term (a server ignores a lower term, without a reply) or
@@ -83,38 +117,69 @@ pub(crate) fn forget(raft: &Raft, state: &mut State) {
         let server = servers[id.at()];
         floors[id.at()] < term || (server.term() == term && server.role() == role)
     };
-    let mut kept = state.network;
+    // Answers to a question concern who asks while it is in the term that it asked in.
+    let mistaken = Term::from(raft.without(Ablation::PreVoteIsVote));
+    let may_ask = |id: ServerId, term: Term| floors[id.at()] <= term + mistaken;
     // Sorted by term, kind, sender, receiver and index: of one follower's acknowledgements in one
     // term the highest stands last.
-    let slice = state.network.as_slice();
-    let mut at = 0;
-    kept.retain(|message| {
-        at += 1;
-        match message.unpack() {
-            Message::RequestVote {
-                term, candidate, ..
-            } => others_floor(candidate) <= term,
-            Message::AppendEntries { term, leader, .. } => others_floor(leader) <= term,
-            Message::Grant {
-                term, candidate, ..
-            } => holds(candidate, term, Role::Candidate),
-            Message::Ack {
-                term,
-                follower,
-                leader,
-                matched,
-            } => {
-                let surpassed = slice.get(at).is_some_and(|later| {
-                    matches!(later.unpack(), Message::Ack { term: t, follower: f, leader: l, .. }
+    let slice = state.network().as_slice();
+    let is_alive = |at: usize, message: Packed| match message.unpack() {
+        Message::RequestVote {
+            term, candidate, ..
+        } => others_floor(candidate) <= term,
+        Message::AppendEntries { term, leader, .. } => others_floor(leader) <= term,
+        Message::Grant {
+            term, candidate, ..
+        } => holds(candidate, term, Role::Candidate),
+        Message::Ack {
+            term,
+            follower,
+            leader,
+            matched,
+        } => {
+            let surpassed = slice.get(at + 1).is_some_and(|later| {
+                matches!(later.unpack(), Message::Ack { term: t, follower: f, leader: l, .. }
                         if t == term && f == follower && l == leader)
-                });
-                let known = servers[leader.at()];
-                let stale = known.term() == term && known.is_leader() && matched <= known.commit();
-                !surpassed && !stale && holds(leader, term, Role::Leader)
-            }
+            });
+            let known = servers[leader.at()];
+            let stale = known.term() == term && known.is_leader() && matched <= known.commit();
+            !surpassed && !stale && holds(leader, term, Role::Leader)
         }
-    });
-    state.network = kept;
+        Message::Heartbeat {
+            term,
+            leader,
+            round,
+        } => {
+            let heard = others_floor(leader) <= term || raft.without(Ablation::ConfirmByRefusal);
+            heard && is_awaited(raft, state, leader, term, round)
+        }
+        Message::InstallSnapshot { term, leader, .. } => others_floor(leader) <= term,
+        Message::PreVote {
+            term, candidate, ..
+        }
+        | Message::PreVoteGrant {
+            term, candidate, ..
+        } => may_ask(candidate, term),
+        Message::TimeoutNow { term, to, .. } => floors[to.at()] <= term,
+        Message::HeartbeatAck {
+            term,
+            leader,
+            round,
+            ..
+        } => {
+            (raft.without(Ablation::ConfirmByEarlierTerm)
+                && is_awaited(raft, state, leader, term, round))
+                || (holds(leader, term, Role::Leader)
+                    && is_awaited(raft, state, leader, term, round))
+        }
+    };
+    let mut dead = 0u128;
+    for (at, &message) in slice.iter().enumerate() {
+        dead |= u128::from(!is_alive(at, message)) << at;
+    }
+    if dead != 0 {
+        state.network.drop_marked(dead);
+    }
     let lowest = floors.into_iter().min().unwrap_or(0);
     state.ghost.forget_below(lowest);
 }

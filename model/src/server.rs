@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::bits::Field;
+use crate::extra::Extra;
 use crate::log::{Index, Log, Term};
 
 /// A server's number, from 0; printed as `n1`, `n2`, ….
@@ -57,14 +58,15 @@ impl fmt::Display for Role {
 // is a copy and "is there anything to persist" a comparison.
 const TERM: Field = Field::new(Log::BITS, 3);
 const VOTE: Field = Field::new(Log::BITS + 3, 3);
-const DURABLE_BITS: u32 = Log::BITS + 6;
+const BASE: Field = Field::new(Log::BITS + 6, 3);
+const DURABLE_BITS: u32 = Log::BITS + 9;
 const ROLE: Field = Field::new(DURABLE_BITS, 2);
 const COMMIT: Field = Field::new(DURABLE_BITS + 2, 3);
 const MATCHED: Field = Field::new(DURABLE_BITS + 5, 3);
 const DURABLE_MASK: u64 = (1 << DURABLE_BITS) - 1;
 const ALL_MASK: u64 = (1 << (DURABLE_BITS + 8)) - 1;
 
-/// A server: the word in memory and the word on disk.
+/// A server: the word in memory, the word on disk, and the word of the optional parts.
 ///
 /// Votes received, `next_index` and `match_index` are not here: see [`crate::rules`] for why
 /// counting straight from the network reaches the same states.
@@ -72,6 +74,7 @@ const ALL_MASK: u64 = (1 << (DURABLE_BITS + 8)) - 1;
 pub struct Server {
     volatile: u64,
     durable: u64,
+    extra: Extra,
 }
 
 impl Server {
@@ -79,12 +82,25 @@ impl Server {
         Server {
             volatile: volatile & ALL_MASK,
             durable: durable & DURABLE_MASK,
+            extra: Extra(0),
         }
     }
 
     #[inline]
     pub(crate) const fn words(self) -> [u64; 2] {
         [self.volatile, self.durable]
+    }
+
+    /// What it holds for the optional parts of Raft.
+    #[inline]
+    #[must_use]
+    pub const fn extra(self) -> Extra {
+        self.extra
+    }
+
+    #[inline]
+    pub(crate) const fn extra_mut(&mut self) -> &mut Extra {
+        &mut self.extra
     }
 
     /// The latest term that it has seen, `currentTerm`.
@@ -126,6 +142,13 @@ impl Server {
         Log::of_word(self.volatile)
     }
 
+    /// The last index that its snapshot stands for; what its log has up to there is a ghost (§7).
+    #[inline]
+    #[must_use]
+    pub const fn base(self) -> Index {
+        BASE.get(self.volatile)
+    }
+
     /// The highest index it knows to be committed, `commitIndex`.
     #[inline]
     #[must_use]
@@ -162,6 +185,13 @@ impl Server {
         Log::of_word(self.durable)
     }
 
+    /// The last index of the snapshot on its disk.
+    #[inline]
+    #[must_use]
+    pub const fn durable_base(self) -> Index {
+        BASE.get(self.durable)
+    }
+
     /// Whether memory holds a term, a vote or a log that the disk does not.
     #[inline]
     #[must_use]
@@ -193,6 +223,7 @@ impl Server {
     pub(crate) const fn enter_term(&mut self, term: Term, vote: Option<ServerId>, role: Role) {
         self.volatile = TERM.set(self.volatile, term);
         self.volatile = MATCHED.set(self.volatile, 0);
+        self.extra.enter_term();
         self.set_vote(vote);
         self.set_role(role);
     }
@@ -217,6 +248,11 @@ impl Server {
     }
 
     #[inline]
+    pub(crate) const fn set_base(&mut self, base: Index) {
+        self.volatile = BASE.set(self.volatile, base);
+    }
+
+    #[inline]
     pub(crate) const fn set_commit(&mut self, commit: Index) {
         self.volatile = COMMIT.set(self.volatile, commit);
     }
@@ -232,15 +268,23 @@ impl Server {
         self.durable = self.volatile & DURABLE_MASK;
     }
 
-    /// Memory is lost, and what is on disk is read back by a follower.
+    /// Memory is lost, and what is on disk is read back by a follower; a snapshot is of what was
+    /// committed.
     #[inline]
     pub(crate) const fn restart(&mut self) {
-        self.volatile = self.durable;
+        self.volatile = COMMIT.set(self.durable, self.durable_base());
+        self.extra.restart();
+    }
+
+    /// The disk loses what its log has behind `index`.
+    pub(crate) const fn cut_disk(&mut self, index: Index) {
+        let log = self.durable_log().prefix(index);
+        self.durable = self.durable & !Log::MASK | log.word();
     }
 
     /// The disk forgets term and vote.
     pub(crate) const fn forget_term(&mut self) {
-        self.durable = Log::of_word(self.durable).word();
+        self.durable = BASE.set(self.durable_log().word(), self.durable_base());
     }
 
     /// Both words with the votes replaced by `f` of them, for renaming servers.
@@ -253,6 +297,7 @@ impl Server {
         Server {
             volatile: map(self.volatile),
             durable: map(self.durable),
+            ..self
         }
     }
 }
@@ -280,6 +325,10 @@ impl fmt::Debug for Server {
         if self.matched() > 0 {
             write!(f, " matched {}", self.matched())?;
         }
+        if self.base() > 0 {
+            write!(f, " snapshot {}", self.base())?;
+        }
+        write!(f, "{}", self.extra)?;
         if self.is_dirty() {
             write!(
                 f,

@@ -1,142 +1,36 @@
-//! A state of the whole cluster: the servers, the network, and what the properties must remember.
+//! A state of the whole cluster: the servers, the network, and the ghosts.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use crate::bits::Field;
-use crate::bounds::{MAX_LOG, MAX_SERVERS, MAX_TERM};
-use crate::log::{Index, Log, Term};
+use crate::bounds::{Bounds, MAX_SERVERS};
+use crate::extra::Extra;
+use crate::ghost::Ghost;
 use crate::network::Network;
-use crate::properties::Property;
 use crate::server::{Server, ServerId};
 
-/// What no server knows but the properties need: who led which term, what has been committed.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Ghost {
-    committed: u64,
-    history: u64,
+/// How a state is packed, the same for all states of a scope.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Shape {
+    servers: u8,
+    /// Servers have a third word.
+    wide: bool,
 }
 
-const COMMIT_TERM: Field = Field::new(Log::BITS, 3);
-const LEADER: Field = Field::new(0, 3);
-const REQUESTS: Field = Field::new(3 * MAX_TERM as u32, 3);
-const CRASHES: Field = Field::new(3 * MAX_TERM as u32 + 3, 3);
-const BROKEN: Field = Field::new(3 * MAX_TERM as u32 + 6, 8);
-
-impl Ghost {
-    /// Every entry that a leader has ever committed, by index.
-    #[inline]
-    #[must_use]
-    pub const fn committed(&self) -> Log {
-        Log::of_word(self.committed)
-    }
-
-    /// The lowest term in which a leader committed the entry at `index`; 0 once every server is
-    /// past that term for good.
-    #[inline]
-    #[must_use]
-    pub const fn commit_term(&self, index: Index) -> Term {
-        COMMIT_TERM.nth(index - 1).get(self.committed)
-    }
-
-    /// Notes that the leader of `term` commits `log` as far as it reaches.
-    pub(crate) fn commit(&mut self, log: Log, term: Term) {
-        for (index, entry) in (1..).zip(log.entries()) {
-            let field = COMMIT_TERM.nth(index - 1);
-            if index > self.committed().len() {
-                let longer = self.committed().with(entry);
-                self.committed = self.committed & !Log::MASK | longer.word();
-                self.committed = field.set(self.committed, term);
-            } else if term < field.get(self.committed) {
-                self.committed = field.set(self.committed, term);
-            }
+impl Shape {
+    pub(crate) const fn of(bounds: &Bounds) -> Shape {
+        Shape {
+            servers: bounds.servers,
+            wide: bounds.features.widen_servers(),
         }
-    }
-
-    /// The server that was elected leader of `term`.
-    #[inline]
-    #[must_use]
-    pub const fn leader(&self, term: Term) -> Option<ServerId> {
-        match LEADER.nth(term - 1).get(self.history) {
-            0 => None,
-            id => Some(ServerId(id - 1)),
-        }
-    }
-
-    pub(crate) const fn set_leader(&mut self, term: Term, leader: ServerId) {
-        self.history = LEADER.nth(term - 1).set(self.history, leader.0 + 1);
-    }
-
-    /// How many client requests were made.
-    #[inline]
-    #[must_use]
-    pub const fn requests(&self) -> u8 {
-        REQUESTS.get(self.history)
-    }
-
-    pub(crate) const fn count_request(&mut self) {
-        self.history = REQUESTS.set(self.history, self.requests() + 1);
-    }
-
-    /// How many crashes there were.
-    #[inline]
-    #[must_use]
-    pub const fn crashes(&self) -> u8 {
-        CRASHES.get(self.history)
-    }
-
-    pub(crate) const fn count_crash(&mut self) {
-        self.history = CRASHES.set(self.history, self.crashes() + 1);
-    }
-
-    /// Whether a step on the way here broke a property of steps.
-    #[inline]
-    #[must_use]
-    pub const fn is_broken(&self, property: Property) -> bool {
-        BROKEN.get(self.history) & 1 << property as u8 != 0
-    }
-
-    pub(crate) const fn set_broken(&mut self, property: Property) {
-        let bits = BROKEN.get(self.history) | 1 << property as u8;
-        self.history = BROKEN.set(self.history, bits);
-    }
-
-    /// Forgets what can no longer matter once no server can be in a term below `floor` again: a
-    /// second leader of such a term cannot arise, and every leader to come is of a later term than
-    /// such a commit. Sound because the properties then give the same answer in every future.
-    #[inline]
-    pub(crate) fn forget_below(&mut self, floor: Term) {
-        for term in 1..floor.min(MAX_TERM + 1) {
-            self.history = LEADER.nth(term - 1).set(self.history, 0);
-        }
-        for index in 1..=self.committed().len() {
-            let field = COMMIT_TERM.nth(index - 1);
-            if field.get(self.committed) < floor {
-                self.committed = field.set(self.committed, 0);
-            }
-        }
-    }
-
-    pub(crate) const fn words(&self) -> [u64; 2] {
-        [self.committed, self.history]
-    }
-
-    /// The same with the servers renamed.
-    #[inline]
-    pub(crate) fn rename(mut self, f: impl Fn(ServerId) -> ServerId) -> Ghost {
-        for term in 1..=MAX_TERM {
-            if let Some(leader) = self.leader(term) {
-                self.set_leader(term, f(leader));
-            }
-        }
-        self
     }
 }
 
-/// A state: two words a server, two for the ghosts, and half a word a message; no heap.
+/// A state: two words a server, or three where an optional part needs it, two for the ghosts, and
+/// half a word a message; no heap.
 #[derive(Clone, PartialEq, Eq)]
 pub struct State {
-    count: u8,
+    shape: Shape,
     servers: [Server; MAX_SERVERS as usize],
     /// The ghosts.
     pub(crate) ghost: Ghost,
@@ -147,13 +41,17 @@ pub struct State {
 impl State {
     /// All servers followers in term 0 with empty logs, nothing sent.
     #[must_use]
-    pub fn initial(servers: u8) -> State {
+    pub fn initial(bounds: &Bounds) -> State {
+        State::of_shape(Shape::of(bounds))
+    }
+
+    fn of_shape(shape: Shape) -> State {
         assert!(
-            servers <= MAX_SERVERS,
+            shape.servers <= MAX_SERVERS,
             "bounds are validated before a state is made"
         );
         State {
-            count: servers,
+            shape,
             servers: [Server::default(); MAX_SERVERS as usize],
             ghost: Ghost::default(),
             network: Network::default(),
@@ -164,18 +62,18 @@ impl State {
     #[inline]
     #[must_use]
     pub fn servers(&self) -> &[Server] {
-        &self.servers[..usize::from(self.count)]
+        &self.servers[..usize::from(self.shape.servers)]
     }
 
     #[inline]
     pub(crate) fn servers_mut(&mut self) -> &mut [Server] {
-        &mut self.servers[..usize::from(self.count)]
+        &mut self.servers[..usize::from(self.shape.servers)]
     }
 
     /// The servers' numbers.
     #[inline]
     pub fn ids(&self) -> impl Iterator<Item = ServerId> + use<> {
-        (0..self.count).map(ServerId)
+        (0..self.shape.servers).map(ServerId)
     }
 
     /// One server.
@@ -210,6 +108,9 @@ impl State {
         for server in self.servers() {
             server.words().into_iter().for_each(&mut push);
         }
+        if self.shape.wide {
+            self.servers().iter().for_each(|s| push(s.extra().0));
+        }
         push(self.ghost.committed);
         push(self.ghost.history);
         let messages = self.network.as_slice();
@@ -217,19 +118,26 @@ impl State {
         out.extend(messages.iter().map(|m| m.0));
     }
 
-    /// Reads a state of `servers` servers from the front of `words`; returns it and the rest.
-    pub(crate) fn decode(servers: u8, words: &[u32]) -> (State, &[u32]) {
+    /// Reads a state of `shape` from the front of `words`; returns it and the rest.
+    pub(crate) fn decode(shape: Shape, words: &[u32]) -> (State, &[u32]) {
         let word = |at: usize| u64::from(words[2 * at]) | u64::from(words[2 * at + 1]) << 32;
-        let mut state = State::initial(servers);
-        let n = usize::from(servers);
+        let mut state = State::of_shape(shape);
+        let n = usize::from(shape.servers);
         for (i, server) in state.servers_mut().iter_mut().enumerate() {
             *server = Server::from_words(word(2 * i), word(2 * i + 1));
         }
+        let mut at = 2 * n;
+        if shape.wide {
+            for (i, server) in state.servers_mut().iter_mut().enumerate() {
+                *server.extra_mut() = Extra(word(at + i));
+            }
+            at += n;
+        }
         state.ghost = Ghost {
-            committed: word(2 * n),
-            history: word(2 * n + 1),
+            committed: word(at),
+            history: word(at + 1),
         };
-        let (head, rest) = words[4 * n + 4..].split_at(1);
+        let (head, rest) = words[2 * at + 4..].split_at(1);
         let (messages, rest) = rest.split_at(head[0] as usize);
         state.network = Network::from_sorted(messages);
         (state, rest)
@@ -242,6 +150,11 @@ impl State {
         for server in self.servers() {
             let [volatile, durable] = server.words();
             hash = mix(hash ^ volatile, durable ^ 0xa076_1d64_78bd_642f);
+        }
+        if self.shape.wide {
+            for server in self.servers() {
+                hash = mix(hash ^ server.extra().0, 0x2d35_8dcc_aa6c_78a5);
+            }
         }
         hash = mix(
             hash ^ self.ghost.committed,
@@ -271,22 +184,6 @@ impl Hash for State {
     }
 }
 
-impl fmt::Debug for Ghost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let leaders: Vec<String> = (1..=MAX_TERM)
-            .filter_map(|term| Some(format!("{term}:{}", self.leader(term)?)))
-            .collect();
-        write!(
-            f,
-            "committed {:?}, leaders by term [{}], {} requests, {} crashes",
-            self.committed(),
-            leaders.join(" "),
-            self.requests(),
-            self.crashes()
-        )
-    }
-}
-
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Cluster");
@@ -299,9 +196,6 @@ impl fmt::Debug for State {
     }
 }
 
-// A word of ghosts holds what its fields need.
-const _: () = assert!(Log::BITS + 3 * MAX_LOG as u32 <= 64);
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -312,14 +206,18 @@ mod tests {
     proptest! {
         #[test]
         fn a_state_survives_encoding(
-            words in proptest::collection::vec((any::<u64>(), any::<u64>()), 1..=5),
+            words in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<u64>()), 1..=5),
+            wide in any::<bool>(),
             ghost in (any::<u64>(), any::<u64>()),
             messages in proptest::collection::btree_set(1u32.., 0..40),
             tail in proptest::collection::vec(any::<u32>(), 0..3),
         ) {
-            let mut state = State::initial(words.len() as u8);
-            for (server, (volatile, durable)) in state.servers_mut().iter_mut().zip(words) {
+            let mut state = State::of_shape(Shape { servers: words.len() as u8, wide });
+            for (server, (volatile, durable, extra)) in state.servers_mut().iter_mut().zip(words) {
                 *server = Server::from_words(volatile, durable);
+                if wide {
+                    *server.extra_mut() = Extra(extra);
+                }
             }
             state.ghost = Ghost { committed: ghost.0, history: ghost.1 };
             for &message in messages.iter().rev() {
@@ -329,7 +227,7 @@ mod tests {
             let mut encoded = Vec::new();
             state.encode(&mut encoded);
             encoded.extend(&tail);
-            let (decoded, rest) = State::decode(state.count, &encoded);
+            let (decoded, rest) = State::decode(state.shape, &encoded);
             prop_assert!(decoded == state);
             prop_assert_eq!(rest, &tail[..]);
             prop_assert_eq!(decoded.fingerprint(7), state.fingerprint(7));

@@ -1,7 +1,8 @@
 //! Symmetry over server identities: one state stands for all that differ in the numbering only.
 //!
 //! Sound for what is checked here. No rule compares server numbers or treats one apart; bounds and
-//! budgets count servers without naming them; and no property or claim names a server. So renaming
+//! budgets count servers without naming them; and no property or claim names a server. Only
+//! configurations do: a scope that has some does without symmetry. So renaming
 //! the servers of a run gives a run, and a renamed state breaks a property exactly if the state
 //! does. It would not do for liveness, where a run must be fair to each server by name.
 
@@ -15,18 +16,36 @@ const MOST: usize = MAX_SERVERS as usize;
 /// order of what they hold whatever their names, the least.
 #[must_use]
 pub fn representative(state: &State) -> State {
+    canonical(state.clone())
+}
+
+/// The same, of a state that is at hand.
+#[inline]
+pub(crate) fn canonical(state: State) -> State {
     let count = state.servers().len();
     let mut keys = [(Server::default(), 0u64); MOST];
     let mut order = [0u8; MOST];
     for id in state.ids() {
         order[id.at()] = id.0;
-        keys[id.at()] = nameless(state, id);
+        keys[id.at()] = nameless(&state, id);
     }
     let order = &mut order[..count];
     order.sort_unstable_by_key(|&at| keys[usize::from(at)]);
+    let key_of = |at: u8| keys[usize::from(at)];
+    if order
+        .windows(2)
+        .all(|pair| key_of(pair[0]) != key_of(pair[1]))
+    {
+        let in_place = order.iter().zip(0..).all(|(&old, new)| old == new);
+        return if in_place {
+            state
+        } else {
+            renamed(&state, order)
+        };
+    }
     let mut best: Option<State> = None;
     permute_ties(order, 0, &keys, &mut |order| {
-        let candidate = renamed(state, order);
+        let candidate = renamed(&state, order);
         if best
             .as_ref()
             .is_none_or(|least| key(&candidate) < key(least))
@@ -86,7 +105,7 @@ fn renamed(state: &State, order: &[u8]) -> State {
         *next.server_mut(name(id)) = state.server(id).map_votes(|vote| name(vote).0 + 1);
     }
     next.ghost = state.ghost().rename(name);
-    next.network = state.network().map(|message| message.rename(name));
+    next.network.change(|message| message.rename(name));
     next
 }
 

@@ -31,10 +31,22 @@ fn every_ablation_breaks_the_property_that_rests_on_its_rule() {
 }
 
 #[test]
+fn every_ablation_is_found_by_a_name_of_plain_words() {
+    for ablation in Ablation::ALL {
+        let name = ablation.name();
+        assert!(
+            name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+            "{name}"
+        );
+        assert_eq!(Ablation::by_name(name), Some(ablation));
+    }
+}
+
+#[test]
 fn with_all_rules_in_place_nothing_breaks_in_the_same_bounds() {
     for exam in exams() {
         let scope = Scope {
-            properties: Properties::ALL,
+            properties: Properties::ALL.and(exam.breaks),
             claims: Claims::NONE,
             ..exam.scope()
         };
@@ -77,6 +89,19 @@ fn promises_that_outrun_the_disk_are_seen_before_they_do_harm() {
             "{ablation}: {} steps",
             story.steps.len()
         );
+    }
+}
+
+#[test]
+fn two_changes_at_once_are_seen_before_they_do_harm() {
+    let exam = exam(Ablation::TwoChanges);
+    for property in [Property::OneChangeAtATime, Property::ConfigurationSafety] {
+        let scope = Scope {
+            properties: Properties::only(property),
+            ..exam.scope()
+        };
+        let story = story(&exam, &scope, 1);
+        assert!(story.steps.len() <= exam.steps, "{}", story.steps.len());
     }
 }
 

@@ -4,7 +4,8 @@
 use std::sync::atomic::AtomicBool;
 
 use plumb_model::{
-    Ablations, Bounds, Limits, Outcome, Property, Raft, Scope, Verdict, check, exam,
+    Ablations, Bounds, Config, Features, Limits, Outcome, Plan, Property, Raft, Scope, Verdict,
+    check, exam,
 };
 use stateright::{Checker, HasDiscoveries, Model};
 
@@ -29,20 +30,47 @@ fn raft(bounds: Bounds) -> Raft {
 
 #[test]
 fn both_engines_count_the_same_states_at_the_same_depth() {
-    for (servers, max_term, max_log, requests, crashes) in [
-        (3, 1, 1, 1, 1),
-        (3, 2, 1, 1, 0),
-        (3, 1, 2, 2, 1),
-        (2, 2, 2, 2, 1),
-        (4, 1, 1, 1, 0),
+    let reads = Features {
+        rounds: 1,
+        reads: 1,
+        check_quorum: true,
+        ..Features::NONE
+    };
+    let leases = Features {
+        rounds: 1,
+        patience: 3,
+        drift: 1,
+        transfer: true,
+        ..Features::NONE
+    };
+    let snapshots = Features {
+        snapshots: true,
+        ..Features::NONE
+    };
+    let learner = Features {
+        plan: Plan::new(&[Config::of(0b011).learning(0b100), Config::of(0b111)]),
+        ..Features::NONE
+    };
+    let asking = Features {
+        pre_vote: true,
+        retries: 1,
+        ..Features::NONE
+    };
+    for bounds in [
+        Bounds::plain(3, 1, 1, 1, 1),
+        Bounds::plain(3, 2, 1, 1, 0),
+        Bounds::plain(3, 1, 2, 2, 1),
+        Bounds::plain(2, 2, 2, 2, 1),
+        Bounds::plain(4, 1, 1, 1, 0),
+        Bounds::plain(3, 1, 1, 1, 0).with(reads),
+        Bounds::plain(2, 2, 2, 2, 0).with(reads),
+        Bounds::plain(3, 1, 1, 1, 0).with(leases),
+        Bounds::plain(3, 2, 1, 1, 0).with(snapshots),
+        Bounds::plain(3, 1, 2, 1, 0).with(learner),
+        Bounds::plain(3, 1, 2, 1, 0).with(asking),
+        Bounds::plain(2, 2, 2, 2, 1).with(snapshots),
+        Bounds::plain(2, 2, 1, 1, 1).with(leases),
     ] {
-        let bounds = Bounds {
-            servers,
-            max_term,
-            max_log,
-            requests,
-            crashes,
-        };
         let scope = Scope {
             symmetry: false,
             ..Scope::custom(bounds)
@@ -63,6 +91,9 @@ fn both_engines_count_the_same_states_at_the_same_depth() {
             assert_eq!(own.generated, bfs.state_count() as u64, "steps in {bounds}");
             // stateright counts the states of a path, we count its steps.
             assert_eq!(own.max_depth + 1, bfs.max_depth(), "depth in {bounds}");
+        }
+        if bounds.features.plan.is_on() {
+            continue; // Configurations name servers.
         }
         let dfs = raft(bounds).checker().symmetry().spawn_dfs().join();
         let symmetric = ours(&Scope::custom(bounds), 2);

@@ -4,8 +4,9 @@
 //! for it, both reach exactly the same servers.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::hash::Hash;
 
-use plumb_model::{Ablations, Bounds, Raft, Reductions, Role, State};
+use plumb_model::{Ablations, Bounds, Features, Raft, Reductions, Role, State};
 use stateright::Model;
 
 type Log = Vec<(u8, u8)>;
@@ -315,6 +316,15 @@ fn literal_servers(b: &Bounds, modest: bool) -> HashSet<Vec<Server>> {
 }
 
 fn packed_servers(b: &Bounds, reductions: Reductions, with_disk: bool) -> HashSet<Vec<Server>> {
+    packed(b, reductions, |state| project(state, with_disk))
+}
+
+/// What `of` makes of every state that is reached.
+fn packed<T: Eq + Hash>(
+    b: &Bounds,
+    reductions: Reductions,
+    of: impl Fn(&State) -> T,
+) -> HashSet<T> {
     let raft = Raft::new(*b, Ablations::NONE)
         .expect("bounds that fit")
         .with_reductions(reductions);
@@ -322,7 +332,7 @@ fn packed_servers(b: &Bounds, reductions: Reductions, with_disk: bool) -> HashSe
     let mut queue = VecDeque::from([raft.initial()]);
     let mut servers = HashSet::new();
     while let Some(state) = queue.pop_front() {
-        servers.insert(project(&state, with_disk));
+        servers.insert(of(&state));
         for next in raft.next_states(&state) {
             if seen.insert(next.clone()) {
                 queue.push_back(next);
@@ -356,16 +366,6 @@ fn project(state: &State, with_disk: bool) -> Vec<Server> {
     state.servers().iter().map(server).collect()
 }
 
-fn bounds(servers: u8, max_term: u8, max_log: u8, requests: u8, crashes: u8) -> Bounds {
-    Bounds {
-        servers,
-        max_term,
-        max_log,
-        requests,
-        crashes,
-    }
-}
-
 const LAZY_DISK: Reductions = Reductions {
     eager_persist: false,
     ..Reductions::ALL
@@ -374,13 +374,13 @@ const LAZY_DISK: Reductions = Reductions {
 #[test]
 fn the_packed_model_reaches_exactly_the_servers_of_a_literal_one() {
     let scopes = [
-        bounds(2, 1, 1, 1, 2),
-        bounds(2, 1, 2, 2, 1),
-        bounds(2, 2, 0, 0, 1),
-        bounds(2, 2, 1, 1, 1),
-        bounds(2, 2, 2, 2, 1),
-        bounds(3, 1, 1, 0, 0),
-        bounds(3, 1, 1, 1, 0),
+        Bounds::plain(2, 1, 1, 1, 2),
+        Bounds::plain(2, 1, 2, 2, 1),
+        Bounds::plain(2, 2, 0, 0, 1),
+        Bounds::plain(2, 2, 1, 1, 1),
+        Bounds::plain(2, 2, 2, 2, 1),
+        Bounds::plain(3, 1, 1, 0, 0),
+        Bounds::plain(3, 1, 1, 1, 0),
     ];
     for b in scopes {
         let packed = packed_servers(&b, LAZY_DISK, true);
@@ -409,7 +409,7 @@ fn reductions_lose_no_server_state() {
         },
         LAZY_DISK,
     ];
-    for b in [bounds(2, 2, 2, 2, 1), bounds(3, 1, 1, 1, 0)] {
+    for b in [Bounds::plain(2, 2, 2, 2, 1), Bounds::plain(3, 1, 1, 1, 0)] {
         let full = packed_servers(&b, none, true);
         for reductions in one_by_one {
             assert!(
@@ -422,5 +422,70 @@ fn reductions_lose_no_server_state() {
             packed_servers(&b, Reductions::ALL, false) == volatile,
             "eager disk in {b}"
         );
+    }
+}
+
+/// What is forgotten of the optional parts' messages changes nothing that a server ever holds.
+#[test]
+fn forgetting_loses_no_server_state_of_the_optional_parts() {
+    let reads = Features {
+        rounds: 2,
+        reads: 2,
+        check_quorum: true,
+        ..Features::NONE
+    };
+    let asking = Features {
+        pre_vote: true,
+        retries: 1,
+        ..Features::NONE
+    };
+    let snapshots = Features {
+        snapshots: true,
+        ..Features::NONE
+    };
+    let remember = Reductions {
+        forget: false,
+        ..Reductions::ALL
+    };
+    for b in [
+        Bounds::plain(2, 2, 2, 2, 0).with(reads),
+        Bounds::plain(3, 1, 1, 1, 0).with(reads),
+        Bounds::plain(2, 2, 2, 2, 1).with(snapshots),
+        Bounds::plain(3, 2, 1, 1, 0).with(snapshots),
+        Bounds::plain(2, 3, 2, 1, 0).with(asking),
+        Bounds::plain(3, 1, 1, 1, 0).with(asking),
+    ] {
+        let whole = |state: &State| state.servers().to_vec();
+        let (all, kept) = (
+            packed(&b, remember, whole),
+            packed(&b, Reductions::ALL, whole),
+        );
+        assert!(all == kept, "{} and {} in {b}", all.len(), kept.len());
+    }
+}
+
+/// Where time passes, what is forgotten could have made servers patient, no more.
+#[test]
+fn forgetting_loses_no_election_where_servers_are_patient() {
+    let leases = Features {
+        rounds: 2,
+        patience: 1,
+        transfer: true,
+        ..Features::NONE
+    };
+    let remember = Reductions {
+        forget: false,
+        ..Reductions::ALL
+    };
+    for b in [
+        Bounds::plain(2, 2, 1, 1, 0).with(leases),
+        Bounds::plain(2, 3, 1, 1, 0).with(leases),
+    ] {
+        let plain = |state: &State| project(state, false);
+        let (all, kept) = (
+            packed(&b, remember, plain),
+            packed(&b, Reductions::ALL, plain),
+        );
+        assert!(all == kept, "{} and {} in {b}", all.len(), kept.len());
     }
 }

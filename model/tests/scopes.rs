@@ -1,10 +1,12 @@
 //! The named scopes: the small ones are exhausted here, and what is counted is what is committed.
 
+use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use plumb_model::{
-    Ablations, Bounds, Limits, Outcome, RULES, SCOPES, Scope, StopReason, Verdict, check, scope,
+    Ablations, Bounds, Features, Limits, Outcome, Properties, Property, RULES, SCOPES, Scope,
+    StopReason, Verdict, check, scope,
 };
 
 fn explore(scope: &Scope, limits: &Limits) -> Outcome {
@@ -52,18 +54,33 @@ fn small_scopes_hold_with_exactly_the_committed_counts() {
     counts_are_as_committed(150_000);
 }
 
+/// Scopes of optional parts that have no crash never need the disk.
+fn is_not_for(scope: &str, rule: &str) -> bool {
+    scope != "small" && ["Persist", "CrashAndRestart"].contains(&rule)
+}
+
 #[test]
-fn every_rule_is_taken_in_the_small_scope() {
-    let outcome = explore(scope("small").unwrap(), &two_threads());
-    for (rule, taken) in outcome.rules {
-        // Sends are eager: they are part of other rules.
-        assert_eq!(
-            taken > 0,
-            rule != "SendAppendEntries",
-            "{rule} was taken {taken} times"
-        );
+fn every_rule_is_taken_in_the_scope_that_is_for_it() {
+    let mut seen = HashSet::from(["SendAppendEntries"]);
+    for name in [
+        "small",
+        "reads",
+        "reads-terms",
+        "leases",
+        "snapshots",
+        "joint",
+        "pre-vote",
+        "sessions",
+    ] {
+        let outcome = explore(scope(name).unwrap(), &two_threads());
+        for (rule, taken) in outcome.rules {
+            // Sends are eager: they are part of other rules.
+            let alive = taken > 0 || rule == "SendAppendEntries" || is_not_for(name, rule);
+            assert!(alive, "{rule} was taken {taken} times in {name}");
+            seen.extend((taken > 0).then_some(rule));
+        }
     }
-    assert_eq!(RULES.len(), 10);
+    assert_eq!(seen.len(), RULES.len());
 }
 
 #[test]
@@ -156,13 +173,7 @@ fn bounds_that_do_not_fit_are_refused() {
             .to_string()
             .contains("terms must be between 1 and 7")
     );
-    let crowded = Bounds {
-        servers: 5,
-        max_term: 7,
-        max_log: 6,
-        requests: 6,
-        crashes: 0,
-    };
+    let crowded = Bounds::plain(5, 7, 6, 6, 0);
     assert!(
         crowded
             .validate()
@@ -170,4 +181,35 @@ fn bounds_that_do_not_fit_are_refused() {
             .to_string()
             .contains("messages at once")
     );
+}
+
+#[test]
+fn from_every_state_with_room_left_more_can_be_committed() {
+    for (name, live, bounded) in [
+        ("progress", 14_736, 35_216),
+        ("progress-crash", 75_978, 248_783),
+    ] {
+        let outcome = explore(scope(name).unwrap(), &two_threads());
+        assert_eq!(outcome.verdict, Verdict::Exhausted, "{name}");
+        let counted = outcome.continuations.expect("progress was asked about");
+        assert_eq!((counted.live, counted.bounded), (live, bounded), "{name}");
+        assert_eq!(counted.live + counted.bounded, outcome.unique, "{name}");
+    }
+}
+
+/// Every part of Raft by itself, and one bound that leaves room in the first states.
+#[test]
+fn no_optional_part_takes_progress_away() {
+    for part in Features::NAMES {
+        let features = Features::NONE.with(part).expect("a name of a part");
+        let bounds = Bounds::plain(3, 2, 2, 1, 0).with(features);
+        let scope = Scope {
+            properties: Properties::only(Property::Progress),
+            ..Scope::custom(bounds)
+        };
+        let outcome = explore(&scope, &two_threads());
+        assert_eq!(outcome.verdict, Verdict::Exhausted, "{part}");
+        let from = outcome.continuations.expect("progress was asked about");
+        assert!(from.live > 0 && from.bounded > 0, "{part}: {from:?}");
+    }
 }

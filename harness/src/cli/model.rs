@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use plumb_model::{
-    Ablation, Ablations, Bounds, Limits, Outcome, Progress, QUICK, SCOPES, Scope, Verdict, check,
-    scope,
+    Ablation, Ablations, Bounds, Features, Limits, Outcome, Progress, QUICK, SCOPES, Scope,
+    Verdict, check, scope,
 };
 use serde_json::{Value, json};
 
@@ -34,7 +34,9 @@ enum ModelCommand {
     #[command(
         after_help = "Examples:\n  plumb model check\n  plumb model check --scope tiny\n  \
                             plumb model check --servers 3 --terms 3 --log 2 --requests 2 \
-                            --crashes 1 --timeout 60s\n  plumb model check --scope quick --json -\n\
+                            --crashes 1 --timeout 60s\n  plumb model check --terms 2 --requests 1 \
+                            --crashes 0 --with reads,snapshots\n  plumb model check --scope \
+                            quick --json -\n\
                             \nExit codes: 0 all properties hold and all that is claimed was \
                             reached, 1 not so, 2 usage, 3 not finished."
     )]
@@ -107,6 +109,10 @@ struct BoundsArgs {
     /// Crashes, over all servers.
     #[arg(long)]
     crashes: Option<u8>,
+    /// Optional parts of Raft, each at the smallest bounds that show it at work, as in
+    /// `reads,check-quorum`.
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    with: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -162,10 +168,12 @@ impl ScopeArgs {
             log,
             requests,
             crashes,
+            ref with,
         } = self.bounds;
         if [servers, terms, log, requests, crashes]
             .iter()
             .all(Option::is_none)
+            && with.is_empty()
         {
             return named_scope(self.scope.as_deref().unwrap_or(QUICK));
         }
@@ -176,6 +184,7 @@ impl ScopeArgs {
             max_log: log.unwrap_or(quick.max_log),
             requests: requests.unwrap_or(quick.requests),
             crashes: crashes.unwrap_or(quick.crashes),
+            features: with.iter().try_fold(Features::NONE, named_part)?,
         };
         bounds.validate().map_err(bad_bounds)?;
         Ok(Scope::custom(bounds))
@@ -191,6 +200,15 @@ fn named_scope(name: &str) -> Result<Scope, CliError> {
                 "the scopes are {}; `plumb model scopes` describes them",
                 names.join(", ")
             ),
+        )
+    })
+}
+
+fn named_part(features: Features, name: &String) -> Result<Features, CliError> {
+    features.with(name).ok_or_else(|| {
+        CliError::new(
+            format!("there is no part of Raft named {name:?}"),
+            format!("the parts are {}", Features::NAMES.join(", ")),
         )
     })
 }
@@ -306,6 +324,13 @@ fn describe(scope: &Scope, outcome: &Outcome) -> String {
                 text.push_str(&format!("  {verb}: {claim}\n"));
             }
         }
+    }
+    if let Some(from) = outcome.continuations {
+        text.push_str(&format!(
+            "\n  from {} states more can be committed; from {} only a bound is in the way\n",
+            grouped(from.live),
+            grouped(from.bounded)
+        ));
     }
     text.push_str(&format!(
         "\n{} states, {} steps, depth {}, {seconds:.1} s ({:.1} M steps/s), {} MB\n",

@@ -1,6 +1,6 @@
 //! The states of one level, packed end to end in chunks that threads take and fill.
 
-use crate::state::State;
+use crate::state::{Shape, State};
 
 /// States in a chunk before another is begun.
 const CHUNK: usize = 1024;
@@ -19,10 +19,10 @@ impl Chunk {
     }
 
     /// Its states, unpacked one by one.
-    pub(crate) fn states(&self, servers: u8) -> impl Iterator<Item = State> {
+    pub(crate) fn states(&self, shape: Shape) -> impl Iterator<Item = State> {
         let mut rest = self.words.as_slice();
         (0..self.count).map(move |_| {
-            let (state, tail) = State::decode(servers, rest);
+            let (state, tail) = State::decode(shape, rest);
             rest = tail;
             state
         })

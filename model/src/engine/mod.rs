@@ -6,16 +6,20 @@
 //! the counts and verdicts of both.
 
 mod frontier;
+mod progress;
 mod table;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::action::{Action, RULES};
 use crate::claims::Claims;
 use crate::properties::{Properties, Property};
-use crate::raft::{Action, RULES, Raft};
-use crate::state::State;
+use crate::raft::Raft;
+use crate::state::{Shape, State};
 use crate::symmetry;
 use frontier::Frontier;
+pub use progress::Continuations;
+pub(crate) use progress::Reach;
 use table::Table;
 
 /// How far a search is, as its caller sees it.
@@ -37,6 +41,8 @@ pub struct Progress {
 pub(crate) struct Search<'a> {
     pub(crate) raft: &'a Raft,
     pub(crate) properties: Properties,
+    /// What to look out for.
+    pub(crate) claims: Claims,
     pub(crate) threads: usize,
     /// Bytes after which to stop.
     pub(crate) max_memory: Option<usize>,
@@ -125,7 +131,7 @@ impl Search<'_> {
             peak_memory: 0,
         };
         let mut trail: Vec<Vec<(u32, u16)>> = Vec::new();
-        if let Some(property) = self.properties.first_broken(&initial) {
+        if let Some(property) = self.properties.first_broken(self.raft, &initial) {
             found.end = End::Broken(property, Vec::new());
             return found;
         }
@@ -167,7 +173,12 @@ impl Search<'_> {
                 if let End::Broken(property, _) = found.end {
                     found.depth += 1;
                     trail.push(origins);
-                    found.end = End::Broken(property, self.retrace(&trail));
+                    let steps = if self.trail {
+                        self.retrace(&trail)
+                    } else {
+                        Vec::new()
+                    };
+                    found.end = End::Broken(property, steps);
                     return found;
                 }
                 if stop.load(Ordering::Relaxed) {
@@ -220,7 +231,7 @@ impl Search<'_> {
                     0
                 };
                 for (i, state) in level.chunks[at]
-                    .states(self.raft.bounds().servers)
+                    .states(Shape::of(self.raft.bounds()))
                     .enumerate()
                 {
                     self.expand_state(&state, (before + i) as u32, table, &mut mine);
@@ -262,7 +273,8 @@ impl Search<'_> {
             };
             mine.generated += 1;
             mine.rules[action.rule()] += 1;
-            mine.claims.observe(state, action, &next);
+            mine.claims
+                .observe(self.raft, self.claims, state, action, &next);
             let next = self.canonical(next);
             if !table.insert(next.fingerprint(0)) {
                 return;
@@ -271,7 +283,7 @@ impl Search<'_> {
             if self.trail {
                 mine.origins.push((number, offer - 1));
             }
-            mine.broken = self.properties.first_broken(&next);
+            mine.broken = self.properties.first_broken(self.raft, &next);
             mine.next.push(&next);
         });
     }
@@ -279,7 +291,7 @@ impl Search<'_> {
     #[inline]
     fn canonical(&self, state: State) -> State {
         if self.raft.is_symmetric() {
-            symmetry::representative(&state)
+            symmetry::canonical(state)
         } else {
             state
         }
@@ -289,7 +301,7 @@ impl Search<'_> {
     /// symmetry the trail leads from representative to representative, and the steps are those
     /// that take the states themselves to states of the same representatives.
     fn retrace(&self, trail: &[Vec<(u32, u16)>]) -> Vec<Action> {
-        if !self.trail {
+        if trail.is_empty() {
             return Vec::new();
         }
         let mut offers = Vec::new();

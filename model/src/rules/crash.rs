@@ -1,7 +1,10 @@
 //! What survives: writing to disk, and a crash with its restart (Figure 2, "Persistent state").
 
 use crate::ablations::Ablation;
+use crate::message::Message;
+use crate::properties::Property;
 use crate::raft::Raft;
+use crate::rules::leases::patience;
 use crate::rules::settle::settle;
 use crate::server::ServerId;
 use crate::state::State;
@@ -32,11 +35,35 @@ pub(crate) fn crash_and_restart(raft: &Raft, state: &State, id: ServerId) -> Opt
     if raft.without(Ablation::ForgetTerm) {
         server.forget_term();
     }
+    if raft.without(Ablation::CutBeforeSnapshot) && server.base() > server.durable_base() {
+        server.cut_disk(server.durable_base());
+    }
     server.restart();
+    if raft.without(Ablation::SnapshotWithoutSessions) {
+        let base = server.base();
+        server.extra_mut().forget_executions(base);
+    }
+    if raft.features().patience > 0 && !raft.without(Ablation::RestartImpatient) {
+        // dissertation §4.2.3: it may have heard a leader just before it crashed.
+        server.extra_mut().set_patience(patience(raft));
+    }
     if *server == state.server(id) {
         // Nothing was lost: only the budget would shrink, which allows nothing new.
         return None;
     }
+    if raft.features().snapshots && breaks_acknowledgement(&next, id) {
+        next.ghost.set_broken(Property::DurablePromises);
+    }
     next.ghost.count_crash();
     Some(settle(raft, state, next, id))
+}
+
+/// Whether a server that has started lacks entries that it has acknowledged in its term: within a term
+/// nothing conflicts with those.
+fn breaks_acknowledgement(state: &State, id: ServerId) -> bool {
+    let server = state.server(id);
+    state.network().as_slice().iter().any(|message| {
+        matches!(message.unpack(), Message::Ack { term, follower, matched, .. }
+            if follower == id && term == server.term() && matched > server.log().len())
+    })
 }

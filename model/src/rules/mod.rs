@@ -14,11 +14,25 @@
 
 mod crash;
 mod election;
+mod leases;
+mod membership;
+mod pre_vote;
+mod reads;
 mod replication;
+mod sessions;
 mod settle;
+mod snapshots;
 
 pub(crate) use crash::{crash_and_restart, persist};
-pub(crate) use election::{adopt_term, become_leader, handle_request_vote, supporters, timeout};
+pub(crate) use election::{
+    adopt_term, become_leader, handle_request_vote, step_down, supporters, timeout,
+};
+pub(crate) use leases::{confirm_lease, handle_timeout_now, lease_read, tick, transfer_leadership};
+pub(crate) use membership::{change_configuration, decides, in_force, leave_office};
+pub(crate) use pre_vote::{ask_pre_vote, handle_pre_vote};
+pub(crate) use reads::{ask_read, begin_round, confirmers, handle_heartbeat, serve_read};
 pub(crate) use replication::{
     advance_commit, appends_of, client_request, handle_append_entries, holders, send_append_entries,
 };
+pub(crate) use sessions::{client_retry, executions};
+pub(crate) use snapshots::{compact, handle_install_snapshot};

@@ -6,6 +6,7 @@ use crate::message::{Message, Packed};
 use crate::properties::Property;
 use crate::raft::Raft;
 use crate::rules::election::ServerSet;
+use crate::rules::membership::is_quorum;
 use crate::rules::settle::settle;
 use crate::server::{Role, ServerId};
 use crate::state::State;
@@ -32,7 +33,8 @@ pub(crate) fn client_request(raft: &Raft, state: &State, id: ServerId) -> Option
     Some(settle(raft, state, next, id))
 }
 
-/// §5.3: what a leader may send now, as AppendEntries of one entry or none.
+/// §5.3: what a leader may send now, as AppendEntries of one entry or none; and its snapshot, where it
+/// has discarded entries (§7).
 ///
 /// One entry at a time is enough: a follower that takes a batch is where it would be after taking
 /// its entries one by one, without a step of another server between. So is a commit index apart
@@ -43,7 +45,7 @@ pub(crate) fn client_request(raft: &Raft, state: &State, id: ServerId) -> Option
 /// a few more servers' states, none fewer. `tests/reference.rs` measures just that.
 pub(crate) fn appends_of(state: &State, id: ServerId) -> impl Iterator<Item = Packed> + use<> {
     let server = state.server(id);
-    let (term, log) = (server.term(), server.log());
+    let (term, log, base) = (server.term(), server.log(), server.base());
     let message = move |prev_index: Index, entry, commit| {
         let prev_term = log.term_at(prev_index);
         Message::AppendEntries {
@@ -56,10 +58,17 @@ pub(crate) fn appends_of(state: &State, id: ServerId) -> impl Iterator<Item = Pa
         }
         .pack()
     };
-    let entries = (1..=log.len()).map(move |index| message(index - 1, log.get(index), 0));
-    entries.chain(
-        (0..=server.commit().min(log.len())).map(move |commit| message(commit, None, commit)),
-    )
+    let entries = (base + 1..=log.len()).map(move |index| message(index - 1, log.get(index), 0));
+    let commits = base..=server.commit().min(log.len());
+    let snapshot = Message::InstallSnapshot {
+        term,
+        leader: id,
+        last_index: base,
+        last_term: log.term_at(base),
+    };
+    entries
+        .chain(commits.map(move |commit| message(commit, None, commit)))
+        .chain((base > 0).then_some(snapshot.pack()))
 }
 
 /// §5.3: a leader sends AppendEntries. A rule of its own only where sends are not eager.
@@ -115,7 +124,8 @@ pub(crate) fn handle_append_entries(
         server.set_role(Role::Follower);
     }
     let log = server.log();
-    let consistent = prev_index == 0
+    // §7: what a snapshot stands for is committed, hence what the leader has there.
+    let consistent = prev_index <= server.base()
         || log.term_at(prev_index) == prev_term
         || (prev_index <= log.len() && raft.without(Ablation::NoConsistencyCheck));
     if consistent {
@@ -123,6 +133,13 @@ pub(crate) fn handle_append_entries(
         let replaced = match entry {
             // §5.3: "if an existing entry conflicts with a new one (same index but different
             // terms), delete the existing entry and all that follow it".
+            Some(_) if last_new <= server.base() => {
+                if raft.without(Ablation::TruncateBelowSnapshot) {
+                    log.prefix(server.base())
+                } else {
+                    log
+                }
+            }
             Some(entry) if log.term_at(last_new) != entry.term => {
                 log.prefix(prev_index).with(entry)
             }
@@ -161,7 +178,7 @@ pub(crate) fn advance_commit(
         || index <= server.commit()
         || index > server.log().len()
         || !(own_term || raft.without(Ablation::CountEarlierTerms))
-        || holders(raft, state, id, index).count() < raft.quorum()
+        || !is_quorum(raft, server, holders(raft, state, id, index))
     {
         return None;
     }

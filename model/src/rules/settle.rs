@@ -12,6 +12,7 @@ use crate::state::State;
 /// Completes a step of server `id` that led from `before` to `next`.
 pub(crate) fn settle(raft: &Raft, before: &State, mut next: State, id: ServerId) -> State {
     check_append_only(before, &mut next, id);
+    check_monotonicity(before, &mut next, id);
     if reductions::persists_at_once(raft, &next) {
         let first = next.ghost.crashes() != before.ghost.crashes();
         for other in next.ids() {
@@ -34,6 +35,15 @@ fn check_append_only(before: &State, next: &mut State, id: ServerId) {
     let stays = was.is_leader() && is.is_leader() && was.term() == is.term();
     if stays && !is.log().starts_with(was.log()) {
         next.ghost.set_broken(Property::LeaderAppendOnly);
+    }
+}
+
+/// Figure 2: `currentTerm` and `commitIndex` increase monotonically, but for what a crash takes back.
+fn check_monotonicity(before: &State, next: &mut State, id: ServerId) {
+    let (was, is) = (before.server(id), next.server(id));
+    let falls = is.term() < was.term() || is.commit() < was.commit();
+    if falls && next.ghost.crashes() == before.ghost.crashes() {
+        next.ghost.set_broken(Property::Monotonicity);
     }
 }
 
@@ -83,6 +93,7 @@ fn candidacy(server: Server, id: ServerId) -> Message {
         candidate: id,
         last_index: server.log().len(),
         last_term: server.log().last_term(),
+        transfer: server.extra().stands_by_transfer(),
     }
 }
 

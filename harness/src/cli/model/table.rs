@@ -65,7 +65,7 @@ pub(super) fn run_scopes(args: &ScopesArgs) -> Result<Exit, CliError> {
             ));
         }
         text.push_str(
-            "\nStates are counted up to renaming servers; times as last measured on two cores.\n",
+            "\nStates are counted up to renaming servers, but where configurations name them; times as last measured on two cores.\n",
         );
         print(text);
     }

@@ -1,9 +1,12 @@
 //! The named scopes: bounds, what they claim to reach, and what was counted when they were last
 //! exhausted. Tests compare the counts of the small ones exactly.
 
+mod parts;
+
 use crate::bounds::Bounds;
 use crate::claims::{Claim, Claims};
 use crate::properties::Properties;
+use parts::PARTS;
 
 /// A scope: what is explored, what must hold in it and what must be reached.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +52,7 @@ impl Scope {
             name: "custom",
             about: "bounds from the command line",
             bounds,
-            symmetry: true,
+            symmetry: !bounds.features.plan.is_on(),
             properties: Properties::ALL,
             claims,
             counted: None,
@@ -59,16 +62,6 @@ impl Scope {
 
 /// The scope that `plumb` checks when none is named.
 pub const QUICK: &str = "quick";
-
-const fn bounds(servers: u8, max_term: u8, max_log: u8, requests: u8, crashes: u8) -> Bounds {
-    Bounds {
-        servers,
-        max_term,
-        max_log,
-        requests,
-        crashes,
-    }
-}
 
 const fn named(
     name: &'static str,
@@ -117,86 +110,101 @@ const SOME: Claims = Claims::NONE
     .and(Claim::LeaderElected)
     .and(Claim::EntryCommitted);
 
-/// All named scopes, smallest first within each kind.
-pub const SCOPES: &[Scope] = &[
+/// Elections, replication and crashes, smallest first within each kind.
+const PLAIN: [Scope; 11] = [
     named(
         "tiny",
         "one election, one entry, one crash",
-        bounds(3, 1, 1, 1, 1),
+        Bounds::plain(3, 1, 1, 1, 1),
         NO_CONFLICT,
         counted(495, 1_763, 17, 0.0),
     ),
     named(
         "small",
         "the smallest scope that reaches all that is claimed",
-        bounds(3, 2, 2, 2, 1),
-        Claims::ALL,
+        Bounds::plain(3, 2, 2, 2, 1),
+        Claims::PLAIN,
         counted(115_403, 677_643, 30, 0.2),
     ),
     named(
         QUICK,
         "three terms, more requests than a log holds; the default",
-        bounds(3, 3, 2, 3, 1),
-        Claims::ALL,
+        Bounds::plain(3, 3, 2, 3, 1),
+        Claims::PLAIN,
         counted(2_153_228, 13_983_154, 40, 3.8),
     ),
     named(
         "figure8",
         "four terms, the fewest for Figure 8, with a crash",
-        bounds(3, 4, 1, 2, 1),
+        Bounds::plain(3, 4, 1, 2, 1),
         SHORT_LOG,
         counted(1_783_325, 12_265_974, 40, 4.2),
     ),
     named(
         "four-terms",
         "Figure 8 with logs of three entries, no crash",
-        bounds(3, 4, 3, 3, 0),
+        Bounds::plain(3, 4, 3, 3, 0),
         NO_CRASH,
         counted(2_140_545, 11_008_909, 34, 4.5),
     ),
     named(
         "two-crashes",
         "a server or two that crash twice between them",
-        bounds(3, 3, 2, 2, 2),
-        Claims::ALL,
+        Bounds::plain(3, 3, 2, 2, 2),
+        Claims::PLAIN,
         counted(8_135_135, 56_753_271, 41, 13.7),
     ),
     named(
         "deep",
         "three terms, three entries, three requests, one crash",
-        bounds(3, 3, 3, 3, 1),
-        Claims::ALL,
+        Bounds::plain(3, 3, 3, 3, 1),
+        Claims::PLAIN,
         counted(11_348_197, 84_450_392, 43, 23.0),
     ),
     named(
         "deeper",
         "four terms with a crash",
-        bounds(3, 4, 2, 2, 1),
-        Claims::ALL,
+        Bounds::plain(3, 4, 2, 2, 1),
+        Claims::PLAIN,
         counted(15_118_566, 112_682_796, 47, 28.4),
     ),
     named(
         "five-tiny",
         "five servers, two terms, one entry",
-        bounds(5, 2, 1, 1, 0),
+        Bounds::plain(5, 2, 1, 1, 0),
         SOME,
         counted(98_516, 541_727, 31, 0.3),
     ),
     named(
         "five",
         "five servers, two terms, logs of two entries",
-        bounds(5, 2, 2, 2, 0),
+        Bounds::plain(5, 2, 2, 2, 0),
         NO_CRASH,
         counted(2_626_647, 19_443_767, 37, 9.6),
     ),
     named(
         "five-crash",
         "five servers, two terms, a crash",
-        bounds(5, 2, 1, 1, 1),
+        Bounds::plain(5, 2, 1, 1, 1),
         NO_CONFLICT,
         counted(8_781_081, 88_194_411, 44, 36.8),
     ),
 ];
+
+/// All named scopes: those without optional parts, then those of each part.
+pub const SCOPES: &[Scope] = &{
+    let mut all = [PLAIN[0]; PLAIN.len() + PARTS.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < PLAIN.len() {
+            PLAIN[at]
+        } else {
+            PARTS[at - PLAIN.len()]
+        };
+        at += 1;
+    }
+    all
+};
 
 /// The scope of that name.
 #[must_use]

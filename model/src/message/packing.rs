@@ -1,63 +1,8 @@
-//! The messages of Figure 2, each in 32 bits. The term stands on top, so that packed messages sort
-//! by term.
+//! A message in 32 bits. The term stands on top, so that packed messages sort by term.
 
-use std::fmt;
-
+use super::Message;
 use crate::log::{Entry, Index, Term};
 use crate::server::ServerId;
-
-/// A message on the network.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Message {
-    /// A candidate asks every other server for its vote (§5.2).
-    RequestVote {
-        /// The candidate's term.
-        term: Term,
-        /// Who asks.
-        candidate: ServerId,
-        /// Index of the candidate's last entry.
-        last_index: Index,
-        /// Term of the candidate's last entry.
-        last_term: Term,
-    },
-    /// A server gives its vote. (A refusal changes nothing but the term of its receiver, which
-    /// hears of that term from the request that brought it about: it is left out.)
-    Grant {
-        /// The term of the vote.
-        term: Term,
-        /// Who votes.
-        voter: ServerId,
-        /// Who gets the vote.
-        candidate: ServerId,
-    },
-    /// A leader sends one entry or none, and how far it has committed, to every other server
-    /// (§5.3).
-    AppendEntries {
-        /// The leader's term.
-        term: Term,
-        /// Who sends.
-        leader: ServerId,
-        /// The index before the entry.
-        prev_index: Index,
-        /// The term of the leader's entry at `prev_index`.
-        prev_term: Term,
-        /// The entry that follows, if any.
-        entry: Option<Entry>,
-        /// `leaderCommit`.
-        commit: Index,
-    },
-    /// A follower holds the leader's log up to an index, durably.
-    Ack {
-        /// The leader's term.
-        term: Term,
-        /// Who acknowledges.
-        follower: ServerId,
-        /// To whom.
-        leader: ServerId,
-        /// Up to which index.
-        matched: Index,
-    },
-}
 
 const KIND: u32 = 27;
 const TERM: u32 = 29;
@@ -67,15 +12,33 @@ const INDEX: u32 = 18;
 const LOG_TERM: u32 = 15;
 const ENTRY: u32 = 9;
 const COMMIT: u32 = 6;
+/// Tells messages of one kind apart that optional parts add; 0 for those of Figure 2.
+const PART: u32 = 4;
 
 /// A message in one word.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Packed(pub(crate) u32);
 
+/// What a message is: its kind, by which it is sorted, and its part.
+const fn what(kind: u32, part: u32) -> u32 {
+    kind << KIND | part << PART
+}
+
+const REQUEST_VOTE: u32 = what(0, 0);
+const HEARTBEAT: u32 = what(0, 1);
+const PRE_VOTE: u32 = what(0, 2);
+const PRE_VOTE_GRANT: u32 = what(1, 3);
+const INSTALL_SNAPSHOT: u32 = what(0, 3);
+const GRANT: u32 = what(1, 0);
+const HEARTBEAT_ACK: u32 = what(1, 1);
+const TIMEOUT_NOW: u32 = what(1, 2);
+const APPEND_ENTRIES: u32 = what(2, 0);
+const ACK: u32 = what(3, 0);
+
 /// Packs the two kinds of number that every message has, and one index.
-const fn head(kind: u32, term: Term, from: ServerId, to: ServerId, index: Index) -> u32 {
+const fn head(what: u32, term: Term, from: ServerId, to: ServerId, index: Index) -> u32 {
     (term as u32) << TERM
-        | kind << KIND
+        | what
         | (from.0 as u32) << FROM
         | (to.0 as u32) << TO
         | (index as u32) << INDEX
@@ -87,6 +50,14 @@ impl Packed {
     #[must_use]
     pub const fn term(self) -> Term {
         (self.0 >> TERM) as u8
+    }
+
+    /// Whether it takes who receives it to its term. A question about the next term, and its answer,
+    /// do not.
+    #[inline]
+    #[must_use]
+    pub const fn makes_its_term_known(self) -> bool {
+        !matches!(self.0 & what(3, 3), PRE_VOTE | PRE_VOTE_GRANT)
     }
 
     #[inline]
@@ -106,19 +77,20 @@ impl Packed {
     #[must_use]
     pub const fn unpack(self) -> Message {
         let (term, from, to) = (self.term(), self.from(), ServerId(self.field(TO)));
-        match self.0 >> KIND & 3 {
-            0 => Message::RequestVote {
+        match self.0 & what(3, 3) {
+            REQUEST_VOTE => Message::RequestVote {
                 term,
                 candidate: from,
                 last_index: self.field(INDEX),
                 last_term: self.field(LOG_TERM),
+                transfer: self.field(COMMIT) == 1,
             },
-            1 => Message::Grant {
+            GRANT => Message::Grant {
                 term,
                 voter: from,
                 candidate: to,
             },
-            2 => {
+            APPEND_ENTRIES => {
                 let bits = (self.0 >> ENTRY & 0x3f) as u64;
                 Message::AppendEntries {
                     term,
@@ -133,12 +105,46 @@ impl Packed {
                     commit: self.field(COMMIT),
                 }
             }
-            _ => Message::Ack {
+            ACK => Message::Ack {
                 term,
                 follower: from,
                 leader: to,
                 matched: self.field(INDEX),
             },
+            HEARTBEAT => Message::Heartbeat {
+                term,
+                leader: from,
+                round: self.field(INDEX),
+            },
+            HEARTBEAT_ACK => Message::HeartbeatAck {
+                term,
+                follower: from,
+                leader: to,
+                round: self.field(INDEX),
+            },
+            TIMEOUT_NOW => Message::TimeoutNow {
+                term,
+                leader: from,
+                to,
+            },
+            INSTALL_SNAPSHOT => Message::InstallSnapshot {
+                term,
+                leader: from,
+                last_index: self.field(INDEX),
+                last_term: self.field(LOG_TERM),
+            },
+            PRE_VOTE => Message::PreVote {
+                term,
+                candidate: from,
+                last_index: self.field(INDEX),
+                last_term: self.field(LOG_TERM),
+            },
+            PRE_VOTE_GRANT => Message::PreVoteGrant {
+                term,
+                voter: from,
+                candidate: to,
+            },
+            _ => panic!("no message is packed so"),
         }
     }
 
@@ -165,12 +171,17 @@ impl Message {
                 candidate,
                 last_index,
                 last_term,
-            } => head(0, term, candidate, ServerId(0), last_index) | (last_term as u32) << LOG_TERM,
+                transfer,
+            } => {
+                head(REQUEST_VOTE, term, candidate, ServerId(0), last_index)
+                    | (last_term as u32) << LOG_TERM
+                    | (transfer as u32) << COMMIT
+            }
             Message::Grant {
                 term,
                 voter,
                 candidate,
-            } => head(1, term, voter, candidate, 0),
+            } => head(GRANT, term, voter, candidate, 0),
             Message::AppendEntries {
                 term,
                 leader,
@@ -183,7 +194,7 @@ impl Message {
                     Some(entry) => entry.pack() as u32,
                     None => 0,
                 };
-                head(2, term, leader, ServerId(0), prev_index)
+                head(APPEND_ENTRIES, term, leader, ServerId(0), prev_index)
                     | (prev_term as u32) << LOG_TERM
                     | bits << ENTRY
                     | (commit as u32) << COMMIT
@@ -193,74 +204,43 @@ impl Message {
                 follower,
                 leader,
                 matched,
-            } => head(3, term, follower, leader, matched),
-        })
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Message::RequestVote {
+            } => head(ACK, term, follower, leader, matched),
+            Message::InstallSnapshot {
+                term,
+                leader,
+                last_index,
+                last_term,
+            } => {
+                head(INSTALL_SNAPSHOT, term, leader, ServerId(0), last_index)
+                    | (last_term as u32) << LOG_TERM
+            }
+            Message::PreVote {
                 term,
                 candidate,
                 last_index,
                 last_term,
             } => {
-                write!(f, "{candidate}'s RequestVote(term {term}, last log ")?;
-                match last_index {
-                    0 => f.write_str("empty)"),
-                    _ => write!(f, "{last_index}@{last_term})"),
-                }
+                head(PRE_VOTE, term, candidate, ServerId(0), last_index)
+                    | (last_term as u32) << LOG_TERM
             }
-            Message::Grant {
+            Message::PreVoteGrant {
                 term,
                 voter,
                 candidate,
-            } => {
-                write!(f, "{voter}'s vote for {candidate} in term {term}")
-            }
-            Message::AppendEntries {
+            } => head(PRE_VOTE_GRANT, term, voter, candidate, 0),
+            Message::TimeoutNow { term, leader, to } => head(TIMEOUT_NOW, term, leader, to, 0),
+            Message::Heartbeat {
                 term,
                 leader,
-                prev_index,
-                prev_term,
-                entry,
-                commit,
-            } => {
-                write!(
-                    f,
-                    "{leader}'s AppendEntries(term {term}, prev {prev_index}@{prev_term}, "
-                )?;
-                match entry {
-                    Some(entry) => write!(f, "[{entry:?}], commit {commit})"),
-                    None => write!(f, "[], commit {commit})"),
-                }
-            }
-            Message::Ack {
+                round,
+            } => head(HEARTBEAT, term, leader, ServerId(0), round),
+            Message::HeartbeatAck {
                 term,
                 follower,
                 leader,
-                matched,
-            } => {
-                write!(
-                    f,
-                    "{follower}'s acknowledgement to {leader} in term {term}: up to {matched}"
-                )
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Debug for Packed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.unpack(), f)
+                round,
+            } => head(HEARTBEAT_ACK, term, follower, leader, round),
+        })
     }
 }
 
@@ -275,12 +255,13 @@ mod tests {
         let entry = (1u8..=7, 1u8..=7).prop_map(|(term, value)| Entry { term, value });
         let small = 0u8..=6;
         prop_oneof![
-            (1u8..=7, id.clone(), small.clone(), 0u8..=7).prop_map(
-                |(term, candidate, last_index, last_term)| Message::RequestVote {
+            (1u8..=7, id.clone(), small.clone(), 0u8..=7, any::<bool>()).prop_map(
+                |(term, candidate, last_index, last_term, transfer)| Message::RequestVote {
                     term,
                     candidate,
                     last_index,
-                    last_term
+                    last_term,
+                    transfer
                 }
             ),
             (1u8..=7, id.clone(), id.clone()).prop_map(|(term, voter, candidate)| Message::Grant {
@@ -306,12 +287,53 @@ mod tests {
                         commit,
                     }
                 }),
-            (1u8..=7, id.clone(), id, small).prop_map(|(term, follower, leader, matched)| {
-                Message::Ack {
+            (1u8..=7, id.clone(), id.clone(), small).prop_map(
+                |(term, follower, leader, matched)| Message::Ack {
                     term,
                     follower,
                     leader,
                     matched,
+                }
+            ),
+            (1u8..=7, id.clone(), id.clone()).prop_map(|(term, leader, to)| Message::TimeoutNow {
+                term,
+                leader,
+                to
+            }),
+            (1u8..=7, id.clone(), 1u8..=6, 1u8..=7).prop_map(
+                |(term, leader, last_index, last_term)| Message::InstallSnapshot {
+                    term,
+                    leader,
+                    last_index,
+                    last_term
+                }
+            ),
+            (1u8..=7, id.clone(), 1u8..=6, 1u8..=7).prop_map(
+                |(term, candidate, last_index, last_term)| Message::PreVote {
+                    term,
+                    candidate,
+                    last_index,
+                    last_term
+                }
+            ),
+            (1u8..=7, id.clone(), id.clone()).prop_map(|(term, voter, candidate)| {
+                Message::PreVoteGrant {
+                    term,
+                    voter,
+                    candidate,
+                }
+            }),
+            (1u8..=7, id.clone(), 1u8..=3).prop_map(|(term, leader, round)| Message::Heartbeat {
+                term,
+                leader,
+                round
+            }),
+            (1u8..=7, id.clone(), id, 1u8..=3).prop_map(|(term, follower, leader, round)| {
+                Message::HeartbeatAck {
+                    term,
+                    follower,
+                    leader,
+                    round,
                 }
             }),
         ]

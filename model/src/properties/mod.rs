@@ -1,11 +1,17 @@
-//! What must always hold: the five properties of Figure 3, and that nothing is promised which a
-//! crash could take back.
+//! What must always hold: the five properties of Figure 3, that nothing is promised which a crash
+//! could take back, and what the optional parts of Raft promise.
+
+mod breaches;
 
 use std::fmt;
 
-use crate::log::Index;
-use crate::server::ServerId;
+use crate::raft::Raft;
 use crate::state::State;
+pub use breaches::Breach;
+use breaches::{
+    disjoint_quorums, diverged_state_machine, executed_twice, incomplete_leader, two_changes,
+    two_leaders, unmatched_logs,
+};
 
 /// A safety property.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
@@ -23,17 +29,34 @@ pub enum Property {
     StateMachineSafety,
     /// No vote, acknowledgement or count of one's own copy exceeds what is durable.
     DurablePromises,
+    /// A read sees everything that was committed when it was asked for.
+    LinearizableReads,
+    /// Terms and commit indexes never go down, but by a crash.
+    Monotonicity,
+    /// Any two quorums that could decide as the logs stand have a server in common.
+    ConfigurationSafety,
+    /// Of what no leader has committed yet, a log has at most one configuration.
+    OneChangeAtATime,
+    /// No state machine executes a request twice.
+    ExactlyOnce,
+    /// From every state that the bounds leave room, some continuation commits more.
+    Progress,
 }
 
 impl Property {
-    /// All of them, in the order of Figure 3.
-    pub const ALL: [Property; 6] = [
+    /// All that states and steps show, in the order of Figure 3: all but [`Property::Progress`].
+    pub const ALL: [Property; 11] = [
         Property::ElectionSafety,
         Property::LeaderAppendOnly,
         Property::LogMatching,
         Property::LeaderCompleteness,
         Property::StateMachineSafety,
         Property::DurablePromises,
+        Property::LinearizableReads,
+        Property::Monotonicity,
+        Property::ConfigurationSafety,
+        Property::OneChangeAtATime,
+        Property::ExactlyOnce,
     ];
 
     /// Its name, with the place in the paper.
@@ -46,6 +69,12 @@ impl Property {
             Property::LeaderCompleteness => "Leader Completeness (Figure 3, §5.4)",
             Property::StateMachineSafety => "State Machine Safety (Figure 3, §5.4.3)",
             Property::DurablePromises => "Durable Promises (Figure 2, \"Persistent state\")",
+            Property::Monotonicity => "Monotonicity (Figure 2, \"State\")",
+            Property::ConfigurationSafety => "Configuration Safety (§6)",
+            Property::OneChangeAtATime => "One Change At A Time (§6, dissertation §4.1)",
+            Property::Progress => "Progress (§5.2, §5.4.2)",
+            Property::ExactlyOnce => "Exactly Once (§8, dissertation §6.3)",
+            Property::LinearizableReads => "Linearizable Reads (dissertation §6.4)",
         }
     }
 
@@ -73,24 +102,53 @@ impl Property {
                 "votes, acknowledgements and a server's count of its own copy never exceed what \
                  would survive its crash"
             }
+            Property::Monotonicity => {
+                "a server's term and commit index never go down, but for what its crash takes back"
+            }
+            Property::ConfigurationSafety => {
+                "any two quorums that could elect or commit now, each by a configuration that is in \
+                 force, have a server in common"
+            }
+            Property::OneChangeAtATime => {
+                "a log has at most one configuration that no leader has committed yet"
+            }
+            Property::ExactlyOnce => {
+                "a state machine executes a request at most once, however often it was made and \
+                 committed"
+            }
+            Property::Progress => {
+                "from every state that has a term, a request and a place in the logs left, some \
+                 continuation commits an entry that is not committed yet"
+            }
+            Property::LinearizableReads => {
+                "a read that is served sees every entry that any leader had committed when the read \
+                 was asked for"
+            }
         }
     }
 
     /// Whether it holds in `state`, and held in the steps that led there.
     #[must_use]
-    pub fn holds(self, state: &State) -> bool {
-        !state.ghost().is_broken(self) && self.breach(state).is_none()
+    pub fn holds(self, raft: &Raft, state: &State) -> bool {
+        !state.ghost().is_broken(self) && self.breach(raft, state).is_none()
     }
 
     /// What in `state` breaks it, in words. Properties of steps leave only a mark in the ghosts.
     #[must_use]
-    pub fn breach(self, state: &State) -> Option<Breach> {
+    pub fn breach(self, raft: &Raft, state: &State) -> Option<Breach> {
         match self {
             Property::ElectionSafety => two_leaders(state),
             Property::LogMatching => unmatched_logs(state),
             Property::LeaderCompleteness => incomplete_leader(state),
             Property::StateMachineSafety => diverged_state_machine(state),
-            Property::LeaderAppendOnly | Property::DurablePromises => None,
+            Property::LeaderAppendOnly
+            | Property::DurablePromises
+            | Property::LinearizableReads
+            | Property::Monotonicity
+            | Property::Progress => None,
+            Property::ConfigurationSafety => disjoint_quorums(raft, state),
+            Property::OneChangeAtATime => two_changes(raft, state),
+            Property::ExactlyOnce => executed_twice(raft, state),
         }
     }
 }
@@ -101,115 +159,38 @@ impl fmt::Display for Property {
     }
 }
 
-/// Where a state breaks a property.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Breach {
-    /// Two servers, the second against the first.
-    Servers(ServerId, ServerId),
-    /// A server, at an index.
-    At(ServerId, Index),
-    /// Two servers, at an index.
-    Between(ServerId, ServerId, Index),
-}
-
 /// A set of properties.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct Properties(u8);
+pub struct Properties(u16);
 
 impl Properties {
-    /// All of them.
+    /// All that states and steps show.
     pub const ALL: Properties = Properties((1 << Property::ALL.len()) - 1);
 
     /// Only this one.
     #[must_use]
     pub const fn only(property: Property) -> Properties {
-        Properties(1 << property as u8)
+        Properties(1 << property as u16)
+    }
+
+    /// These and one more.
+    #[must_use]
+    pub const fn and(self, property: Property) -> Properties {
+        Properties(self.0 | 1 << property as u16)
     }
 
     /// Whether `property` is among them.
     #[must_use]
     pub const fn has(self, property: Property) -> bool {
-        self.0 & 1 << property as u8 != 0
+        self.0 & 1 << property as u16 != 0
     }
 
     /// The first of them that `state` breaks.
     #[inline]
     #[must_use]
-    pub fn first_broken(self, state: &State) -> Option<Property> {
+    pub fn first_broken(self, raft: &Raft, state: &State) -> Option<Property> {
         Property::ALL
             .into_iter()
-            .find(|&property| self.has(property) && !property.holds(state))
+            .find(|&property| self.has(property) && !property.holds(raft, state))
     }
-}
-
-/// A server that leads a term which another one was elected for, or which another one leads too.
-fn two_leaders(state: &State) -> Option<Breach> {
-    for (id, server) in state.ids().zip(state.servers()) {
-        if !server.is_leader() {
-            continue;
-        }
-        if let Some(elected) = state.ghost().leader(server.term())
-            && elected != id
-        {
-            return Some(Breach::Servers(elected, id));
-        }
-        let rival = state
-            .ids()
-            .zip(state.servers())
-            .find(|&(other, s)| other != id && s.is_leader() && s.term() == server.term());
-        if let Some((other, _)) = rival {
-            return Some(Breach::Servers(id, other));
-        }
-    }
-    None
-}
-
-fn unmatched_logs(state: &State) -> Option<Breach> {
-    let servers = state.servers();
-    for (i, a) in state.ids().zip(servers) {
-        for (j, b) in state.ids().zip(servers).skip(i.at() + 1) {
-            let (a, b) = (a.log(), b.log());
-            let same = a.common_len(b);
-            // Beyond the first difference no index may carry the same term in both.
-            for index in same + 1..=a.len().min(b.len()) {
-                if a.term_at(index) == b.term_at(index) {
-                    return Some(Breach::Between(i, j, index));
-                }
-            }
-        }
-    }
-    None
-}
-
-fn incomplete_leader(state: &State) -> Option<Breach> {
-    let ghost = state.ghost();
-    let committed = ghost.committed();
-    for (id, server) in state.ids().zip(state.servers()) {
-        if !server.is_leader() {
-            continue;
-        }
-        let missing = (1..=committed.len()).find(|&index| {
-            ghost.commit_term(index) < server.term()
-                && server.log().get(index) != committed.get(index)
-        });
-        if let Some(index) = missing {
-            return Some(Breach::At(id, index));
-        }
-    }
-    None
-}
-
-/// A server applies what it commits. The ghost holds all that was ever committed first, so two
-/// servers disagree, now or at different times, exactly if one of them disagrees with the ghost.
-fn diverged_state_machine(state: &State) -> Option<Breach> {
-    let committed = state.ghost().committed();
-    for (id, server) in state.ids().zip(state.servers()) {
-        let log = server.log();
-        let wrong = (1..=server.commit())
-            .find(|&index| log.get(index).is_none() || log.get(index) != committed.get(index));
-        if let Some(index) = wrong {
-            return Some(Breach::At(id, index));
-        }
-    }
-    None
 }
