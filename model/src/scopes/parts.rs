@@ -48,6 +48,20 @@ pub(super) const PARTS: [Scope; 19] = [
         counted(146_068, 735_703, 30, 0.4),
     ),
     named(
+        "reads-terms",
+        "a leader of one term that leads another, and reads in both",
+        Bounds::plain(3, 3, 2, 2, 0).with(Features {
+            rounds: 1,
+            reads: 1,
+            check_quorum: true,
+            ..Features::NONE
+        }),
+        READS
+            .and(Claim::CommitsEarlierTerm)
+            .and(Claim::ConflictTruncated),
+        counted(643_707, 3_713_642, 30, 1.7),
+    ),
+    named(
         "leases",
         "leases on clocks that drift, and leadership transfer",
         Bounds::plain(3, 2, 2, 2, 0).with(Features {
@@ -58,7 +72,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         LEASES.and(Claim::LeadershipTransferred),
-        counted(695_760, 4_238_300, 30, 4.4),
+        counted(695_760, 4_238_300, 30, 2.3),
     ),
     named(
         "leases-crash",
@@ -69,14 +83,33 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         LEASES.and(Claim::CrashLosesWrites),
-        counted(1_117_104, 8_165_576, 35, 8.5),
+        counted(1_117_104, 8_165_576, 35, 4.4),
+    ),
+    named(
+        "leases-terms",
+        "leases in three terms, with leaders that give up",
+        Bounds::plain(3, 3, 2, 2, 0).with(Features {
+            rounds: 1,
+            patience: 1,
+            check_quorum: true,
+            ..Features::NONE
+        }),
+        LEASES,
+        counted(1_937_732, 12_173_379, 34, 6.7),
     ),
     named(
         "snapshots",
         "snapshots that are installed over logs that are behind, ahead or in conflict",
         Bounds::plain(3, 2, 2, 3, 0).with(SNAPSHOTS),
         SNAPSHOT_CLAIMS,
-        counted(46_424, 231_488, 26, 0.4),
+        counted(46_424, 231_488, 26, 0.2),
+    ),
+    named(
+        "snapshots-terms",
+        "snapshots in three terms",
+        Bounds::plain(3, 3, 2, 2, 0).with(SNAPSHOTS),
+        SNAPSHOT_CLAIMS.and(Claim::CommitsEarlierTerm),
+        counted(445_292, 2_580_479, 31, 1.3),
     ),
     named(
         "snapshots-crash",
@@ -85,35 +118,7 @@ pub(super) const PARTS: [Scope; 19] = [
         SOME.and(Claim::SnapshotInstalled)
             .and(Claim::SuffixRetained)
             .and(Claim::CrashLosesWrites),
-        counted(2_169_009, 17_684_629, 39, 16.3),
-    ),
-    named(
-        "joint",
-        "the leader is removed through the joint phase, or the change is undone",
-        Bounds::plain(3, 2, 3, 2, 0).with(Features {
-            plan: Plan::new(&[
-                Config::of(0b111),
-                Config::joint(0b111, 0b110),
-                Config::of(0b110),
-            ]),
-            ..Features::NONE
-        }),
-        MEMBERSHIP,
-        counted(248_404, 960_539, 27, 0.8),
-    ),
-    named(
-        "joint-crash",
-        "from one server to two others, among servers that restart",
-        Bounds::plain(3, 3, 3, 1, 1).with(Features {
-            plan: Plan::new(&[
-                Config::of(0b001),
-                Config::joint(0b001, 0b110),
-                Config::of(0b110),
-            ]),
-            ..Features::NONE
-        }),
-        NEW_VOTERS.and(Claim::CrashLosesWrites),
-        counted(686_695, 4_267_324, 45, 2.3),
+        counted(2_169_009, 17_684_629, 39, 8.1),
     ),
     named(
         "one-by-one",
@@ -130,6 +135,48 @@ pub(super) const PARTS: [Scope; 19] = [
         counted(80_704, 341_529, 27, 0.2),
     ),
     named(
+        "joint",
+        "the leader is removed through the joint phase, or the change is undone",
+        Bounds::plain(3, 2, 3, 2, 0).with(Features {
+            plan: Plan::new(&[
+                Config::of(0b111),
+                Config::joint(0b111, 0b110),
+                Config::of(0b110),
+            ]),
+            ..Features::NONE
+        }),
+        MEMBERSHIP,
+        counted(248_404, 960_539, 27, 0.5),
+    ),
+    named(
+        "joint-crash",
+        "from one server to two others, among servers that restart",
+        Bounds::plain(3, 3, 3, 1, 1).with(Features {
+            plan: Plan::new(&[
+                Config::of(0b001),
+                Config::joint(0b001, 0b110),
+                Config::of(0b110),
+            ]),
+            ..Features::NONE
+        }),
+        NEW_VOTERS.and(Claim::CrashLosesWrites),
+        counted(686_695, 4_267_324, 45, 1.6),
+    ),
+    named(
+        "joint-four",
+        "from three servers to three others of four through the joint phase",
+        Bounds::plain(4, 2, 3, 1, 0).with(Features {
+            plan: Plan::new(&[
+                Config::of(0b0111),
+                Config::joint(0b0111, 0b1110),
+                Config::of(0b1110),
+            ]),
+            ..Features::NONE
+        }),
+        NEW_VOTERS,
+        counted(6_430_529, 44_822_578, 35, 23.3),
+    ),
+    named(
         "pre-vote",
         "servers that ask before they stand",
         Bounds::plain(3, 2, 2, 2, 0).with(Features {
@@ -137,7 +184,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         NO_CRASH.and(Claim::StandsAfterPreVote),
-        counted(262_376, 1_329_231, 31, 1.7),
+        counted(262_376, 1_329_231, 31, 0.8),
     ),
     named(
         "sessions",
@@ -148,8 +195,31 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         SNAPSHOT_CLAIMS.and(Claim::RetryCommitted),
-        counted(87_032, 441_651, 26, 0.5),
+        counted(87_032, 441_651, 26, 0.2),
     ),
+    Scope {
+        properties: Properties::ALL.and(Property::Progress),
+        ..named(
+            "progress",
+            "whether something more can be committed, from every state",
+            Bounds::plain(3, 3, 2, 2, 0),
+            NO_CRASH,
+            counted(49_952, 205_339, 26, 0.2),
+        )
+    },
+    Scope {
+        properties: Properties::ALL.and(Property::Progress),
+        ..named(
+            "progress-crash",
+            "the same among servers that restart and leaders that give up",
+            Bounds::plain(3, 2, 2, 2, 1).with(Features {
+                check_quorum: true,
+                ..Features::NONE
+            }),
+            SOME.and(Claim::CrashLosesWrites),
+            counted(324_761, 2_202_265, 32, 1.8),
+        )
+    },
     named(
         "together",
         "all but membership at once, in two servers",
@@ -169,77 +239,22 @@ pub(super) const PARTS: [Scope; 19] = [
             .and(Claim::LeadershipTransferred)
             .and(Claim::StandsAfterPreVote)
             .and(Claim::RetryCommitted),
-        counted(848_813, 4_178_655, 35, 5.1),
-    ),
-    Scope {
-        properties: Properties::ALL.and(Property::Progress),
-        ..named(
-            "progress",
-            "whether something more can be committed, from every state",
-            Bounds::plain(3, 3, 2, 2, 0),
-            NO_CRASH,
-            counted(49_952, 205_339, 26, 0.5),
-        )
-    },
-    Scope {
-        properties: Properties::ALL.and(Property::Progress),
-        ..named(
-            "progress-crash",
-            "the same among servers that restart and leaders that give up",
-            Bounds::plain(3, 2, 2, 2, 1).with(Features {
-                check_quorum: true,
-                ..Features::NONE
-            }),
-            SOME.and(Claim::CrashLosesWrites),
-            counted(324_761, 2_202_265, 32, 5.9),
-        )
-    },
-    named(
-        "reads-terms",
-        "a leader of one term that leads another, and reads in both",
-        Bounds::plain(3, 3, 2, 2, 0).with(Features {
-            rounds: 1,
-            reads: 1,
-            check_quorum: true,
-            ..Features::NONE
-        }),
-        READS
-            .and(Claim::CommitsEarlierTerm)
-            .and(Claim::ConflictTruncated),
-        counted(643_707, 3_713_642, 30, 2.2),
+        counted(848_813, 4_178_655, 35, 2.1),
     ),
     named(
-        "snapshots-terms",
-        "snapshots in three terms",
-        Bounds::plain(3, 3, 2, 2, 0).with(SNAPSHOTS),
-        SNAPSHOT_CLAIMS.and(Claim::CommitsEarlierTerm),
-        counted(445_292, 2_580_479, 31, 2.5),
-    ),
-    named(
-        "leases-terms",
-        "leases in three terms, with leaders that give up",
-        Bounds::plain(3, 3, 2, 2, 0).with(Features {
-            rounds: 1,
-            patience: 1,
-            check_quorum: true,
-            ..Features::NONE
-        }),
-        LEASES,
-        counted(1_937_732, 12_173_379, 34, 13.1),
-    ),
-    named(
-        "joint-four",
-        "from three servers to three others of four through the joint phase",
-        Bounds::plain(4, 2, 3, 1, 0).with(Features {
+        "joint-snapshots",
+        "snapshots of configurations, from one server to two others",
+        Bounds::plain(3, 3, 3, 1, 0).with(Features {
+            snapshots: true,
             plan: Plan::new(&[
-                Config::of(0b0111),
-                Config::joint(0b0111, 0b1110),
-                Config::of(0b1110),
+                Config::of(0b001),
+                Config::joint(0b001, 0b110),
+                Config::of(0b110),
             ]),
             ..Features::NONE
         }),
-        NEW_VOTERS,
-        counted(6_430_529, 44_822_578, 35, 43.5),
+        NEW_VOTERS.and(Claim::SnapshotInstalled),
+        counted(840_499, 5_309_564, 36, 2.5),
     ),
     named(
         "joint-reads",
@@ -256,21 +271,6 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         NEW_VOTERS.and(Claim::ReadServed).and(Claim::LeaseRead),
-        counted(1_156_359, 6_197_522, 33, 3.4),
-    ),
-    named(
-        "joint-snapshots",
-        "snapshots of configurations, from one server to two others",
-        Bounds::plain(3, 3, 3, 1, 0).with(Features {
-            snapshots: true,
-            plan: Plan::new(&[
-                Config::of(0b001),
-                Config::joint(0b001, 0b110),
-                Config::of(0b110),
-            ]),
-            ..Features::NONE
-        }),
-        NEW_VOTERS.and(Claim::SnapshotInstalled),
-        counted(840_499, 5_309_564, 36, 7.2),
+        counted(1_156_359, 6_197_522, 33, 3.2),
     ),
 ];
