@@ -48,6 +48,20 @@ pub(super) const PARTS: [Scope; 19] = [
         counted(146_068, 735_703, 30, 0.4),
     ),
     named(
+        "reads-terms",
+        "a leader of one term that leads another, and reads in both",
+        Bounds::plain(3, 3, 2, 2, 0).with(Features {
+            rounds: 1,
+            reads: 1,
+            check_quorum: true,
+            ..Features::NONE
+        }),
+        READS
+            .and(Claim::CommitsEarlierTerm)
+            .and(Claim::ConflictTruncated),
+        counted(643_707, 3_713_642, 30, 1.7),
+    ),
+    named(
         "leases",
         "leases on clocks that drift, and leadership transfer",
         Bounds::plain(3, 2, 2, 2, 0).with(Features {
@@ -72,11 +86,30 @@ pub(super) const PARTS: [Scope; 19] = [
         counted(1_117_104, 8_165_576, 35, 4.4),
     ),
     named(
+        "leases-terms",
+        "leases in three terms, with leaders that give up",
+        Bounds::plain(3, 3, 2, 2, 0).with(Features {
+            rounds: 1,
+            patience: 1,
+            check_quorum: true,
+            ..Features::NONE
+        }),
+        LEASES,
+        counted(1_937_732, 12_173_379, 34, 6.7),
+    ),
+    named(
         "snapshots",
         "snapshots that are installed over logs that are behind, ahead or in conflict",
         Bounds::plain(3, 2, 2, 3, 0).with(SNAPSHOTS),
         SNAPSHOT_CLAIMS,
         counted(46_424, 231_488, 26, 0.2),
+    ),
+    named(
+        "snapshots-terms",
+        "snapshots in three terms",
+        Bounds::plain(3, 3, 2, 2, 0).with(SNAPSHOTS),
+        SNAPSHOT_CLAIMS.and(Claim::CommitsEarlierTerm),
+        counted(445_292, 2_580_479, 31, 1.3),
     ),
     named(
         "snapshots-crash",
@@ -86,6 +119,20 @@ pub(super) const PARTS: [Scope; 19] = [
             .and(Claim::SuffixRetained)
             .and(Claim::CrashLosesWrites),
         counted(2_169_009, 17_684_629, 39, 8.1),
+    ),
+    named(
+        "one-by-one",
+        "a learner becomes a voter, and another leaves",
+        Bounds::plain(3, 2, 3, 2, 0).with(Features {
+            plan: Plan::new(&[
+                Config::of(0b011).learning(0b100),
+                Config::of(0b111),
+                Config::of(0b110),
+            ]),
+            ..Features::NONE
+        }),
+        MEMBERSHIP,
+        counted(80_704, 341_529, 27, 0.2),
     ),
     named(
         "joint",
@@ -116,18 +163,18 @@ pub(super) const PARTS: [Scope; 19] = [
         counted(686_695, 4_267_324, 45, 1.6),
     ),
     named(
-        "one-by-one",
-        "a learner becomes a voter, and another leaves",
-        Bounds::plain(3, 2, 3, 2, 0).with(Features {
+        "joint-four",
+        "from three servers to three others of four through the joint phase",
+        Bounds::plain(4, 2, 3, 1, 0).with(Features {
             plan: Plan::new(&[
-                Config::of(0b011).learning(0b100),
-                Config::of(0b111),
-                Config::of(0b110),
+                Config::of(0b0111),
+                Config::joint(0b0111, 0b1110),
+                Config::of(0b1110),
             ]),
             ..Features::NONE
         }),
-        MEMBERSHIP,
-        counted(80_704, 341_529, 27, 0.2),
+        NEW_VOTERS,
+        counted(6_430_529, 44_822_578, 35, 23.3),
     ),
     named(
         "pre-vote",
@@ -149,27 +196,6 @@ pub(super) const PARTS: [Scope; 19] = [
         }),
         SNAPSHOT_CLAIMS.and(Claim::RetryCommitted),
         counted(87_032, 441_651, 26, 0.2),
-    ),
-    named(
-        "together",
-        "all but membership at once, in two servers",
-        Bounds::plain(2, 3, 2, 1, 0).with(Features {
-            rounds: 1,
-            reads: 1,
-            check_quorum: true,
-            patience: 1,
-            transfer: true,
-            snapshots: true,
-            pre_vote: true,
-            retries: 1,
-            ..Features::NONE
-        }),
-        SOME.and(Claim::ReadServed)
-            .and(Claim::LeaseRead)
-            .and(Claim::LeadershipTransferred)
-            .and(Claim::StandsAfterPreVote)
-            .and(Claim::RetryCommitted),
-        counted(848_813, 4_178_655, 35, 2.1),
     ),
     Scope {
         properties: Properties::ALL.and(Property::Progress),
@@ -195,51 +221,40 @@ pub(super) const PARTS: [Scope; 19] = [
         )
     },
     named(
-        "reads-terms",
-        "a leader of one term that leads another, and reads in both",
-        Bounds::plain(3, 3, 2, 2, 0).with(Features {
+        "together",
+        "all but membership at once, in two servers",
+        Bounds::plain(2, 3, 2, 1, 0).with(Features {
             rounds: 1,
             reads: 1,
             check_quorum: true,
-            ..Features::NONE
-        }),
-        READS
-            .and(Claim::CommitsEarlierTerm)
-            .and(Claim::ConflictTruncated),
-        counted(643_707, 3_713_642, 30, 1.7),
-    ),
-    named(
-        "snapshots-terms",
-        "snapshots in three terms",
-        Bounds::plain(3, 3, 2, 2, 0).with(SNAPSHOTS),
-        SNAPSHOT_CLAIMS.and(Claim::CommitsEarlierTerm),
-        counted(445_292, 2_580_479, 31, 1.3),
-    ),
-    named(
-        "leases-terms",
-        "leases in three terms, with leaders that give up",
-        Bounds::plain(3, 3, 2, 2, 0).with(Features {
-            rounds: 1,
             patience: 1,
-            check_quorum: true,
+            transfer: true,
+            snapshots: true,
+            pre_vote: true,
+            retries: 1,
             ..Features::NONE
         }),
-        LEASES,
-        counted(1_937_732, 12_173_379, 34, 6.7),
+        SOME.and(Claim::ReadServed)
+            .and(Claim::LeaseRead)
+            .and(Claim::LeadershipTransferred)
+            .and(Claim::StandsAfterPreVote)
+            .and(Claim::RetryCommitted),
+        counted(848_813, 4_178_655, 35, 2.1),
     ),
     named(
-        "joint-four",
-        "from three servers to three others of four through the joint phase",
-        Bounds::plain(4, 2, 3, 1, 0).with(Features {
+        "joint-snapshots",
+        "snapshots of configurations, from one server to two others",
+        Bounds::plain(3, 3, 3, 1, 0).with(Features {
+            snapshots: true,
             plan: Plan::new(&[
-                Config::of(0b0111),
-                Config::joint(0b0111, 0b1110),
-                Config::of(0b1110),
+                Config::of(0b001),
+                Config::joint(0b001, 0b110),
+                Config::of(0b110),
             ]),
             ..Features::NONE
         }),
-        NEW_VOTERS,
-        counted(6_430_529, 44_822_578, 35, 23.3),
+        NEW_VOTERS.and(Claim::SnapshotInstalled),
+        counted(840_499, 5_309_564, 36, 2.5),
     ),
     named(
         "joint-reads",
@@ -257,20 +272,5 @@ pub(super) const PARTS: [Scope; 19] = [
         }),
         NEW_VOTERS.and(Claim::ReadServed).and(Claim::LeaseRead),
         counted(1_156_359, 6_197_522, 33, 3.2),
-    ),
-    named(
-        "joint-snapshots",
-        "snapshots of configurations, from one server to two others",
-        Bounds::plain(3, 3, 3, 1, 0).with(Features {
-            snapshots: true,
-            plan: Plan::new(&[
-                Config::of(0b001),
-                Config::joint(0b001, 0b110),
-                Config::of(0b110),
-            ]),
-            ..Features::NONE
-        }),
-        NEW_VOTERS.and(Claim::SnapshotInstalled),
-        counted(840_499, 5_309_564, 36, 2.5),
     ),
 ];
