@@ -164,3 +164,25 @@ fn bad_flags_are_usage_errors_that_say_what_to_do() {
         );
     }
 }
+
+#[test]
+fn a_story_is_drawn_as_a_page_with_a_mark_for_every_step_and_arrows_between_servers() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pages = folder.path().join("pages");
+    let name = "count-earlier-terms";
+    let output = plumb(&["ablate", name, "--pages", &pages.display().to_string()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let page = std::fs::read_to_string(pages.join(format!("{name}.html"))).expect("it is there");
+    assert_eq!(page.matches("<circle").count(), 22, "one step, one mark");
+    assert!(
+        page.matches("marker-end").count() >= 15,
+        "elections and replication are messages"
+    );
+    for words in ["Leader Completeness", "becomes leader of term 4", "5.4.2"] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(
+        !page.contains("<script") && !page.contains("http"),
+        "it stands alone"
+    );
+}

@@ -67,5 +67,5 @@ pub use reductions::Reductions;
 pub use scopes::{Counted, QUICK, SCOPES, Scope, scope};
 pub use server::{Role, Server, ServerId};
 pub use state::State;
-pub use story::{Counterexample, ServerRow, Step};
+pub use story::{Arrival, Counterexample, ServerRow, Step};
 pub use symmetry::representative;

@@ -1,6 +1,7 @@
 //! `plumb model`: the specification, explored exhaustively within stated bounds.
 
 mod ablate;
+mod page;
 mod table;
 pub(super) mod units;
 
@@ -50,7 +51,8 @@ enum ModelCommand {
     Scopes(ScopesArgs),
     /// Removes rules one by one: each time, the property that rests on it must break.
     #[command(after_help = "Examples:\n  plumb model ablate\n  plumb model ablate \
-                            count-earlier-terms\n  plumb model ablate --json ablations.json\n\n\
+                            count-earlier-terms\n  plumb model ablate --pages stories\n  plumb model ablate \
+                            --json ablations.json\n\n\
                             Exit codes: 0 every removed rule broke the property it should, 1 one \
                             did not, 2 usage, 3 not finished.")]
     Ablate(AblateArgs),
@@ -130,6 +132,9 @@ struct AblateArgs {
     /// Rules to remove, each by itself; the whole story is told of each [default: all, in a table].
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+    /// Write each story as a page, DIR/NAME.html: a sequence diagram that opens from disk.
+    #[arg(long, value_name = "DIR")]
+    pages: Option<PathBuf>,
     /// Write the outcomes with their counterexamples as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use plumb_model::{
-    Ablation, Ablations, Exam, Limits, Outcome, Verdict as ModelVerdict, check, exams, scope,
+    Ablation, Ablations, Exam, Limits, Outcome, Progress, Scope, Verdict as ModelVerdict, check,
+    exams, scope,
 };
 
 use super::{Finding, Layer, Order, Verdict, stopwatch};
@@ -31,82 +32,99 @@ pub(super) const ALL: [Work; 5] = [
 ];
 
 fn specification(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> {
-    let scope = scope(order.profile.scope).expect("a profile names a scope that exists");
     let spinner = progress::spinner("specification");
     let limits = Limits {
         threads: order.jobs,
         ..Limits::default()
     };
-    let outcome = check(
-        scope,
-        Ablations::NONE,
-        &limits,
-        &mut |seen| spinner.set_message(format!("depth {}, {} states", seen.depth, seen.unique)),
-        stop,
-    )
-    .map_err(bounds_error)?;
+    let elapsed = stopwatch();
+    let mut findings = Vec::new();
+    let mut figures = Vec::new();
+    let mut verdict = Verdict::Holds;
+    let (mut scopes, mut states, mut steps) = (0, 0, 0);
+    for name in order.profile.scopes {
+        let scope = scope(name).expect("a profile names scopes that exist");
+        let watch = &mut |seen: Progress| {
+            spinner.set_message(format!(
+                "{name}: depth {}, {} states",
+                seen.depth, seen.unique
+            ));
+        };
+        let outcome = check(scope, Ablations::NONE, &limits, watch, stop).map_err(bounds_error)?;
+        findings.extend(what_is_wrong(scope, &outcome));
+        if matches!(outcome.verdict, ModelVerdict::Stopped(_)) {
+            verdict = Verdict::Undecided;
+            break;
+        }
+        scopes += 1;
+        states += outcome.unique;
+        steps += outcome.generated;
+        figures.extend(model_figures(scope, &outcome));
+    }
     spinner.finish_and_clear();
-    let replay = format!("cargo run --release -- model check --scope {}", scope.name);
-    let (verdict, findings) = match &outcome.verdict {
-        ModelVerdict::Exhausted => (Verdict::Holds, Vec::new()),
-        ModelVerdict::Stopped(_) => (Verdict::Undecided, Vec::new()),
-        ModelVerdict::Violation(story) => {
-            let finding = Finding {
-                what: format!("The specification breaks {}.", story.property),
-                replay: Some(replay),
-                story: Some(story.to_string()),
-            };
-            (Verdict::Violation, vec![finding])
-        }
-        ModelVerdict::Vacuous(missed) => {
-            let finding = Finding {
-                what: format!("The specification never reaches: {}.", missed.join("; ")),
-                replay: Some(replay),
-                story: None,
-            };
-            (Verdict::Violation, vec![finding])
-        }
-    };
+    if !findings.is_empty() {
+        verdict = Verdict::Violation;
+    }
+    let seconds = elapsed().as_secs_f64();
+    let rate = steps as f64 / seconds.max(1e-3) / 1e6;
     Ok(vec![Layer {
         name: "specification",
         covered: format!(
-            "{}: {} states, depth {}, {:.1} M steps/s",
-            scope.bounds,
-            outcome.unique,
-            outcome.max_depth,
-            rate(&outcome)
+            "{scopes} of {} scopes exhausted: {states} states, {steps} steps, {rate:.1} M steps/s",
+            order.profile.scopes.len()
         ),
         verdict,
-        seconds: outcome.elapsed.as_secs_f64(),
+        seconds,
         findings,
-        figures: model_figures(&outcome),
+        figures,
     }])
 }
 
-fn rate(outcome: &Outcome) -> f64 {
-    outcome.generated as f64 / outcome.elapsed.as_secs_f64().max(1e-3) / 1e6
+/// What a scope shows to be wrong with the specification, if anything.
+fn what_is_wrong(scope: &Scope, outcome: &Outcome) -> Option<Finding> {
+    let (what, story) = match &outcome.verdict {
+        ModelVerdict::Exhausted | ModelVerdict::Stopped(_) => return None,
+        ModelVerdict::Violation(story) => (
+            format!("The specification breaks {}.", story.property),
+            Some(story.to_string()),
+        ),
+        ModelVerdict::Vacuous(missed) => (
+            format!("The specification never reaches: {}.", missed.join("; ")),
+            None,
+        ),
+    };
+    let replay = format!("cargo run --release -- model check --scope {}", scope.name);
+    Some(Finding {
+        what,
+        replay: Some(replay),
+        story,
+    })
 }
 
-fn model_figures(outcome: &Outcome) -> Vec<(String, String)> {
-    let mut figures = vec![
+/// What was seen of a scope, in two lines.
+fn model_figures(scope: &Scope, outcome: &Outcome) -> [(String, String); 2] {
+    let reached = outcome.sometimes.iter().filter(|(_, reached)| *reached);
+    let reached: Vec<&str> = reached.map(|(claim, _)| *claim).collect();
+    let taken = outcome.rules.iter().filter(|(_, count)| *count > 0);
+    let taken: Vec<String> = taken.map(|(rule, n)| format!("{rule} {n}")).collect();
+    let summary = format!(
+        "{} ({}): {} states, {} steps, depth {}, {} MB, {:.1} s; reached: {}",
+        scope.about,
+        scope.bounds,
+        outcome.unique,
+        outcome.generated,
+        outcome.max_depth,
+        outcome.peak_memory >> 20,
+        outcome.elapsed.as_secs_f64(),
+        reached.join("; ")
+    );
+    [
+        (format!("scope: {}", scope.name), summary),
         (
-            "distinct states, up to renaming servers".to_owned(),
-            outcome.unique.to_string(),
+            format!("scope: {}, steps by rule", scope.name),
+            taken.join(", "),
         ),
-        ("steps explored".to_owned(), outcome.generated.to_string()),
-        (
-            "peak memory".to_owned(),
-            format!("{} MB", outcome.peak_memory >> 20),
-        ),
-    ];
-    for (claim, reached) in &outcome.sometimes {
-        let word = if *reached { "reached" } else { "not reached" };
-        figures.push(((*claim).to_owned(), word.to_owned()));
-    }
-    for (rule, count) in &outcome.rules {
-        figures.push((format!("rule: {rule}"), format!("{count} steps")));
-    }
-    figures
+    ]
 }
 
 fn ablations(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> {

@@ -20,8 +20,8 @@ use crate::nemesis::Length;
 pub struct Profile {
     /// Its name.
     pub name: &'static str,
-    /// The scope of the specification that is exhausted.
-    pub scope: &'static str,
+    /// The scopes of the specification that are exhausted.
+    pub scopes: &'static [&'static str],
     /// How many seeds are simulated with the whole server.
     pub seeds: u64,
     /// How many seeds are simulated with bare replicas, for each seed of the whole server.
@@ -31,11 +31,71 @@ pub struct Profile {
     pub length: Length,
 }
 
+/// Elections, replication and crashes; then each optional part of Raft by itself, and most of them together.
+const QUICK_SCOPES: [&str; 10] = [
+    "quick",
+    "reads",
+    "leases",
+    "snapshots",
+    "one-by-one",
+    "joint",
+    "pre-vote",
+    "sessions",
+    "progress",
+    "together",
+];
+/// The parts among servers that restart, and some of them with each other, besides.
+const CI_SCOPES: [&str; 17] = [
+    "quick",
+    "reads",
+    "reads-terms",
+    "leases",
+    "leases-crash",
+    "snapshots",
+    "snapshots-crash",
+    "one-by-one",
+    "joint",
+    "joint-crash",
+    "joint-reads",
+    "joint-snapshots",
+    "pre-vote",
+    "sessions",
+    "progress",
+    "progress-crash",
+    "together",
+];
+/// All but the largest.
+const NIGHTLY_SCOPES: [&str; 23] = [
+    "quick",
+    "figure8",
+    "two-crashes",
+    "five",
+    "reads",
+    "reads-terms",
+    "leases",
+    "leases-crash",
+    "leases-terms",
+    "snapshots",
+    "snapshots-terms",
+    "snapshots-crash",
+    "one-by-one",
+    "joint",
+    "joint-crash",
+    "joint-four",
+    "joint-reads",
+    "joint-snapshots",
+    "pre-vote",
+    "sessions",
+    "progress",
+    "progress-crash",
+    "together",
+];
+
 impl Profile {
     /// Under 90 s on two cores: for a person who waits.
     pub const QUICK: Profile = Profile {
         name: "quick",
-        scope: "quick",
+        scopes: &QUICK_SCOPES,
         seeds: 300,
         bare_per_seed: 10,
         length: Length::SHORT,
@@ -43,7 +103,7 @@ impl Profile {
     /// A few minutes: for a gate.
     pub const CI: Profile = Profile {
         name: "ci",
-        scope: "quick",
+        scopes: &CI_SCOPES,
         seeds: 1_000,
         bare_per_seed: 20,
         length: Length::SHORT,
@@ -51,7 +111,7 @@ impl Profile {
     /// As long as it takes.
     pub const NIGHTLY: Profile = Profile {
         name: "nightly",
-        scope: "quick",
+        scopes: &NIGHTLY_SCOPES,
         seeds: 10_000,
         bare_per_seed: 20,
         length: Length::LONG,
@@ -164,7 +224,7 @@ pub fn verify(order: &Order, stop: &AtomicBool) -> Result<Exit, CliError> {
 
     let elapsed = stopwatch();
     let mut report = Report {
-        plumb_report: 1,
+        plumb_report: 2,
         build: build(),
         profile: order.profile,
         first_seed: order.first_seed,
@@ -292,4 +352,19 @@ fn print_row(layer: &Layer) {
         "{:<24} {word} {:>6.1}s  {}",
         layer.name, layer.seconds, layer.covered
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_names_scopes_that_exist_and_a_larger_one_has_those_of_the_smaller() {
+        let [quick, ci, nightly] = [Profile::QUICK, Profile::CI, Profile::NIGHTLY];
+        for name in nightly.scopes {
+            assert!(plumb_model::scope(name).is_some(), "{name}");
+        }
+        assert!(ci.scopes.iter().all(|name| nightly.scopes.contains(name)));
+        assert!(quick.scopes.iter().all(|name| ci.scopes.contains(name)));
+    }
 }

@@ -1,5 +1,6 @@
 //! A run in words: what each step was, what it changed, and how the last state breaks a property.
 
+mod arrivals;
 mod reason;
 mod title;
 
@@ -14,6 +15,8 @@ use crate::properties::Property;
 use crate::raft::Raft;
 use crate::server::{Server, ServerId};
 use crate::state::State;
+pub use arrivals::Arrival;
+use arrivals::Sent;
 use reason::reason;
 use title::title;
 
@@ -30,6 +33,10 @@ pub struct Step {
     pub changes: Vec<String>,
     /// What was sent.
     pub sent: Vec<String>,
+    /// What the step takes in or counts; only where a whole run is told.
+    pub arrivals: Vec<Arrival>,
+    /// The servers afterwards.
+    pub servers: Vec<ServerRow>,
 }
 
 /// A run that breaks a property, of the fewest steps.
@@ -85,6 +92,8 @@ impl Step {
             title: title(raft, before, action, after),
             changes,
             sent: sent.map(|message| message.unpack().to_string()).collect(),
+            arrivals: Vec::new(),
+            servers: rows(after),
         }
     }
 }
@@ -156,23 +165,33 @@ impl Counterexample {
         let mut state = raft.initial();
         let mut before = state.clone();
         let mut steps = Vec::new();
+        let mut sent = Sent::default();
         for &action in actions {
             let next = raft
                 .step(&state, action)
                 .expect("a counterexample's steps are allowed");
-            steps.push(Step::tell(raft, &state, action, &next));
+            let arrivals = sent.arrivals(&state, action);
+            sent.note(steps.len() + 1, &state, &next);
+            steps.push(Step {
+                arrivals,
+                ..Step::tell(raft, &state, action, &next)
+            });
             before = state;
             state = next;
         }
-        let rows = state.ids().map(|id| row(id, state.server(id)));
         Counterexample {
             property: property.name(),
             statement: property.statement(),
             steps,
             reason: reason(raft, property, &before, actions.last().copied(), &state),
-            servers: rows.collect(),
+            servers: rows(&state),
         }
     }
+}
+
+fn rows(state: &State) -> Vec<ServerRow> {
+    let row = |id| row(id, state.server(id));
+    state.ids().map(row).collect()
 }
 
 fn row(id: ServerId, server: Server) -> ServerRow {

@@ -1,10 +1,14 @@
 //! `plumb model ablate`: the exam of the specification.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use plumb_model::{Ablation, Exam, Limits, Verdict, check, exam};
 use serde_json::{Value, json};
 
+use crate::artifacts::{create_folder, write_file};
+
+use super::page::page;
 use super::units::grouped;
 use super::{
     AblateArgs, CliError, Exit, bad_bounds, interrupt, is_stdout, named_ablation, print, write_json,
@@ -22,7 +26,13 @@ pub(super) fn run_ablate(args: &AblateArgs) -> Result<Exit, CliError> {
     let mut exit = Exit::Holds;
     let mut rows = Vec::new();
     for exam in &exams {
-        let (row, end) = sit(exam, told, show, interrupt::flag())?;
+        let (row, end) = sit(
+            exam,
+            told && args.pages.is_none(),
+            show,
+            interrupt::flag(),
+            args.pages.as_deref(),
+        )?;
         exit = exit.worst(end);
         rows.push(row);
         if interrupt::flag().load(Ordering::Relaxed) {
@@ -42,7 +52,13 @@ pub(super) fn run_ablate(args: &AblateArgs) -> Result<Exit, CliError> {
 }
 
 /// One exam: searched by one thread, so that its story is always the same.
-fn sit(exam: &Exam, told: bool, show: bool, stop: &AtomicBool) -> Result<(Value, Exit), CliError> {
+fn sit(
+    exam: &Exam,
+    told: bool,
+    show: bool,
+    stop: &AtomicBool,
+    pages: Option<&Path>,
+) -> Result<(Value, Exit), CliError> {
     let scope = exam.scope();
     let outcome = check(
         &scope,
@@ -79,6 +95,12 @@ fn sit(exam: &Exam, told: bool, show: bool, stop: &AtomicBool) -> Result<(Value,
         print(format!(
             "{name:<24} {found:<64} {states:>9} states {time:>7.1} ms\n"
         ));
+    }
+    if let (Some(folder), Verdict::Violation(story)) = (pages, &outcome.verdict) {
+        let command = format!("plumb model ablate {name}");
+        let page = page(story, Some(exam.ablation.removed_rule()), &command);
+        create_folder(folder)?;
+        write_file(&folder.join(format!("{name}.html")), page.as_bytes())?;
     }
     let row = json!({
         "ablation": name,
