@@ -52,9 +52,9 @@ pub(super) fn page(story: &Counterexample, without: Option<&str>, command: &str)
             escape(&row.on_disk)
         );
     }
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "</table><p>No shorter run breaks it. Shown again by <code>{}</code></p></html>\n",
+        "</table><p>No shorter run breaks it. Shown again by <code>{}</code></p></html>",
         escape(command)
     );
     out
