@@ -82,6 +82,10 @@ impl Cluster {
         for id in 1..=3 {
             cluster.start_one(id);
         }
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while cluster.kv(&["status"]).status.code() != Some(0) {
+            assert!(Instant::now() < deadline, "nobody answers");
+        }
         cluster
     }
 
