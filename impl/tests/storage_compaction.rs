@@ -180,6 +180,22 @@ fn a_snapshot_that_is_durable_ahead_of_its_record_is_not_written_again_and_outli
 }
 
 #[test]
+fn one_that_was_written_ahead_of_none_later_goes_with_the_others() {
+    let disk = compacted(100, 90);
+    let (mut wal, _) = open(&disk, SEGMENT).expect("it is whole");
+    let own = Bytes::from_static(b"own");
+    let saved = wal
+        .ahead()
+        .save(&*disk.seam(), (LogIndex(93), Term(3)), &own);
+    saved.expect("saved");
+    // The leader's came first: nobody will name the own one any more.
+    wal.append(&named(95, &Bytes::from_static(b"the leader's")))
+        .expect("it is written");
+    wal.sync().expect("it syncs");
+    assert_eq!(snapshots(&disk).len(), 1);
+}
+
+#[test]
 fn a_file_of_an_earlier_life_is_never_taken_for_one_that_is_ready() {
     let disk = compacted(100, 90);
     let data = Bytes::from_static(b"state of that life");

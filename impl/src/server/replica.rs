@@ -340,11 +340,11 @@ impl<W> Replica<W> {
             Refusal::NotLeader(leader) => ResponseBody::NotLeader(leader),
             Refusal::LostLeadership => ResponseBody::NotLeader(self.node.leader()),
             Refusal::HandingOver | Refusal::Overloaded => ResponseBody::Busy,
-            Refusal::ChangeUnderWay => ResponseBody::Refused(
-                "another change is under way, or this leader is new: try again".to_owned(),
+            Refusal::ChangeUnderWay => ResponseBody::TooEarly(
+                "another change is under way, or this leader is new".to_owned(),
             ),
-            Refusal::NotCaughtUp => ResponseBody::Refused(
-                "a new voter must be a learner first, and nearly up to date: try again".to_owned(),
+            Refusal::NotCaughtUp => ResponseBody::TooEarly(
+                "a new voter must be a learner first, and nearly up to date".to_owned(),
             ),
             Refusal::NoVoters => ResponseBody::Refused("nobody would vote".to_owned()),
             Refusal::NoSuchVoter => ResponseBody::Refused("no such voter".to_owned()),

@@ -187,6 +187,9 @@ impl Client {
                 self.session = None;
                 undone("the session expired")
             }
+            Some(ResponseBody::Applied(Reply::TooLarge)) => {
+                Outcome::Failed("a value would be larger than it may be")
+            }
             Some(ResponseBody::Applied(reply)) => Outcome::Ok(Got::Reply(reply)),
             Some(ResponseBody::TooLarge) => undone("the command is larger than an entry may be"),
             Some(_) => undone("the server answered something else"),
