@@ -1,6 +1,7 @@
 //! The server of Figure 2: its state, and the dispatch of inputs to rules.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::CoreConfig;
@@ -186,7 +187,10 @@ impl Node {
             Some(snapshot) => (applied, snapshot.membership.clone()),
             None => {
                 let voters = Membership::of_voters(config.voters.clone());
-                (LogIndex::ZERO, voters.with_addresses(&config.addresses))
+                (
+                    LogIndex::ZERO,
+                    Arc::new(voters.with_addresses(&config.addresses)),
+                )
             }
         };
         let mut memberships = Memberships::starting_from(since, membership);

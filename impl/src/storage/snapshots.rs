@@ -16,7 +16,7 @@ use super::scan::read_whole;
 use super::segment::sync_dir;
 use crate::core::snapshot::Snapshot;
 use crate::seams::Disk;
-use crate::types::{LogIndex, Membership, Term};
+use crate::types::{LogIndex, Term};
 
 const MAGIC: &[u8; 8] = b"PLUMBSNP";
 const HEADER_BYTES: usize = 36;
@@ -43,7 +43,7 @@ impl Ahead {
         data: &Bytes,
     ) -> Result<(), StorageError> {
         // Who took part is in the record, not in the file.
-        let snapshot = Snapshot::new(index, term, Membership::default(), data.clone());
+        let snapshot = Snapshot::new(index, term, Arc::default(), data.clone());
         write(disk, AHEAD_FILE, &snapshot)?;
         let mut last = self.lock();
         publish(disk, AHEAD_FILE, &snapshot)?;

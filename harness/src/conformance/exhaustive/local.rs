@@ -521,7 +521,7 @@ fn remembered(scope: &Scope, term: u64, terms: &[u64]) -> Remembered {
         index: LogIndex(index),
         term: Term(*term),
         payload: if index == 1 {
-            Payload::Membership(Membership::of_voters(voters.clone()))
+            Payload::Membership(Membership::of_voters(voters.clone()).into())
         } else {
             Payload::Noop
         },

@@ -97,7 +97,7 @@ impl Bare {
         let (queue, network) = (&mut self.queue, &mut self.network);
         match event {
             Event::Deliver(envelope) => {
-                if let Some(envelope) = network.deliver(*envelope) {
+                if let Some(envelope) = network.deliver(envelope) {
                     let to = envelope.to.0 as usize - 1;
                     self.servers[to].receive(envelope, queue, network);
                 }

@@ -61,7 +61,7 @@ impl Network {
             return;
         }
         for envelope in std::mem::take(&mut link.held) {
-            queue.after(0, Event::Deliver(Box::new(envelope)));
+            queue.after(0, Event::Deliver(envelope));
         }
     }
 
@@ -86,14 +86,14 @@ impl Network {
         let nanos = |d: std::time::Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
         if fault.duplicate > 0.0 && link.faults.chance(fault.duplicate) {
             let later_ns = due_ns + nanos(link.faults.range_duration(&fault.delay_by));
-            queue.at(later_ns, Event::Deliver(Box::new(envelope.clone())));
+            queue.at(later_ns, Event::Deliver(envelope.clone()));
         }
         if fault.delay > 0.0 && link.faults.chance(fault.delay) {
             due_ns += nanos(link.faults.range_duration(&fault.delay_by));
         } else {
             link.last_ns = due_ns;
         }
-        queue.at(due_ns, Event::Deliver(Box::new(envelope)));
+        queue.at(due_ns, Event::Deliver(envelope));
     }
 
     /// A message is due: here it is, unless its link was cut or stalled meanwhile.

@@ -14,7 +14,7 @@ use super::caller::Ticket;
 #[derive(Debug)]
 pub(super) enum Event {
     /// A message arrives, unless the network has something against it.
-    Deliver(Box<Envelope>),
+    Deliver(Envelope),
     /// A timer of a server may be due.
     Wake { server: usize },
     /// A server's disk has finished a sync.
