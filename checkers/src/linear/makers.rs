@@ -1,17 +1,18 @@
-//! Texts of which a piece was put or appended more than once (clients number their appends anew after a put, say):
-//! each text that was seen was made by one of those who have its last piece, and the others made texts that nobody
-//! saw. Under any choice of who made what the texts are a register with distinct values, which zones decide. So the
-//! history is linearizable if and only if it is under one of the choices, of which real time usually leaves few.
+//! Texts of which a piece was put or appended more than once (clients number their appends anew after a put, say).
+//! Each read is given who made the first piece of what it saw, and each text beyond it who appended the last piece;
+//! the others made texts that nobody saw. Under any such choice texts are a register with distinct values, which
+//! zones decide: within the life of one first piece a text only grows, so each comes about once. The history is
+//! linearizable if and only if it is under one of the choices, of which real time leaves few.
 
 use plumb_histories::Value;
 
 use super::Rules;
-use super::registers::{Action, INITIAL, Registers};
+use super::registers::{Action, Registers};
 use super::texts::{Maker, Texts};
-use super::zones::{self, Decided};
-use crate::Limit;
+use super::zones::{self, Conflict, Decided};
 use crate::budget::Meter;
 use crate::part::{FOREVER, NONE, Op, Part};
+use crate::{Limit, TextCall};
 
 /// So many choices are tried.
 const MOST_CHOICES: usize = 1 << 10;
@@ -23,31 +24,105 @@ pub(super) fn decide(
     rules: Rules<'_>,
     meter: &mut Meter<'_>,
 ) -> Result<Option<Decided>, Limit> {
-    let first = part.classes.items().first();
-    if first.is_none_or(|class| rules.spec.as_text(&rules.tables.call(class)).is_none()) {
-        return Ok(None);
-    }
-    meter.pass(part.ops.len())?;
     let initial: Value = rules.spec.show_init(rules.init);
-    let Some(choices) = Choices::of(part, rules, &initial) else {
+    let Some(mut texts) = Texts::of(part, rules, &initial) else {
         return Ok(None);
     };
+    meter.pass(part.ops.len())?;
+    let Some(mut reads) = reads(part, rules, &texts) else {
+        return Ok(None);
+    };
+    let several = |read: &&Read<'_>| read.roots.len() > 1;
+    let of_roots = reads.iter().filter(several).map(|read| read.roots.len());
+    let of_roots = of_roots.fold(1, usize::saturating_mul);
     let mut conflict = None;
-    let mut chosen = vec![0; choices.open.len()];
     loop {
-        match choices.try_one(part, &chosen, meter)? {
-            None => return Ok(None),
-            Some(Decided::Valid(order)) => return Ok(Some(Decided::Valid(order))),
-            Some(Decided::Conflict(found)) => conflict.get_or_insert(found),
+        let Some(choices) = Choices::of(part, &mut texts, &reads, MOST_CHOICES / of_roots) else {
+            return Ok(None);
         };
-        // The next choice, as an odometer counts.
-        let turns = chosen.iter().zip(&choices.open);
-        let Some(turn) = turns.into_iter().position(|(at, open)| at + 1 < open.len()) else {
+        if let Some(order) = choices.order(part, &mut conflict, meter)? {
+            return Ok(Some(Decided::Valid(order)));
+        }
+        // The next choice of roots, as an odometer counts.
+        let mut turns = reads.iter_mut().filter(|read| read.roots.len() > 1);
+        let turned = turns.any(|read| {
+            read.chosen = (read.chosen + 1) % read.roots.len();
+            read.chosen > 0
+        });
+        if !turned {
             return Ok(conflict.map(Decided::Conflict));
-        };
-        chosen[turn] += 1;
-        chosen[..turn].fill(0);
+        }
     }
+}
+
+/// What a read saw, and who may have made the first piece of it.
+struct Read<'a> {
+    op: u32,
+    text: &'a str,
+    /// Places in the part.
+    roots: Vec<u32>,
+    chosen: usize,
+}
+
+/// All reads, the longest first; `None` if nobody knows what one of them saw.
+fn reads<'a>(part: &Part, rules: Rules<'a>, texts: &Texts<'a>) -> Option<Vec<Read<'a>>> {
+    let mut reads = Vec::new();
+    // When something had been put or appended: the initial text is gone, and as nobody puts it, for good. The
+    // earliest two, as nobody waits for itself.
+    let mut earliest = [(FOREVER, FOREVER); 2];
+    for (place, op) in (0u32..).zip(&part.ops) {
+        let call = rules.tables.call(part.classes.get(op.class));
+        match rules.spec.as_text(&call)? {
+            TextCall::Get(text) => reads.push(Read {
+                op: place,
+                text: text?,
+                roots: Vec::new(),
+                chosen: 0,
+            }),
+            TextCall::Put(_) | TextCall::Append(_) => {
+                earliest[1] = earliest[1].min((op.ret, place));
+                earliest.sort_unstable();
+            }
+        }
+    }
+    let at = |op: u32| &part.ops[op as usize];
+    for read in &mut reads {
+        let Some(pieces) = texts.pieces_of(read.text) else {
+            continue;
+        };
+        let Some((first, rest)) = pieces.split_first() else {
+            continue;
+        };
+        let starts = |maker: &&Maker<'_>| {
+            let gone = earliest[usize::from(earliest[0].1 == maker.op)].0;
+            maker.puts || (texts.starts_empty() && at(maker.op).call < gone)
+        };
+        let roots = texts.makers(*first).iter().filter(starts);
+        read.roots = roots.map(|maker| maker.op).collect();
+        if read.roots.len() < 2 {
+            continue;
+        }
+        // Another that certainly came between, or continuations that can't have come in time, rule a root out.
+        let fits = |root: &u32| {
+            let own = at(*root);
+            let ends = read.roots.iter().map(|other| at(*other));
+            let ended = ends.filter(|other| own.ret < other.call);
+            let end = ended.map(|other| other.ret).min().unwrap_or(FOREVER);
+            let continued = |piece: &u32| {
+                let mut appends = texts.makers(*piece).iter().filter(|maker| !maker.puts);
+                appends.any(|maker| at(maker.op).ret > own.call && at(maker.op).call < end)
+            };
+            own.call < at(read.op).ret && end > at(read.op).call && rest.iter().all(continued)
+        };
+        let roots: Vec<u32> = read.roots.iter().copied().filter(fits).collect();
+        // If none is left, any will show that it comes from nowhere.
+        read.roots.truncate(1);
+        if !roots.is_empty() {
+            read.roots = roots;
+        }
+    }
+    reads.sort_by_key(|read| std::cmp::Reverse(read.text.len()));
+    Some(reads)
 }
 
 /// What all operations do, but for those of which several things are possible.
@@ -67,74 +142,108 @@ struct Known<'t, 'a> {
     candidates: Vec<Vec<u32>>,
     /// By text: when it had been seen, or another that it begins.
     seen: Vec<u32>,
-    /// By number of a text, its place among those made.
-    place: Vec<Option<usize>>,
+    /// By number of a text, its place among those made; [`NONE`] if it is the initial one, or nobody made it.
+    place: Vec<u32>,
 }
 
 impl Choices {
-    fn of(part: &Part, rules: Rules<'_>, initial: &Value) -> Option<Choices> {
-        let mut texts = Texts::of(part, rules, initial)?;
-        texts.cut(part, rules)?;
-        let known = Known::new(part, &texts)?;
+    /// With the roots that are chosen; `None` if there are more than `most`.
+    fn of<'a>(
+        part: &Part,
+        texts: &mut Texts<'a>,
+        reads: &[Read<'a>],
+        most: usize,
+    ) -> Option<Choices> {
+        texts.clear();
+        let mut actions = vec![Action::Write(NONE); part.ops.len()];
+        let mut seen: Vec<(u32, u32)> = Vec::with_capacity(reads.len());
+        for read in reads {
+            let root = read.roots.get(read.chosen).copied().unwrap_or(NONE);
+            let text = texts.number(read.text, root);
+            actions[read.op as usize] = Action::Read(text);
+            seen.push((text, part.ops[read.op as usize].ret));
+        }
+        let known = Known::new(part, texts, &seen);
         let pieces = u32::try_from(texts.pieces.len()).expect("fewer pieces than operations");
         let mut by_piece: Vec<Vec<usize>> = vec![Vec::new(); texts.pieces.len()];
         for (at, made) in texts.made.iter().enumerate() {
             by_piece[made.piece as usize].push(at);
         }
         let mut count = texts.count;
-        let reads = part.ops.iter().map(|op| texts.reads[op.class as usize]);
-        let mut actions: Vec<Action> = reads.map(Action::Read).collect();
         let mut open: Vec<Vec<Vec<(u32, Action)>>> = Vec::new();
         let mut all = 1usize;
         for piece in 0..pieces {
             let makers = texts.makers(piece);
+            for maker in makers {
+                // What nobody saw is another text for each.
+                actions[maker.op as usize] = maker.makes(None, &mut count);
+            }
             let mut ways = Vec::new();
             known.ways(&by_piece[piece as usize], &mut Vec::new(), &mut ways);
-            if ways.is_empty() {
-                // Some text has no maker left: however the others are shared out, it comes from nowhere.
-                ways.push(Vec::new());
-            }
-            // What nobody saw is another text for each maker, and the same under each choice.
-            let unseen: Vec<Action> = makers
-                .iter()
-                .map(|one| one.makes(None, &mut count))
-                .collect();
-            let mut done = ways.into_iter().map(|way| {
-                let mut actions: Vec<(u32, Action)> = makers
+            let does = |way: &Vec<(usize, u32)>| {
+                let mut does: Vec<(u32, Action)> = makers
                     .iter()
-                    .map(|one| one.op)
-                    .zip(unseen.iter().copied())
+                    .map(|maker| (maker.op, actions[maker.op as usize]))
                     .collect();
                 for (at, maker) in way {
-                    let made = texts.made[at];
-                    actions[maker as usize].1 = makers[maker as usize].makes(Some(made), &mut 0);
+                    does[*maker as usize].1 =
+                        makers[*maker as usize].makes(Some(texts.made[*at]), &mut 0);
                 }
-                actions
-            });
-            if done.len() == 1 {
-                for (op, action) in done.next().into_iter().flatten() {
-                    actions[op as usize] = action;
+                does
+            };
+            match &ways[..] {
+                // Some text has no maker left: however the others are shared out, it comes from nowhere.
+                [] => {}
+                [way] => {
+                    for (op, action) in does(way) {
+                        actions[op as usize] = action;
+                    }
                 }
-            } else {
-                all = all.saturating_mul(done.len());
-                open.push(done.collect());
+                ways => {
+                    all = all.saturating_mul(ways.len());
+                    let ways = ways.iter().map(does).collect();
+                    open.push(ways);
+                }
             }
         }
-        (all <= MOST_CHOICES).then_some(Choices {
+        (all <= most).then_some(Choices {
             actions,
             values: count,
             open,
         })
     }
 
-    /// Judges the part under one choice.
-    fn try_one(
+    /// An order under one of the choices; else, why there is none under the first.
+    fn order(
+        &self,
+        part: &Part,
+        conflict: &mut Option<Conflict>,
+        meter: &mut Meter<'_>,
+    ) -> Result<Option<Vec<u32>>, Limit> {
+        let mut chosen = vec![0; self.open.len()];
+        loop {
+            meter.pass(part.ops.len())?;
+            match self.under(part, &chosen, meter)? {
+                Decided::Valid(order) => return Ok(Some(order)),
+                Decided::Conflict(found) => conflict.get_or_insert(found),
+            };
+            let Some(turn) =
+                (0..chosen.len()).find(|turn| chosen[*turn] + 1 < self.open[*turn].len())
+            else {
+                return Ok(None);
+            };
+            chosen[turn] += 1;
+            chosen[..turn].fill(0);
+        }
+    }
+
+    /// What zones say of the part under one choice.
+    fn under(
         &self,
         part: &Part,
         chosen: &[usize],
         meter: &mut Meter<'_>,
-    ) -> Result<Option<Decided>, Limit> {
-        meter.pass(part.ops.len())?;
+    ) -> Result<Decided, Limit> {
         let mut registers = Registers {
             actions: self.actions.clone(),
             values: self.values,
@@ -152,93 +261,69 @@ impl Choices {
         registers.drop_needless(&mut ops);
         let places: Vec<u32> = ops.iter().map(|op| op.class).collect();
         let decided = zones::decide_ops(&ops, &registers, meter)?;
-        Ok(decided.map(|decided| decided.at(&places)))
+        Ok(decided
+            .expect("each value is given one maker at most")
+            .at(&places))
     }
 }
 
 impl<'t, 'a> Known<'t, 'a> {
-    /// `None` if a text may have been made twice.
-    fn new(part: &'t Part, texts: &'t Texts<'a>) -> Option<Known<'t, 'a>> {
-        let mut place = vec![None; texts.count as usize];
-        for (at, made) in texts.made.iter().enumerate() {
-            place[made.after as usize] = Some(at);
+    /// From when each text was seen.
+    fn new(part: &'t Part, texts: &'t Texts<'a>, reads: &[(u32, u32)]) -> Known<'t, 'a> {
+        let mut place = vec![NONE; texts.count as usize];
+        for (at, made) in (0u32..).zip(&texts.made) {
+            place[made.after as usize] = at;
         }
         let mut seen = vec![FOREVER; texts.made.len()];
-        for op in &part.ops {
-            let text = texts.reads[op.class as usize];
-            if let Some(at) = place.get(text as usize).copied().flatten() {
-                seen[at] = op.ret.min(seen[at]);
+        for (text, ret) in reads {
+            if let Some(seen) = seen.get_mut(place[*text as usize] as usize) {
+                *seen = (*ret).min(*seen);
             }
         }
         // What comes before was made before.
         for at in (0..texts.made.len()).rev() {
-            if let Some(before) = place[texts.made[at].before as usize] {
-                seen[before] = seen[at].min(seen[before]);
+            let own = seen[at];
+            if let Some(before) = seen.get_mut(place[texts.made[at].before as usize] as usize) {
+                *before = own.min(*before);
             }
         }
+        let may_make = |at: usize| {
+            let made = texts.made[at];
+            (0u32..)
+                .zip(texts.makers(made.piece))
+                .filter(|(_, maker)| match made.root {
+                    // What continues the initial text, or another.
+                    NONE => !maker.puts,
+                    root => maker.op == root,
+                })
+                .map(|(candidate, _)| candidate)
+                .collect()
+        };
         let mut known = Known {
             part,
             texts,
-            candidates: Vec::with_capacity(texts.made.len()),
+            candidates: (0..texts.made.len()).map(may_make).collect(),
             seen,
             place,
         };
-        known.nominate()?;
         known.rule_out();
-        Some(known)
+        known
     }
 
-    /// All who have the right piece and could have done what it takes.
-    ///
-    /// A text comes about twice only if what comes before it does, and so only if its first piece is put, after
-    /// something else was: the initial text never comes back, as nobody puts it. Where only one operation can have
-    /// made some beginning of a text, it was made once.
-    fn nominate(&mut self) -> Option<()> {
-        let updates = self.part.ops.iter();
-        let updates = updates.filter(|op| self.texts.reads[op.class as usize] == NONE);
-        // When something had been put or appended: the initial text is gone. The earliest two, as nobody waits for
-        // itself.
-        let mut earliest = [(FOREVER, FOREVER); 2];
-        for op in updates {
-            earliest[1] = earliest[1].min((op.ret, op.number));
-            earliest.sort_unstable();
-        }
-        let mut once: Vec<bool> = Vec::with_capacity(self.texts.made.len());
-        for made in &self.texts.made {
-            let makers = self.texts.makers(made.piece);
-            let starts = made.before == INITIAL;
-            let can = |maker: &&(u32, Maker<'_>)| {
-                let (_, maker) = **maker;
-                let op = &self.part.ops[maker.op as usize];
-                if maker.puts || !starts {
-                    return maker.puts == starts;
-                }
-                let gone = if earliest[0].1 == op.number {
-                    earliest[1]
-                } else {
-                    earliest[0]
-                };
-                op.call < gone.0
-            };
-            let numbered: Vec<_> = (0u32..).zip(makers.iter().copied()).collect();
-            let candidates: Vec<u32> = numbered.iter().filter(can).map(|(at, _)| *at).collect();
-            let puts = candidates.iter().any(|at| makers[*at as usize].puts);
-            let before = self.place[made.before as usize].map(|at| once[at]);
-            let is_once = candidates.len() < 2 || before.unwrap_or(!puts);
-            self.candidates.push(candidates);
-            once.push(is_once);
-        }
-        once.iter().all(|once| *once).then_some(())
+    /// The place of the text that comes before one.
+    fn before(&self, at: usize) -> Option<usize> {
+        let place = self.place[self.texts.made[at].before as usize];
+        (place != NONE).then_some(place as usize)
     }
 
     /// The operation of a candidate.
-    fn op(&self, at: usize, candidate: u32) -> &Op {
+    fn op(&self, at: usize, candidate: u32) -> &'t Op {
         let maker = self.texts.makers(self.texts.made[at].piece)[candidate as usize];
         &self.part.ops[maker.op as usize]
     }
 
     /// The only one who can have made a text.
-    fn only(&self, at: usize) -> Option<&Op> {
+    fn only(&self, at: usize) -> Option<&'t Op> {
         match self.candidates[at][..] {
             [one] => Some(self.op(at, one)),
             _ => None,
@@ -249,8 +334,8 @@ impl<'t, 'a> Known<'t, 'a> {
     /// before what comes before it was asked for. All of that is as each text is made once.
     fn rule_out(&mut self) {
         let mut latest = self.seen.clone();
-        for (at, made) in self.texts.made.iter().enumerate() {
-            if let (Some(next), Some(before)) = (self.only(at), self.place[made.before as usize]) {
+        for at in 0..self.candidates.len() {
+            if let (Some(next), Some(before)) = (self.only(at), self.before(at)) {
                 latest[before] = next.ret.min(latest[before]);
             }
         }
@@ -258,15 +343,14 @@ impl<'t, 'a> Known<'t, 'a> {
             if self.candidates[at].len() < 2 {
                 continue;
             }
-            let before = self.place[self.texts.made[at].before as usize];
-            let asked = before
-                .and_then(|before| self.only(before))
-                .map_or(0, |op| op.call);
-            let kept = self.candidates[at].iter().copied().filter(|candidate| {
+            let before = self.before(at).and_then(|before| self.only(before));
+            let asked = before.map_or(0, |op| op.call);
+            let mut kept = std::mem::take(&mut self.candidates[at]);
+            kept.retain(|candidate| {
                 let op = self.op(at, *candidate);
-                op.call < latest[at] && asked < op.ret
+                op.call < latest[at] && asked <= op.ret
             });
-            self.candidates[at] = kept.collect();
+            self.candidates[at] = kept;
         }
     }
 
@@ -282,7 +366,8 @@ impl<'t, 'a> Known<'t, 'a> {
             return;
         };
         for candidate in &self.candidates[at] {
-            if ways.len() < MOST_CHOICES && way.iter().all(|(_, other)| other != candidate) {
+            // One more than are tried says that there are too many.
+            if ways.len() <= MOST_CHOICES && way.iter().all(|(_, other)| other != candidate) {
                 way.push((at, *candidate));
                 self.ways(texts, way, ways);
                 way.pop();

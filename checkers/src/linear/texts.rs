@@ -36,6 +36,7 @@ pub(super) struct Piece<'a> {
 /// A text that was cut into pieces: where each prefix ends, and its number.
 struct Spine<'a> {
     text: &'a str,
+    root: u32,
     ends: Vec<(usize, u32)>,
 }
 
@@ -45,6 +46,8 @@ pub(super) struct Made {
     pub(super) piece: u32,
     pub(super) before: u32,
     pub(super) after: u32,
+    /// Who made it, as a place in the part, where that is given; else [`NONE`].
+    pub(super) root: u32,
 }
 
 /// All texts that were read, cut into pieces.
@@ -54,12 +57,10 @@ pub(super) struct Texts<'a> {
     /// Sorted by text.
     pub(super) pieces: Vec<Piece<'a>>,
     spines: Vec<Spine<'a>>,
-    /// The number of a text by the number of its prefix and its last piece.
-    longer: FastMap<(u32, u32), u32>,
+    /// The number of a text by the number of its prefix, its last piece and who is given to have made it.
+    longer: FastMap<(u32, u32, u32), u32>,
     /// Each text after its prefix.
     pub(super) made: Vec<Made>,
-    /// By class, what a read of it observes; [`NONE`] if it is no read.
-    pub(super) reads: Vec<u32>,
     pub(super) count: u32,
 }
 
@@ -70,8 +71,18 @@ pub(super) fn registers(part: &Part, rules: Rules<'_>) -> Option<Registers> {
     if texts.pieces.iter().any(|piece| piece.to - piece.from > 1) {
         return None;
     }
-    texts.cut(part, rules)?;
-    let mut actions: Vec<Action> = texts.reads.iter().map(|text| Action::Read(*text)).collect();
+    // The longest first: the others are mostly its beginnings.
+    let mut gets: Vec<(u32, &str)> = Vec::new();
+    for (class, known) in (0u32..).zip(part.classes.items()) {
+        if let Some(TextCall::Get(text)) = rules.spec.as_text(&rules.tables.call(known)) {
+            gets.push((class, text?));
+        }
+    }
+    gets.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
+    let mut actions = vec![Action::Write(NONE); part.classes.len()];
+    for (class, text) in gets {
+        actions[class as usize] = Action::Read(texts.number(text, NONE));
+    }
     let mut seen = vec![None; texts.pieces.len()];
     for made in texts.made.iter().rev() {
         seen[made.piece as usize] = Some(*made);
@@ -156,31 +167,18 @@ impl<'a> Texts<'a> {
             spines: Vec::new(),
             longer: FastMap::default(),
             made: Vec::new(),
-            reads: Vec::new(),
             count: INITIAL + 1,
         })
-    }
-
-    /// Cuts all texts that were read; `None` if nobody knows what one of them was.
-    pub(super) fn cut(&mut self, part: &Part, rules: Rules<'a>) -> Option<()> {
-        // The longest first: the others are mostly its beginnings.
-        let mut gets: Vec<(u32, &'a str)> = Vec::new();
-        for (class, known) in (0u32..).zip(part.classes.items()) {
-            if let Some(TextCall::Get(text)) = rules.spec.as_text(&rules.tables.call(known)) {
-                gets.push((class, text?));
-            }
-        }
-        gets.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
-        self.reads = vec![NONE; part.classes.len()];
-        for (class, text) in gets {
-            self.reads[class as usize] = self.number(text);
-        }
-        Some(())
     }
 
     fn fresh(&mut self) -> u32 {
         self.count += 1;
         self.count - 1
+    }
+
+    /// Whether texts start from nothing.
+    pub(super) fn starts_empty(&self) -> bool {
+        self.initial.is_empty()
     }
 
     /// Those who put or appended a piece.
@@ -189,13 +187,50 @@ impl<'a> Texts<'a> {
         &self.makers[piece.from as usize..piece.to as usize]
     }
 
-    /// The number of a text that was read.
-    fn number(&mut self, text: &'a str) -> u32 {
+    /// The piece that a text begins with, where a text starts, or else continues.
+    fn piece_of(&self, text: &str, starts: bool) -> Option<u32> {
+        // The only piece that can begin it is the last one that is not greater.
+        let after = self.pieces.partition_point(|piece| piece.text <= text);
+        let place = after.checked_sub(1)?;
+        let piece = &self.pieces[place];
+        // A put starts a text, an append continues one.
+        let continues = !starts || self.initial.is_empty();
+        let fits = (starts && piece.puts) || (continues && piece.appends);
+        (fits && text.starts_with(piece.text))
+            .then(|| u32::try_from(place).expect("fewer pieces than operations"))
+    }
+
+    /// The pieces of a text, the first one first; `None` if it is the initial text or more than that, or nobody wrote
+    /// it.
+    pub(super) fn pieces_of(&self, text: &str) -> Option<Vec<u32>> {
+        if !self.initial.is_empty() && text.starts_with(self.initial) {
+            return None;
+        }
+        let mut rest = text;
+        let mut pieces = Vec::new();
+        while !rest.is_empty() {
+            let piece = self.piece_of(rest, pieces.is_empty())?;
+            pieces.push(piece);
+            rest = &rest[self.pieces[piece as usize].text.len()..];
+        }
+        Some(pieces)
+    }
+
+    /// Forgets what was read.
+    pub(super) fn clear(&mut self) {
+        self.spines.clear();
+        self.longer.clear();
+        self.made.clear();
+        self.count = INITIAL + 1;
+    }
+
+    /// The number of a text that was read; `root` put its first piece there, if that is given, else [`NONE`].
+    pub(super) fn number(&mut self, text: &'a str, root: u32) -> u32 {
         if text == self.initial {
             return INITIAL;
         }
         for spine in &self.spines {
-            if spine.text.starts_with(text) {
+            if spine.root == root && spine.text.starts_with(text) {
                 return match spine
                     .ends
                     .binary_search_by_key(&text.len(), |(end, _)| *end)
@@ -216,39 +251,29 @@ impl<'a> Texts<'a> {
             ends.push((self.initial.len(), INITIAL));
         }
         while !rest.is_empty() {
-            // The only piece that can begin it is the last one that is not greater.
-            let after = self.pieces.partition_point(|piece| piece.text <= rest);
-            // A put starts a text, an append continues one.
-            let fits = |piece: &Piece<'_>| {
-                let starts = ends.is_empty() && piece.puts;
-                let continues = !ends.is_empty() || self.initial.is_empty();
-                rest.starts_with(piece.text) && (starts || (continues && piece.appends))
-            };
-            let piece = after
-                .checked_sub(1)
-                .filter(|place| fits(&self.pieces[*place]));
-            let Some(place) = piece else {
+            let Some(piece) = self.piece_of(rest, ends.is_empty()) else {
                 return self.fresh();
             };
-            let piece = u32::try_from(place).expect("fewer pieces than operations");
+            let root = if ends.is_empty() { root } else { NONE };
             let before = number;
-            number = match self.longer.get(&(before, piece)) {
+            number = match self.longer.get(&(before, piece, root)) {
                 Some(number) => *number,
                 None => {
                     let after = self.fresh();
-                    self.longer.insert((before, piece), after);
+                    self.longer.insert((before, piece, root), after);
                     self.made.push(Made {
                         piece,
                         before,
                         after,
+                        root,
                     });
                     after
                 }
             };
-            rest = &rest[self.pieces[place].text.len()..];
+            rest = &rest[self.pieces[piece as usize].text.len()..];
             ends.push((text.len() - rest.len(), number));
         }
-        self.spines.push(Spine { text, ends });
+        self.spines.push(Spine { text, root, ends });
         number
     }
 }
