@@ -24,6 +24,10 @@ pub(super) fn decide(
     rules: Rules<'_>,
     meter: &mut Meter<'_>,
 ) -> Result<Option<Decided>, Limit> {
+    let first = part.classes.items().first();
+    if first.is_none_or(|class| rules.spec.as_text(&rules.tables.call(class)).is_none()) {
+        return Ok(None);
+    }
     let initial: Value = rules.spec.show_init(rules.init);
     let Some(mut texts) = Texts::of(part, rules, &initial) else {
         return Ok(None);
@@ -32,8 +36,7 @@ pub(super) fn decide(
     let Some(mut reads) = reads(part, rules, &texts) else {
         return Ok(None);
     };
-    let several = |read: &&Read<'_>| read.roots.len() > 1;
-    let of_roots = reads.iter().filter(several).map(|read| read.roots.len());
+    let of_roots = reads.iter().map(|read| read.roots.len().max(1));
     let of_roots = of_roots.fold(1, usize::saturating_mul);
     let mut conflict = None;
     loop {
@@ -44,10 +47,11 @@ pub(super) fn decide(
             return Ok(Some(Decided::Valid(order)));
         }
         // The next choice of roots, as an odometer counts.
-        let mut turns = reads.iter_mut().filter(|read| read.roots.len() > 1);
-        let turned = turns.any(|read| {
-            read.chosen = (read.chosen + 1) % read.roots.len();
-            read.chosen > 0
+        let turned = reads.iter_mut().any(|read| {
+            let at = read.roots.iter().position(|root| *root == read.root);
+            let next = at.and_then(|at| read.roots.get(at + 1));
+            read.root = next.or(read.roots.first()).copied().unwrap_or(read.root);
+            next.is_some()
         });
         if !turned {
             return Ok(conflict.map(Decided::Conflict));
@@ -59,9 +63,10 @@ pub(super) fn decide(
 struct Read<'a> {
     op: u32,
     text: &'a str,
-    /// Places in the part.
+    /// The one that is chosen, as a place in the part; [`NONE`] if there is none.
+    root: u32,
+    /// All that are possible, if they are several.
     roots: Vec<u32>,
-    chosen: usize,
 }
 
 /// All reads, the longest first; `None` if nobody knows what one of them saw.
@@ -76,8 +81,8 @@ fn reads<'a>(part: &Part, rules: Rules<'a>, texts: &Texts<'a>) -> Option<Vec<Rea
             TextCall::Get(text) => reads.push(Read {
                 op: place,
                 text: text?,
+                root: NONE,
                 roots: Vec::new(),
-                chosen: 0,
             }),
             TextCall::Put(_) | TextCall::Append(_) => {
                 earliest[1] = earliest[1].min((op.ret, place));
@@ -87,25 +92,28 @@ fn reads<'a>(part: &Part, rules: Rules<'a>, texts: &Texts<'a>) -> Option<Vec<Rea
     }
     let at = |op: u32| &part.ops[op as usize];
     for read in &mut reads {
-        let Some(pieces) = texts.pieces_of(read.text) else {
-            continue;
-        };
-        let Some((first, rest)) = pieces.split_first() else {
+        let Some((first, rest)) = texts.first_piece(read.text) else {
             continue;
         };
         let starts = |maker: &&Maker<'_>| {
             let gone = earliest[usize::from(earliest[0].1 == maker.op)].0;
             maker.puts || (texts.starts_empty() && at(maker.op).call < gone)
         };
-        let roots = texts.makers(*first).iter().filter(starts);
-        read.roots = roots.map(|maker| maker.op).collect();
-        if read.roots.len() < 2 {
+        let mut roots = texts.makers(first).iter().filter(starts);
+        let (Some(root), more) = (roots.next(), roots.next()) else {
             continue;
-        }
+        };
+        read.root = root.op;
+        let Some(second) = more else {
+            continue;
+        };
+        let all = [root, second].into_iter().chain(roots);
+        let all: Vec<u32> = all.map(|maker| maker.op).collect();
+        let rest = texts.continuations(rest);
         // Another that certainly came between, or continuations that can't have come in time, rule a root out.
         let fits = |root: &u32| {
             let own = at(*root);
-            let ends = read.roots.iter().map(|other| at(*other));
+            let ends = all.iter().map(|other| at(*other));
             let ended = ends.filter(|other| own.ret < other.call);
             let end = ended.map(|other| other.ret).min().unwrap_or(FOREVER);
             let continued = |piece: &u32| {
@@ -114,10 +122,10 @@ fn reads<'a>(part: &Part, rules: Rules<'a>, texts: &Texts<'a>) -> Option<Vec<Rea
             };
             own.call < at(read.op).ret && end > at(read.op).call && rest.iter().all(continued)
         };
-        let roots: Vec<u32> = read.roots.iter().copied().filter(fits).collect();
+        let roots: Vec<u32> = all.iter().copied().filter(fits).collect();
         // If none is left, any will show that it comes from nowhere.
-        read.roots.truncate(1);
-        if !roots.is_empty() {
+        read.root = roots.first().copied().unwrap_or(read.root);
+        if roots.len() > 1 {
             read.roots = roots;
         }
     }
@@ -158,8 +166,7 @@ impl Choices {
         let mut actions = vec![Action::Write(NONE); part.ops.len()];
         let mut seen: Vec<(u32, u32)> = Vec::with_capacity(reads.len());
         for read in reads {
-            let root = read.roots.get(read.chosen).copied().unwrap_or(NONE);
-            let text = texts.number(read.text, root);
+            let text = texts.number(read.text, read.root);
             actions[read.op as usize] = Action::Read(text);
             seen.push((text, part.ops[read.op as usize].ret));
         }

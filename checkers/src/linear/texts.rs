@@ -66,6 +66,15 @@ pub(super) struct Texts<'a> {
 
 /// The part as a register whose values are texts; `None` if the pieces are not unique.
 pub(super) fn registers(part: &Part, rules: Rules<'_>) -> Option<Registers> {
+    // What is put or appended again is mostly told by its class already.
+    let mut updated = vec![false; part.classes.len()];
+    for op in &part.ops {
+        let call = rules.tables.call(part.classes.get(op.class));
+        let again = std::mem::replace(&mut updated[op.class as usize], true);
+        if again && !rules.spec.is_read(&call) {
+            return None;
+        }
+    }
     let initial = rules.spec.show_init(rules.init);
     let mut texts = Texts::of(part, rules, &initial)?;
     if texts.pieces.iter().any(|piece| piece.to - piece.from > 1) {
@@ -200,20 +209,24 @@ impl<'a> Texts<'a> {
             .then(|| u32::try_from(place).expect("fewer pieces than operations"))
     }
 
-    /// The pieces of a text, the first one first; `None` if it is the initial text or more than that, or nobody wrote
-    /// it.
-    pub(super) fn pieces_of(&self, text: &str) -> Option<Vec<u32>> {
+    /// The first piece of a text and the rest of it; `None` if it is the initial text or begins with that, or nobody
+    /// wrote it.
+    pub(super) fn first_piece<'t>(&self, text: &'t str) -> Option<(u32, &'t str)> {
         if !self.initial.is_empty() && text.starts_with(self.initial) {
             return None;
         }
-        let mut rest = text;
+        let piece = self.piece_of(text, true)?;
+        Some((piece, &text[self.pieces[piece as usize].text.len()..]))
+    }
+
+    /// The pieces that continue a text, as far as somebody wrote them.
+    pub(super) fn continuations(&self, mut rest: &str) -> Vec<u32> {
         let mut pieces = Vec::new();
-        while !rest.is_empty() {
-            let piece = self.piece_of(rest, pieces.is_empty())?;
+        while let Some(piece) = self.piece_of(rest, false) {
             pieces.push(piece);
             rest = &rest[self.pieces[piece as usize].text.len()..];
         }
-        Some(pieces)
+        pieces
     }
 
     /// Forgets what was read.
