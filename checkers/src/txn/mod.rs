@@ -195,16 +195,15 @@ fn judge(
             return Ok(Judged::Fine);
         }
         drop(graph);
-        // An order in real time is one for all; most histories that have an order have such a one.
+        // An order in real time is one for all, and most histories that have an order have such a one.
         let strict = Consistency::StrictSerializable;
         let timed = (options.consistency != strict).then(|| inference.edges(strict));
         if let Some((nodes, edges)) = timed
-            && let Some(order) = serial::order(inference, nodes, &edges, true, meter)?
+            && let Some(order) = serial::order(inference, nodes, &edges, meter)?
         {
             return Ok(Judged::Serial(order));
         }
-        let in_time = options.consistency == strict;
-        let order = serial::order(inference, nodes, &edges, in_time, meter)?;
+        let order = serial::order(inference, nodes, &edges, meter)?;
         return Ok(order.map_or(Judged::Open, Judged::Serial));
     };
     let finding = finding.without_moments(inference);
