@@ -5,14 +5,14 @@
 //! goes round in a circle, some version was written too early: whoever is in its way must be written before it, which
 //! is learned as an edge, and everything since that version is taken back. Where several versions may have been the
 //! early one, one is guessed, and another if that leads nowhere. What is learned is only ever a way to an order: that
-//! none was found proves nothing. (The idea of learning orders of versions
-//! from conflicts is Cobra's: Tan, Zhao, Mu and Walfish, OSDI 2020; here without a solver.)
+//! none was found proves nothing. Snapshots are such an order too, of beginnings and commits apart. (The idea of
+//! learning orders of versions from conflicts is Cobra's: Tan, Zhao, Mu and Walfish, OSDI 2020; here without a solver.)
 
 use std::collections::BTreeSet;
 
 use plumb_histories::Value;
 
-use super::graph::Edge;
+use super::graph::{Edge, Kind};
 use super::infer::{Ended, Inference};
 use crate::Limit;
 use crate::budget::Meter;
@@ -44,6 +44,10 @@ struct Learned {
 /// What is placed so far.
 struct Builder<'a> {
     accesses: &'a [Vec<Access>],
+    /// See [`build`].
+    commits: u32,
+    /// By key, which beginning is of who is to write it next; [`NONE`] if that is open.
+    held: Vec<u32>,
     /// By node, what leads to it.
     starts: Vec<u32>,
     before: Vec<u32>,
@@ -67,8 +71,8 @@ struct Waiting {
     node: u32,
     /// Its next edge.
     next: u32,
-    /// Whose version it is to replace, if it waits for a reader of that.
-    version: u32,
+    /// What would have to come before what, were it not for the other's version, or its beginning.
+    early: Option<(u32, u32)>,
     /// By which of what was learned it waits, if it does.
     learned: u32,
 }
@@ -88,14 +92,89 @@ pub(super) fn order(
     edges: &[(u32, Edge)],
     meter: &mut Meter<'_>,
 ) -> Result<Option<Vec<u32>>, Limit> {
-    meter.pass(nodes + edges.len())?;
     let txns = u32::try_from(inference.transactions()).expect("fewer than events");
     let accesses: Vec<Vec<Access>> = (0..txns).map(|txn| accesses(inference, txn)).collect();
-    let accesses = &accesses;
-    let mut builder = Builder::new(inference, nodes, edges, accesses);
+    build(inference, nodes, edges, &accesses, 0, meter)
+}
+
+/// Beginnings and commits of transactions, each transaction twice, in an order in which all read the state at their
+/// beginning and nobody else writes what they write before they commit; `None` if none was found.
+pub(super) fn snapshots(
+    inference: &Inference<'_>,
+    meter: &mut Meter<'_>,
+) -> Result<Option<Vec<u32>>, Limit> {
+    // Transaction `t` begins at node `t` and commits at `txns + t`; moments come after that.
+    let txns = u32::try_from(inference.transactions()).expect("fewer than events");
+    let nodes = (inference.nodes + txns) as usize;
+    let edges = inference.dependencies.iter().map(|(from, edge)| {
+        let begins = |node: u32, begins: bool| {
+            if node < txns && begins {
+                node
+            } else {
+                node + txns
+            }
+        };
+        // Who replaces what another read commits after that began; who reads or replaces what another wrote begins
+        // after that committed.
+        let replaces = edge.kind == Kind::ReadWrite;
+        let to = begins(edge.to, !replaces && edge.kind != Kind::Onward);
+        (begins(*from, replaces), Edge { to, ..*edge })
+    });
+    let mut edges: Vec<(u32, Edge)> = edges.collect();
+    edges.extend((0..txns).map(|txn| {
+        let edge = Edge {
+            to: txn + txns,
+            kind: Kind::Process,
+            key: 0,
+        };
+        (txn, edge)
+    }));
+    let mut begin = Vec::with_capacity(nodes);
+    let mut commit = Vec::with_capacity(txns as usize);
+    for txn in 0..txns {
+        let all = accesses(inference, txn);
+        commit.push(
+            all.iter()
+                .filter(|one| one.writes)
+                .map(|one| Access {
+                    reads: None,
+                    ..*one
+                })
+                .collect::<Vec<_>>(),
+        );
+        begin.push(
+            all.into_iter()
+                .map(|one| Access {
+                    writes: false,
+                    ..one
+                })
+                .collect::<Vec<_>>(),
+        );
+    }
+    begin.append(&mut commit);
+    let order = build(inference, nodes, &edges, &begin, txns, meter)?;
+    Ok(order.map(|order| order.into_iter().map(|node| node % txns).collect()))
+}
+
+/// Nodes that transactions do something at, in order: all but moments. With snapshots `commits` is what a
+/// transaction's commit is numbered after its beginning; else 0.
+fn build(
+    inference: &Inference<'_>,
+    nodes: usize,
+    edges: &[(u32, Edge)],
+    accesses: &[Vec<Access>],
+    commits: u32,
+    meter: &mut Meter<'_>,
+) -> Result<Option<Vec<u32>>, Limit> {
+    meter.pass(nodes + edges.len())?;
+    let mut builder = Builder::new(inference, nodes, edges, accesses, commits);
     meter.hold((edges.len() + nodes * 4) * 4)?;
+    let txns = u32::try_from(inference.transactions()).expect("fewer than events");
     let mut goals: Vec<u32> = (0..txns).filter(|txn| inference.happened(*txn)).collect();
     goals.sort_unstable_by_key(|txn| (inference.op(*txn).ret, *txn));
+    for goal in &mut goals {
+        *goal += commits;
+    }
     let mut rank = vec![NONE; nodes];
     for (at, goal) in (0u32..).zip(&goals) {
         rank[*goal as usize] = at;
@@ -133,7 +212,15 @@ pub(super) fn order(
         }
         meter.pass(1 + builder.order.len().saturating_sub(placed))?;
     }
-    builder.order.retain(|node| rank[*node as usize] != NONE);
+    let does = |node: &u32| {
+        let commit = if *node < commits {
+            *node + commits
+        } else {
+            *node
+        };
+        rank[commit as usize] != NONE
+    };
+    builder.order.retain(does);
     Ok(Some(builder.order))
 }
 
@@ -143,6 +230,7 @@ impl<'a> Builder<'a> {
         nodes: usize,
         edges: &[(u32, Edge)],
         accesses: &'a [Vec<Access>],
+        commits: u32,
     ) -> Builder<'a> {
         let mut starts = vec![0u32; nodes + 1];
         for (_, edge) in edges {
@@ -168,6 +256,8 @@ impl<'a> Builder<'a> {
         }
         Builder {
             accesses,
+            commits,
+            held: vec![NONE; inference.keys.len()],
             starts,
             before,
             learned: Vec::new(),
@@ -247,7 +337,7 @@ impl<'a> Builder<'a> {
         let waits = |node: u32, starts: &[u32]| Waiting {
             node,
             next: starts[node as usize],
-            version: NONE,
+            early: None,
             learned: NONE,
         };
         let mut stack = vec![waits(goal, &self.starts)];
@@ -260,7 +350,7 @@ impl<'a> Builder<'a> {
             while top.next < end && self.place[self.before[top.next as usize] as usize] != NONE {
                 top.next += 1;
             }
-            (top.version, top.learned) = (NONE, NONE);
+            (top.early, top.learned) = (None, NONE);
             let first = if top.next < end {
                 Some(self.before[top.next as usize])
             } else {
@@ -272,10 +362,13 @@ impl<'a> Builder<'a> {
                         top.learned = *number;
                         Some(first(*number))
                     }
-                    None => self.reader_left(node).map(|(reader, version)| {
-                        top.version = version;
-                        reader
-                    }),
+                    None => {
+                        let other = self.holder(node).or_else(|| self.reader_left(node));
+                        other.map(|(first, early)| {
+                            top.early = early;
+                            first
+                        })
+                    }
                 }
             };
             let Some(first) = first else {
@@ -288,8 +381,7 @@ impl<'a> Builder<'a> {
             };
             if let Some(from) = depth.get(&first) {
                 let circle = &stack[*from..];
-                let early = circle.iter().filter(|one| one.version != NONE);
-                let early = early.map(|one| (one.node, one.version)).collect();
+                let early = circle.iter().filter_map(|one| one.early).collect();
                 let reasons = circle.iter().map(|one| one.learned);
                 let reasons = reasons.filter(|number| *number != NONE).collect();
                 return Ok(Err(Blocked::Early(early, reasons)));
@@ -300,8 +392,34 @@ impl<'a> Builder<'a> {
         Ok(Ok(()))
     }
 
-    /// Somebody who has yet to read what this transaction is to replace; and whose version that is.
-    fn reader_left(&self, node: u32) -> Option<(u32, u32)> {
+    /// Who has begun, and is to write what this transaction, that is to begin, is to write too.
+    fn holder(&self, node: u32) -> Option<(u32, Option<(u32, u32)>)> {
+        if node >= self.commits {
+            return None;
+        }
+        let commit = node + self.commits;
+        let writes = self.accesses[commit as usize].iter();
+        let mut holders = writes.map(|access| self.held[access.key as usize]);
+        let other = holders.find(|other| *other != NONE)?;
+        Some((other + self.commits, Some((commit, other))))
+    }
+
+    /// A transaction that begins holds what it is to write; until it commits, or is taken back.
+    fn hold(&mut self, node: u32, begins: bool) {
+        let start = if node < self.commits {
+            node
+        } else {
+            node.wrapping_sub(self.commits)
+        };
+        if start < self.commits {
+            for access in &self.accesses[(start + self.commits) as usize] {
+                self.held[access.key as usize] = if begins { start } else { NONE };
+            }
+        }
+    }
+
+    /// Somebody who has yet to read what this transaction is to replace; and which version that is.
+    fn reader_left(&self, node: u32) -> Option<(u32, Option<(u32, u32)>)> {
         let accesses = self.accesses.get(node as usize)?.iter();
         let mut writes = accesses.filter(|access| access.writes);
         writes.find_map(|access| {
@@ -310,7 +428,8 @@ impl<'a> Builder<'a> {
             let mut left = readers
                 .iter()
                 .filter(|one| **one != node && !self.is_placed(**one));
-            left.next().map(|reader| (*reader, version))
+            let early = (version != NONE).then(|| (node, version + self.commits));
+            left.next().map(|reader| (*reader, early))
         })
     }
 
@@ -323,10 +442,11 @@ impl<'a> Builder<'a> {
                 return false;
             }
             if access.writes {
-                let before = std::mem::replace(present, node);
+                let before = std::mem::replace(present, node - self.commits);
                 self.replaced.push((place, access.key, before));
             }
         }
+        self.hold(node, node < self.commits);
         self.place[node as usize] = place;
         self.order.push(node);
         true
@@ -335,8 +455,9 @@ impl<'a> Builder<'a> {
     /// Takes back all from a place of the order on.
     fn take_back(&mut self, place: usize) -> Vec<u32> {
         let taken = self.order.split_off(place);
-        for node in &taken {
+        for node in taken.iter().rev() {
             self.place[*node as usize] = NONE;
+            self.hold(*node, *node >= self.commits);
         }
         while let Some((_, key, before)) = self.replaced.pop_if(|(at, ..)| *at as usize >= place) {
             self.present[key as usize] = before;
