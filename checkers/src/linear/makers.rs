@@ -346,7 +346,7 @@ impl<'t, 'a> Known<'t, 'a> {
                 latest[before] = next.ret.min(latest[before]);
             }
         }
-        for at in 0..self.candidates.len() {
+        for (at, latest) in latest.into_iter().enumerate() {
             if self.candidates[at].len() < 2 {
                 continue;
             }
@@ -355,7 +355,7 @@ impl<'t, 'a> Known<'t, 'a> {
             let mut kept = std::mem::take(&mut self.candidates[at]);
             kept.retain(|candidate| {
                 let op = self.op(at, *candidate);
-                op.call < latest[at] && asked <= op.ret
+                op.call < latest && asked <= op.ret
             });
             self.candidates[at] = kept;
         }
