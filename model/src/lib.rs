@@ -30,6 +30,7 @@ mod exams;
 mod explorer;
 mod extra;
 mod features;
+mod fingerprint;
 mod ghost;
 mod log;
 mod membership;
@@ -49,9 +50,11 @@ mod symmetry;
 pub use ablations::{Ablation, Ablations};
 pub use action::{Action, RULES};
 pub use bounds::{Bounds, BoundsError, MAX_CRASHES, MAX_LOG, MAX_REQUESTS, MAX_SERVERS, MAX_TERM};
-pub use check::{Limits, Outcome, StopReason, Verdict, check};
+pub use check::{
+    CheckError, Limits, Outcome, StopReason, Verdict, check, check_with_files,
+};
 pub use claims::{Claim, Claims};
-pub use engine::{Continuations, Progress};
+pub use engine::{Continuations, Progress, Storage, StorageError, Width};
 pub use exams::{Exam, exam, exams};
 pub use explorer::explore;
 pub use extra::{Extra, Read};

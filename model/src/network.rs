@@ -17,8 +17,8 @@ pub const CAPACITY: usize = 88;
 // A mark for each place fits a word.
 const _: () = assert!(CAPACITY <= 128);
 
-/// A sorted set of messages. Slots beyond its length are zero, so equal sets are equal arrays.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A sorted set of messages. Slots beyond its length mean nothing, so that to copy a set is to copy what
+/// it has.
 pub struct Network {
     len: u8,
     slots: [Packed; CAPACITY],
@@ -32,6 +32,30 @@ impl Default for Network {
         }
     }
 }
+
+impl Clone for Network {
+    #[inline]
+    fn clone(&self) -> Network {
+        let mut network = Network::default();
+        network.clone_from(self);
+        network
+    }
+
+    #[inline]
+    fn clone_from(&mut self, source: &Network) {
+        self.len = source.len;
+        let len = usize::from(source.len);
+        self.slots[..len].copy_from_slice(&source.slots[..len]);
+    }
+}
+
+impl PartialEq for Network {
+    fn eq(&self, other: &Network) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Network {}
 
 impl Network {
     /// The messages, in ascending order of term.
@@ -69,7 +93,6 @@ impl Network {
                 kept += 1;
             }
         }
-        self.slots[kept..usize::from(self.len)].fill(Packed(0));
         self.len = kept as u8;
     }
 

@@ -72,6 +72,16 @@ impl Packed {
         ServerId(self.field(FROM))
     }
 
+    /// Whom it is sent to, if not to all.
+    #[inline]
+    pub(crate) const fn to(self) -> Option<ServerId> {
+        // The kinds that have a receiver are the odd ones.
+        if self.0 & 1 << KIND == 0 {
+            return None;
+        }
+        Some(ServerId(self.field(TO)))
+    }
+
     /// The message in words.
     #[inline]
     #[must_use]
@@ -151,10 +161,7 @@ impl Packed {
     /// The message with its servers renamed by `f`.
     #[inline]
     pub(crate) fn rename(self, f: impl Fn(ServerId) -> ServerId) -> Packed {
-        let to = match self.0 >> KIND & 3 {
-            0 | 2 => ServerId(0),
-            _ => f(ServerId(self.field(TO))),
-        };
+        let to = self.to().map_or(ServerId(0), &f);
         let rest = self.0 & !(7 << FROM | 7 << TO);
         Packed(rest | (f(self.from()).0 as u32) << FROM | (to.0 as u32) << TO)
     }
