@@ -129,9 +129,8 @@ impl Ghost {
     /// such a commit. Sound because the properties then give the same answer in every future.
     #[inline]
     pub(crate) fn forget_below(&mut self, floor: Term) {
-        for term in 1..floor.min(MAX_TERM + 1) {
-            self.history = LEADER.nth(term - 1).set(self.history, 0);
-        }
+        let below = u32::from(floor.clamp(1, MAX_TERM + 1)) - 1;
+        self.history &= !((1u64 << (3 * below)) - 1);
         for index in 1..=self.committed().len() {
             let field = COMMIT_TERM.nth(index - 1);
             if field.get(self.committed) < floor {

@@ -151,6 +151,7 @@ impl Raft {
             each(Action::Tick);
         }
         let messages = state.network().as_slice();
+        let refusals = self.without(Ablation::ConfirmByRefusal);
         for id in state.ids() {
             let server = state.server(id);
             if self.features().pre_vote {
@@ -169,8 +170,10 @@ impl Raft {
                     heard = term;
                     each(Action::AdoptTerm(id, term));
                 }
-                let refusals = self.without(Ablation::ConfirmByRefusal);
-                if (term != server.term() && !refusals) || message.from() == id {
+                if (term != server.term() && !refusals)
+                    || message.is_counted()
+                    || message.from() == id
+                {
                     continue;
                 }
                 match message.unpack() {

@@ -82,6 +82,18 @@ impl Packed {
         Some(ServerId(self.field(TO)))
     }
 
+    /// Whether it is the same but for its index.
+    #[inline]
+    pub(crate) const fn differs_in_index_only(self, other: Packed) -> bool {
+        (self.0 ^ other.0) & !(7 << INDEX) == 0
+    }
+
+    /// Whether it is counted where it lies, rather than handled by who receives it.
+    #[inline]
+    pub(crate) const fn is_counted(self) -> bool {
+        self.0 & 1 << KIND != 0 && self.0 & what(3, 3) != TIMEOUT_NOW
+    }
+
     /// The message in words.
     #[inline]
     #[must_use]

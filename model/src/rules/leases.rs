@@ -44,7 +44,7 @@ pub(crate) fn tick(raft: &Raft, state: &State, next: &mut State) -> Taken {
     if next.servers() == state.servers() {
         return None;
     }
-    reductions::forget(raft, next);
+    reductions::forget(raft, state, next);
     Some(())
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn settle(raft: &Raft, before: &State, next: &mut State, id: ServerId
     } else {
         promise(raft, next, id);
     }
-    reductions::forget(raft, next);
+    reductions::forget(raft, before, next);
     Some(())
 }
 

@@ -26,7 +26,7 @@ struct Segment {
 }
 
 /// A set of fingerprints of 16 + `E` bits.
-pub(super) struct Shards<const E: u32> {
+pub(in crate::engine) struct Shards<const E: u32> {
     segments: Vec<Segment>,
     /// Buckets of a shard.
     per_shard: usize,
