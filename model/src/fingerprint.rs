@@ -34,8 +34,8 @@ impl Parts {
 
     /// Adds a part: `what` keeps parts of different places apart that hold the same bits.
     ///
-    /// Both words of the sum take a bijection of the part into 128 bits, so nothing of a part is lost before it
-    /// is summed.
+    /// The two words are two foldings of one product of 128 bits, so that sums that agree in one need not in
+    /// the other.
     #[inline]
     pub(crate) fn add(&mut self, what: u64, bits: u64) {
         let (low, high) = scramble(bits ^ what.wrapping_mul(GOLDEN) ^ self.salt);

@@ -50,9 +50,7 @@ mod symmetry;
 pub use ablations::{Ablation, Ablations};
 pub use action::{Action, RULES};
 pub use bounds::{Bounds, BoundsError, MAX_CRASHES, MAX_LOG, MAX_REQUESTS, MAX_SERVERS, MAX_TERM};
-pub use check::{
-    CheckError, Limits, Outcome, StopReason, Verdict, check, check_with_files,
-};
+pub use check::{CheckError, Limits, Outcome, StopReason, Verdict, check, check_with_files};
 pub use claims::{Claim, Claims};
 pub use engine::{Continuations, Progress, Storage, StorageError, Width};
 pub use exams::{Exam, exam, exams};

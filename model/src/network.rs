@@ -20,6 +20,8 @@ const _: () = assert!(CAPACITY <= 128);
 /// A sorted set of messages. Slots beyond its length mean nothing, so that to copy a set is to copy what
 /// it has.
 pub struct Network {
+    /// The places of messages that were added since this was a copy of another.
+    fresh: u128,
     len: u8,
     slots: [Packed; CAPACITY],
 }
@@ -27,6 +29,7 @@ pub struct Network {
 impl Default for Network {
     fn default() -> Network {
         Network {
+            fresh: 0,
             len: 0,
             slots: [Packed(0); CAPACITY],
         }
@@ -43,6 +46,7 @@ impl Clone for Network {
 
     #[inline]
     fn clone_from(&mut self, source: &Network) {
+        self.fresh = 0;
         self.len = source.len;
         let len = usize::from(source.len);
         self.slots[..len].copy_from_slice(&source.slots[..len]);
@@ -79,12 +83,21 @@ impl Network {
         self.slots.copy_within(at..len, at + 1);
         self.slots[at] = message;
         self.len += 1;
+        let before = (1u128 << at) - 1;
+        self.fresh = self.fresh & before | (self.fresh & !before) << 1 | 1 << at;
         true
+    }
+
+    /// The places of messages that were added since this was a copy of another, a bit each.
+    #[inline]
+    pub(crate) fn fresh(&self) -> u128 {
+        self.fresh
     }
 
     /// Drops the messages in the places that are marked, a bit each.
     #[inline]
     pub(crate) fn drop_marked(&mut self, marks: u128) {
+        self.fresh = 0;
         let first = marks.trailing_zeros() as usize;
         let mut kept = first;
         for at in first..usize::from(self.len) {

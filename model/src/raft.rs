@@ -113,24 +113,34 @@ impl Raft {
         match action {
             Action::Timeout(id) => rules::timeout(self, state, next, id),
             Action::AdoptTerm(id, term) => rules::adopt_term(self, state, next, id, term),
-            Action::HandleRequestVote(id, m) => rules::handle_request_vote(self, state, next, id, m),
+            Action::HandleRequestVote(id, m) => {
+                rules::handle_request_vote(self, state, next, id, m)
+            }
             Action::BecomeLeader(id) => rules::become_leader(self, state, next, id),
             Action::ClientRequest(id) => rules::client_request(self, state, next, id),
-            Action::SendAppendEntries(id, m) => rules::send_append_entries(self, state, next, id, m),
-            Action::HandleAppendEntries(id, m) => rules::handle_append_entries(self, state, next, id, m),
+            Action::SendAppendEntries(id, m) => {
+                rules::send_append_entries(self, state, next, id, m)
+            }
+            Action::HandleAppendEntries(id, m) => {
+                rules::handle_append_entries(self, state, next, id, m)
+            }
             Action::AdvanceCommit(id, index) => rules::advance_commit(self, state, next, id, index),
             Action::Persist(id) => rules::persist(self, state, next, id),
             Action::CrashAndRestart(id) => rules::crash_and_restart(self, state, next, id),
             Action::Tick => rules::tick(self, state, next),
             Action::ConfirmLease(id) => rules::confirm_lease(self, state, next, id),
             Action::LeaseRead(id) => rules::lease_read(self, state, next, id),
-            Action::TransferLeadership(id, to) => rules::transfer_leadership(self, state, next, id, to),
+            Action::TransferLeadership(id, to) => {
+                rules::transfer_leadership(self, state, next, id, to)
+            }
             Action::HandleTimeoutNow(id, m) => rules::handle_timeout_now(self, state, next, id, m),
             Action::Compact(id) => rules::compact(self, state, next, id),
             Action::HandleInstallSnapshot(id, m) => {
                 rules::handle_install_snapshot(self, state, next, id, m)
             }
-            Action::ChangeConfiguration(id, to) => rules::change_configuration(self, state, next, id, to),
+            Action::ChangeConfiguration(id, to) => {
+                rules::change_configuration(self, state, next, id, to)
+            }
             Action::LeaveOffice(id) => rules::leave_office(self, state, next, id),
             Action::AskPreVote(id) => rules::ask_pre_vote(self, state, next, id),
             Action::HandlePreVote(id, m) => rules::handle_pre_vote(self, state, next, id, m),

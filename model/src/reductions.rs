@@ -4,7 +4,7 @@
 use crate::ablations::Ablation;
 use crate::features::Features;
 use crate::log::Term;
-use crate::message::{Message, Packed};
+use crate::message::{Kind, Packed};
 use crate::raft::Raft;
 use crate::server::{Role, Server, ServerId};
 use crate::state::State;
@@ -100,17 +100,29 @@ fn confirms_early(raft: &Raft, term: Term) -> bool {
 /// An acknowledgement up to an index says all that one up to a lower index says, and one at or
 /// below the leader's commit index says nothing any more.
 pub(crate) fn forget(raft: &Raft, before: &State, state: &mut State) {
-    if !raft.reductions().forget || changes_nothing(raft, before, state) {
+    if !raft.reductions().forget {
         return;
     }
-    let fates = Fates::of(raft, state);
-    // Sorted by term, kind, sender, receiver and index: of one follower's acknowledgements in one
-    // term the highest stands last.
     let slice = state.network().as_slice();
+    let fresh = state.network().fresh();
     let mut dead = 0u128;
-    for (at, &message) in slice.iter().enumerate() {
-        let is_dead = !fates.is_alive(raft, state, message, slice.get(at + 1).copied());
-        dead |= u128::from(is_dead) << at;
+    let fates = Fates::of(raft, state);
+    let mut look_at = |at: usize| {
+        // Sorted by term, kind, sender, receiver and index: of one follower's acknowledgements in one
+        // term the highest stands last.
+        let is_alive = fates.is_alive(raft, state, slice[at], slice.get(at + 1).copied());
+        dead |= u128::from(!is_alive) << at;
+    };
+    if changes_no_fate(raft, before, state) {
+        // What could be forgotten before the step was. Only new messages may be of no use, or make an
+        // acknowledgement that stands before them useless.
+        let mut rest = fresh | fresh >> 1;
+        while rest != 0 {
+            look_at(rest.trailing_zeros() as usize);
+            rest &= rest - 1;
+        }
+    } else {
+        (0..slice.len()).for_each(look_at);
     }
     if dead != 0 {
         state.network.drop_marked(dead);
@@ -118,10 +130,10 @@ pub(crate) fn forget(raft: &Raft, before: &State, state: &mut State) {
     state.ghost.forget_below(fates.lowest);
 }
 
-/// Whether a step cannot have made anything forgettable: [`Fates`] are as before, and no message is new.
-/// What could be forgotten before the step was.
+/// Whether a step leaves [`Fates`] and commit indexes as they were, which is all that decides on messages
+/// without optional parts.
 #[inline]
-fn changes_nothing(raft: &Raft, before: &State, state: &State) -> bool {
+fn changes_no_fate(raft: &Raft, before: &State, state: &State) -> bool {
     let is_plain = *raft.features() == Features::NONE && !raft.without(Ablation::ForgetTerm);
     let as_before = |(was, is): (&Server, &Server)| {
         was.term() == is.term()
@@ -129,9 +141,7 @@ fn changes_nothing(raft: &Raft, before: &State, state: &State) -> bool {
             && was.role() == is.role()
             && (!is.is_leader() || was.commit() == is.commit())
     };
-    is_plain
-        && before.network().as_slice().len() == state.network().as_slice().len()
-        && before.servers().iter().zip(state.servers()).all(as_before)
+    is_plain && before.servers().iter().zip(state.servers()).all(as_before)
 }
 
 /// What decides whether a message can still be acted on.
@@ -200,56 +210,36 @@ impl Fates {
 
     #[inline]
     fn is_alive(&self, raft: &Raft, state: &State, message: Packed, later: Option<Packed>) -> bool {
-        match message.unpack() {
-            Message::RequestVote {
-                term, candidate, ..
-            } => self.is_heard(candidate, term),
-            Message::AppendEntries { term, leader, .. }
-            | Message::InstallSnapshot { term, leader, .. } => self.is_heard(leader, term),
-            Message::Grant {
-                term, candidate, ..
-            } => self.holds(&self.stands_in, candidate, term),
-            Message::Ack {
-                term,
-                leader,
-                matched,
-                ..
-            } => {
-                let surpassed = later.is_some_and(|later| later.differs_in_index_only(message));
-                let at = leader.at() % MOST;
-                let stale = self.leads[at] == term && matched <= state.server(leader).commit();
-                !surpassed && !stale && self.holds(&self.leads, leader, term)
+        let (term, from, to) = (message.term(), message.from(), message.receiver());
+        match message.kind() {
+            Kind::RequestVote | Kind::AppendEntries | Kind::InstallSnapshot => {
+                self.is_heard(from, term)
             }
-            Message::Heartbeat {
-                term,
-                leader,
-                round,
-            } => {
-                let heard =
-                    self.is_heard(leader, term) || raft.without(Ablation::ConfirmByRefusal);
-                heard && is_awaited(raft, state, leader, term, round)
+            Kind::Grant => self.holds(&self.stands_in, to, term),
+            Kind::Ack => {
+                let surpassed = later.is_some_and(|later| later.differs_in_index_only(message));
+                let stale = self.leads[to.at() % MOST] == term
+                    && message.index() <= state.server(to).commit();
+                !surpassed && !stale && self.holds(&self.leads, to, term)
+            }
+            Kind::Heartbeat => {
+                let heard = self.is_heard(from, term) || raft.without(Ablation::ConfirmByRefusal);
+                heard && is_awaited(raft, state, from, term, message.index())
+            }
+            Kind::HeartbeatAck => {
+                let counts = raft.without(Ablation::ConfirmByEarlierTerm)
+                    || self.holds(&self.leads, to, term);
+                counts && is_awaited(raft, state, to, term, message.index())
             }
             // Answers to a question concern who asks while it is in the term that it asked in.
-            Message::PreVote {
-                term, candidate, ..
-            }
-            | Message::PreVoteGrant {
-                term, candidate, ..
-            } => {
-                let mistaken = Term::from(raft.without(Ablation::PreVoteIsVote));
-                self.floors[candidate.at() % MOST] <= term + mistaken
-            }
-            Message::TimeoutNow { term, to, .. } => self.floors[to.at() % MOST] <= term,
-            Message::HeartbeatAck {
-                term,
-                leader,
-                round,
-                ..
-            } => {
-                let counts = raft.without(Ablation::ConfirmByEarlierTerm)
-                    || self.holds(&self.leads, leader, term);
-                counts && is_awaited(raft, state, leader, term, round)
-            }
+            Kind::PreVote => self.may_ask(raft, from, term),
+            Kind::PreVoteGrant => self.may_ask(raft, to, term),
+            Kind::TimeoutNow => self.floors[to.at() % MOST] <= term,
         }
+    }
+
+    fn may_ask(&self, raft: &Raft, candidate: ServerId, term: Term) -> bool {
+        let mistaken = Term::from(raft.without(Ablation::PreVoteIsVote));
+        self.floors[candidate.at() % MOST] <= term + mistaken
     }
 }

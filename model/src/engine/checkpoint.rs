@@ -37,7 +37,9 @@ pub(super) fn write(
     let written = File::create(&beside).and_then(|file| {
         let mut out = BufWriter::with_capacity(1 << 20, file);
         sections(search, course, spill, &mut out)?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+        out.into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .sync_all()
     });
     let moved = written.and_then(|()| fs::rename(&beside, path));
     moved.map_err(failed)
@@ -106,7 +108,18 @@ pub(super) fn read(search: &Search<'_>, path: &Path) -> Result<Course, StorageEr
     let Ok(counters) = <[u64; COUNTERS]>::try_from(counters) else {
         return Err(file.damaged());
     };
-    let [unique, generated, depth, covered, claims, peak, millis, level, next, rules @ ..] = counters;
+    let [
+        unique,
+        generated,
+        depth,
+        covered,
+        claims,
+        peak,
+        millis,
+        level,
+        next,
+        rules @ ..,
+    ] = counters;
     let mut table = Table::new(search.width);
     for part in 0..Table::PARTS {
         let words = file.words()?;
@@ -220,7 +233,10 @@ impl Sections<'_> {
 
     fn word(&mut self) -> Result<u64, StorageError> {
         let bytes = self.bytes(8)?;
-        Ok(bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)))
+        Ok(bytes
+            .iter()
+            .rev()
+            .fold(0, |word, &byte| word << 8 | u64::from(byte)))
     }
 
     fn magic(&mut self) -> Result<(), StorageError> {

@@ -38,12 +38,14 @@ struct Pending {
 }
 
 impl Search<'_> {
-    /// Expands chunks on all threads; `first` is the number of the first of their states in its level.
+    /// Expands chunks on all threads; `first` is the number of the first of their states in its level,
+    /// and `claims` what was reached before.
     /// Returns how many it has expanded: a chunk that is begun is expanded to its end, unless something broke.
     pub(super) fn expand(
         &self,
         chunks: &[Chunk],
         first: usize,
+        claims: Claims,
         table: &Table,
         spill: Option<&Spill>,
         stop: &AtomicBool,
@@ -53,7 +55,7 @@ impl Search<'_> {
         let halt = AtomicBool::new(false);
         let initial = self.raft.initial();
         let work = |report: &mut dyn FnMut(&Yield)| {
-            let mut mine = Yield::new(&initial);
+            let mut mine = Yield::new(&initial, claims);
             let mut pending = Pending {
                 states: Vec::new(),
                 rest: Vec::new(),
@@ -148,12 +150,12 @@ impl Search<'_> {
 }
 
 impl Yield {
-    fn new(initial: &State) -> Yield {
+    fn new(initial: &State, claims: Claims) -> Yield {
         Yield {
             next: Frontier::new(initial),
             generated: 0,
             unique: 0,
-            claims: Claims::NONE,
+            claims,
             rules: [0; RULES.len()],
             broken: None,
             origins: Vec::new(),

@@ -43,8 +43,9 @@ impl Chunk {
         };
         let mut state = initial.clone();
         for _ in 0..self.count {
-            rest = unpack(&mut state, rest)
-                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no state is packed so"))?;
+            rest = unpack(&mut state, rest).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidData, "no state is packed so")
+            })?;
             if !each(&state) {
                 break;
             }
@@ -79,7 +80,8 @@ impl Frontier {
     }
 
     pub(crate) fn push(&mut self, state: &State) {
-        let is_full = |chunk: &Chunk| chunk.count == CHUNK || matches!(chunk.bytes, Bytes::Spilled(_));
+        let is_full =
+            |chunk: &Chunk| chunk.count == CHUNK || matches!(chunk.bytes, Bytes::Spilled(_));
         if self.chunks.last().is_none_or(is_full) {
             self.close();
             self.last.clone_from(&self.initial);

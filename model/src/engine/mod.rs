@@ -218,8 +218,14 @@ impl Search<'_> {
                 && (too_much(table + held) || held > self.storage.hold)
             {
                 let here = course.found.depth % 2;
-                course.next.spill(spill, 1 - here).map_err(StorageError::spilling)?;
-                course.level.spill(spill, here).map_err(StorageError::spilling)?;
+                course
+                    .next
+                    .spill(spill, 1 - here)
+                    .map_err(StorageError::spilling)?;
+                course
+                    .level
+                    .spill(spill, here)
+                    .map_err(StorageError::spilling)?;
             }
             let held = course.level.held() + course.next.held();
             if too_much(table + held) {
@@ -262,9 +268,20 @@ impl Search<'_> {
                 memory: table.bytes() + held,
             });
         };
-        let (yields, taken) =
-            self.expand(&level.chunks[..take], *done, table, spill, stop, report);
-        *done += level.chunks.drain(..taken).map(|chunk| chunk.count).sum::<usize>();
+        let (yields, taken) = self.expand(
+            &level.chunks[..take],
+            *done,
+            found.claims,
+            table,
+            spill,
+            stop,
+            report,
+        );
+        *done += level
+            .chunks
+            .drain(..taken)
+            .map(|chunk| chunk.count)
+            .sum::<usize>();
         for mut part in yields {
             if let Some(error) = part.failed {
                 return Err(StorageError::spilling(error));

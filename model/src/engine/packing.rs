@@ -130,7 +130,9 @@ mod tests {
         state.set_words(&all);
         // In descending order, so that sorting is put to the test.
         for &message in messages.iter().rev() {
-            assert!(state.network.insert(Packed(message)) && !state.network.insert(Packed(message)));
+            assert!(
+                state.network.insert(Packed(message)) && !state.network.insert(Packed(message))
+            );
         }
         state
     }

@@ -47,7 +47,9 @@ impl Spill {
 
     /// Appends to a file.
     pub(crate) fn write(&self, file: usize, bytes: &[u8]) -> io::Result<Place> {
-        let mut open = self.files[file].lock().expect("nothing panics that holds it");
+        let mut open = self.files[file]
+            .lock()
+            .expect("nothing panics that holds it");
         let at = open.seek(SeekFrom::End(0))?;
         open.write_all(bytes)?;
         Ok(Place {
@@ -76,7 +78,9 @@ impl Spill {
 
     /// Empties a file; what was in it is not read any more.
     pub(crate) fn clear(&self, file: usize) -> io::Result<()> {
-        let open = self.files[file].lock().expect("nothing panics that holds it");
+        let open = self.files[file]
+            .lock()
+            .expect("nothing panics that holds it");
         open.set_len(0)
     }
 }

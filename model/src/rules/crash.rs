@@ -26,7 +26,12 @@ pub(crate) fn persist(raft: &Raft, state: &State, next: &mut State, id: ServerId
 /// A server loses all that is not on disk, and starts again as a follower from what is (§5.1 with
 /// Figure 2; `commitIndex` is volatile). Staying down for a while needs no rule: a server that does
 /// nothing, and whose messages are late, is no different from one that is down.
-pub(crate) fn crash_and_restart(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
+pub(crate) fn crash_and_restart(
+    raft: &Raft,
+    state: &State,
+    next: &mut State,
+    id: ServerId,
+) -> Taken {
     if state.ghost().crashes() >= raft.bounds().crashes {
         return None;
     }

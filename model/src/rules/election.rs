@@ -35,7 +35,13 @@ pub(crate) fn timeout(raft: &Raft, state: &State, next: &mut State, id: ServerId
 }
 
 /// §5.1: a server that sees a higher term in any message adopts it, and becomes a follower.
-pub(crate) fn adopt_term(raft: &Raft, state: &State, next: &mut State, id: ServerId, term: Term) -> Taken {
+pub(crate) fn adopt_term(
+    raft: &Raft,
+    state: &State,
+    next: &mut State,
+    id: ServerId,
+    term: Term,
+) -> Taken {
     let server = state.server(id);
     if term <= server.term() {
         return None;

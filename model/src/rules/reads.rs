@@ -111,7 +111,13 @@ pub(crate) fn has_committed_in_its_term(server: Server) -> bool {
 ///
 /// At once or never: a server that serves later has applied no less, and one that crashed meanwhile
 /// is asked anew what it has applied.
-pub(crate) fn serve_read(raft: &Raft, state: &State, next: &mut State, id: ServerId, at: ServerId) -> Taken {
+pub(crate) fn serve_read(
+    raft: &Raft,
+    state: &State,
+    next: &mut State,
+    id: ServerId,
+    at: ServerId,
+) -> Taken {
     let (leader, server) = (state.server(id), state.server(at));
     let read = leader.extra().read()?;
     let confirmed = is_quorum(raft, leader, confirmers(raft, state, id, read.round))

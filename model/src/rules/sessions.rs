@@ -11,7 +11,13 @@ use crate::state::State;
 
 /// §8: a leader takes a request that was made before, and appends it again. What its log has already
 /// may not be committed, so it is no answer.
-pub(crate) fn client_retry(raft: &Raft, state: &State, next: &mut State, id: ServerId, value: u8) -> Taken {
+pub(crate) fn client_retry(
+    raft: &Raft,
+    state: &State,
+    next: &mut State,
+    id: ServerId,
+    value: u8,
+) -> Taken {
     let server = state.server(id);
     let ghost = state.ghost();
     if !server.is_leader()

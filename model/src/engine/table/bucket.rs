@@ -55,8 +55,12 @@ impl Bucket {
                 continue;
             }
             // Nobody has added anything since `last` was read, or this fails.
-            let locked =
-                self.0[LAST].compare_exchange(last, last | LOCK, Ordering::Acquire, Ordering::Acquire);
+            let locked = self.0[LAST].compare_exchange(
+                last,
+                last | LOCK,
+                Ordering::Acquire,
+                Ordering::Acquire,
+            );
             match locked {
                 Ok(_) => {
                     self.write::<E>(remainder, last, count);

@@ -149,9 +149,12 @@ mod tests {
             for part in 0..3 {
                 let won: u64 = std::thread::scope(|scope| {
                     let count = || (0..many / 3).filter(|i| table.insert(print(3 * i + part)));
-                    let threads: Vec<_> =
-                        (0..2).map(|_| scope.spawn(move || count().count())).collect();
-                    let counts = threads.into_iter().map(|t| t.join().expect("no panic") as u64);
+                    let threads: Vec<_> = (0..2)
+                        .map(|_| scope.spawn(move || count().count()))
+                        .collect();
+                    let counts = threads
+                        .into_iter()
+                        .map(|t| t.join().expect("no panic") as u64);
                     counts.sum()
                 });
                 assert_eq!(won, many / 3);

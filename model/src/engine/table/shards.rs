@@ -48,7 +48,11 @@ impl<const E: u32> Shards<E> {
         let mut words = vec![self.per_shard as u64];
         words.extend(segment.buckets.iter().flat_map(Bucket::words));
         let stash = segment.stash.lock().expect("nothing panics that holds it");
-        words.extend(stash.iter().flat_map(|&(shard, rest)| [u64::from(shard), rest]));
+        words.extend(
+            stash
+                .iter()
+                .flat_map(|&(shard, rest)| [u64::from(shard), rest]),
+        );
         words
     }
 
@@ -64,7 +68,10 @@ impl<const E: u32> Shards<E> {
         let (stash, []) = stash.as_chunks::<2>() else {
             return None;
         };
-        let buckets: Option<_> = buckets.iter().map(|&words| Bucket::from_words::<E>(words)).collect();
+        let buckets: Option<_> = buckets
+            .iter()
+            .map(|&words| Bucket::from_words::<E>(words))
+            .collect();
         let stash: Option<BTreeSet<_>> = stash
             .iter()
             .map(|&[shard, rest]| Some((u8::try_from(shard).ok()?, rest)))
@@ -157,12 +164,20 @@ impl Segment {
     }
 
     fn stashed(&self) -> usize {
-        self.stash.lock().expect("nothing panics that holds it").len()
+        self.stash
+            .lock()
+            .expect("nothing panics that holds it")
+            .len()
     }
 
     /// Where the remainder was put, unless it was there.
     #[inline]
-    fn insert<const E: u32>(&self, per_shard: usize, shard: usize, remainder: u64) -> Option<Place> {
+    fn insert<const E: u32>(
+        &self,
+        per_shard: usize,
+        shard: usize,
+        remainder: u64,
+    ) -> Option<Place> {
         let buckets = &self.buckets[shard * per_shard..][..per_shard];
         let mut at = home::<E>(remainder, per_shard);
         for _ in 0..per_shard {
@@ -186,7 +201,12 @@ impl Segment {
                 grown.insert::<E>(new, at / old, remainder);
             }
         }
-        for &(shard, remainder) in self.stash.lock().expect("nothing panics that holds it").iter() {
+        for &(shard, remainder) in self
+            .stash
+            .lock()
+            .expect("nothing panics that holds it")
+            .iter()
+        {
             grown.insert::<E>(new, usize::from(shard), remainder);
         }
         grown
@@ -197,11 +217,7 @@ impl Segment {
 #[inline]
 fn split<const E: u32>(print: Fingerprint) -> (usize, usize, u64) {
     let shard = (print.high >> 48) as usize;
-    (
-        shard / SHARDS,
-        shard % SHARDS,
-        print.low & ((1 << E) - 1),
-    )
+    (shard / SHARDS, shard % SHARDS, print.low & ((1 << E) - 1))
 }
 
 /// The first bucket of a shard to look into.
