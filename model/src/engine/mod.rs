@@ -136,6 +136,10 @@ impl Search<'_> {
             course.found.end = End::Broken(property, Vec::new());
             return Ok(course.found);
         }
+        if course.level.chunks.is_empty() {
+            // It was stopped just at a level's end.
+            self.next_level(&mut course, &initial, spill.as_ref())?;
+        }
         while !course.level.chunks.is_empty() {
             let mut origins = Vec::new();
             while !course.level.chunks.is_empty() {
