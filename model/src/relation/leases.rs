@@ -13,6 +13,15 @@ pub fn is_deaf_to(before: Position, transfer: bool) -> bool {
     before.patient && !transfer
 }
 
+/// An election timeout passes: nobody is patient any more (§4.2.3).
+#[must_use]
+pub fn lose_patience(before: Position) -> Position {
+    Position {
+        patient: false,
+        ..before
+    }
+}
+
 /// §6.4.1: a leader whose round a majority has answered holds a lease, counted from when that round was `sent`.
 #[must_use]
 pub fn confirm_lease(
@@ -35,10 +44,7 @@ pub fn confirm_lease(
 #[must_use]
 pub fn lease_read(before: Position, log: &impl Entries, now: u64, lasts: u64) -> bool {
     let holds = |since: u64| now < since.saturating_add(lasts);
-    before.leads()
-        && !before.told
-        && before.lease.is_some_and(holds)
-        && has_committed_in_its_term(before, log)
+    before.leads() && before.lease.is_some_and(holds) && has_committed_in_its_term(before, log)
 }
 
 /// §3.10: a leader tells another server to stand for election at once, and gives up its lease for its term: that
@@ -57,4 +63,42 @@ pub fn transfer_leadership(before: Position, me: u64, to: u64) -> Option<Positio
 #[must_use]
 pub fn timeout_now(before: Position, me: u64, term: u64) -> Option<Position> {
     (term == before.term && !before.leads()).then(|| stand(before, me))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Durable, Standing, restart};
+    use super::*;
+
+    struct Log;
+
+    impl Entries for Log {
+        fn last(&self) -> (u64, u64) {
+            (1, 1)
+        }
+
+        fn term_at(&self, index: u64) -> Option<u64> {
+            (index == 1).then_some(1)
+        }
+
+        fn is_compacted(&self, _: u64) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_lease_is_over_when_its_time_has_passed() {
+        let disk = Durable {
+            term: 1,
+            vote: None,
+            snapshot: 1,
+        };
+        let leader = Position {
+            standing: Standing::Leader,
+            lease: Some(10),
+            ..restart(disk, false)
+        };
+        assert!(lease_read(leader, &Log, 14, 5));
+        assert!(!lease_read(leader, &Log, 15, 5));
+    }
 }

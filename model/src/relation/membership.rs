@@ -90,3 +90,54 @@ pub fn leave_office(
     let removed = stands_at <= before.commit && !has_voter(in_force, me);
     (before.leads() && removed).then(|| step_down(before))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Voters and voters to be.
+    struct Two(&'static [u64], &'static [u64]);
+
+    impl Configuration for Two {
+        fn voters(&self) -> impl Iterator<Item = u64> {
+            self.0.iter().copied()
+        }
+
+        fn incoming(&self) -> impl Iterator<Item = u64> {
+            self.1.iter().copied()
+        }
+    }
+
+    #[test]
+    fn a_joint_phase_ends_in_its_new_voters_and_begins_with_the_old() {
+        let (old, new) = (&[1, 2, 3], &[3, 4, 5]);
+        let joint = Two(old, new);
+        assert!(may_be_followed_by(&joint, &Two(new, &[])));
+        assert!(!may_be_followed_by(&joint, &Two(old, &[])));
+        assert!(!may_be_followed_by(&joint, &Two(new, old)));
+        assert!(may_be_followed_by(&Two(old, &[]), &joint));
+        assert!(!may_be_followed_by(&Two(new, &[]), &joint));
+    }
+
+    #[test]
+    fn without_a_joint_phase_one_voter_comes_or_goes() {
+        let now = Two(&[1, 2, 3], &[]);
+        for (voters, allowed) in [
+            (&[1, 2, 3][..], true),
+            (&[1, 2, 3, 4], true),
+            (&[2, 3], true),
+            (&[2, 3, 4], false),
+            (&[3], false),
+        ] {
+            assert_eq!(may_be_followed_by(&now, &Two(voters, &[])), allowed);
+        }
+    }
+
+    #[test]
+    fn a_server_that_an_uncommitted_entry_removes_may_still_stand() {
+        let (old, new) = (Two(&[1, 2], &[]), Two(&[2], &[]));
+        assert!(may_stand(&new, Some(&old), 1));
+        assert!(!may_stand(&new, None, 1));
+        assert!(!may_stand(&new, Some(&old), 3));
+    }
+}

@@ -17,7 +17,9 @@ pub use crash::{Durable, restart};
 pub use election::{
     VoteAsked, adopt_term, become_leader, counts_grant, request_vote, step_down, timeout,
 };
-pub use leases::{confirm_lease, is_deaf_to, lease_read, timeout_now, transfer_leadership};
+pub use leases::{
+    confirm_lease, is_deaf_to, lease_read, lose_patience, timeout_now, transfer_leadership,
+};
 pub use membership::{
     Configuration, change_configuration, decides, has_voter, is_joint, leave_office, may_stand,
 };

@@ -169,7 +169,8 @@ impl Steps<'_> {
         if features.patience > 0 {
             let serves = lease_read(was, &log, NOW, cluster.lease_lasts());
             self.same(serves, Action::LeaseRead(id));
-            let runs = extra.lease() > 0 && !extra.holds_lease();
+            // A leader that has told another to stand has none, whatever its rounds.
+            let runs = (was.told || extra.lease() > 0) && !extra.holds_lease();
             let confirms = runs && confirms(cluster, id).is_some();
             self.same(confirms, Action::ConfirmLease(id));
         }
@@ -198,13 +199,20 @@ impl Steps<'_> {
             let waits = candidate.term() == message.term() && !candidate.is_leader();
             self.at_least(would && answered.is_empty() && waits, action);
         }
+        if let Message::TimeoutNow { term, to, .. } = message.unpack() {
+            let stands = timeout_now(was, me, term.into()).is_some()
+                && may_stand(&cluster.in_force(id).1, None, me);
+            let in_bounds = to == id && term < cluster.bounds.max_term;
+            self.same(stands && in_bounds, Action::HandleTimeoutNow(id, message));
+        }
         if message.term() != cluster.server(id).term() {
             return;
         }
         let votes = vote(cluster, id, message).is_some_and(|is| is != was);
         self.same(votes, Action::HandleRequestVote(id, message));
-        let appends = append(cluster, id, message)
-            .is_some_and(|(is, change)| is != was || change.unwrap_or(Change::Kept) != Change::Kept);
+        let appends = append(cluster, id, message).is_some_and(|(is, change)| {
+            is != was || change.unwrap_or(Change::Kept) != Change::Kept
+        });
         self.at_least(appends, Action::HandleAppendEntries(id, message));
         let installs = installs(cluster, id, message)
             .is_some_and(|(is, change)| is != was || change != Change::Kept);
@@ -213,12 +221,6 @@ impl Steps<'_> {
             let sticks = cluster.bounds.features.patience > 0;
             let changes = handle_heartbeat(was, sticks) != was;
             self.at_least(changes, Action::HandleHeartbeat(id, message));
-        }
-        if let Message::TimeoutNow { term, to, .. } = message.unpack() {
-            let stands = timeout_now(was, me, term.into()).is_some()
-                && may_stand(&cluster.in_force(id).1, None, me);
-            let in_bounds = to == id && term < cluster.bounds.max_term;
-            self.same(stands && in_bounds, Action::HandleTimeoutNow(id, message));
         }
     }
 }

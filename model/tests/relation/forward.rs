@@ -4,9 +4,9 @@ use plumb_model::relation::{
     Append, Change, Durable, Position, VoteAsked, adopt_term, advance_commit, append_entries,
     ask_pre_vote, ask_read, become_leader, begin_round, change_configuration, client_request,
     compact, confirm_lease, counts_acknowledgement, counts_confirmation, counts_grant,
-    counts_pre_vote, handle_heartbeat, install_snapshot, lease_read, leave_office, may_stand,
-    may_win, pre_vote, request_vote, restart, serve_read, step_down, timeout, timeout_now,
-    transfer_leadership,
+    counts_pre_vote, handle_heartbeat, install_snapshot, lease_read, leave_office, lose_patience,
+    may_stand, may_win, pre_vote, request_vote, restart, serve_read, step_down, timeout,
+    timeout_now, transfer_leadership,
 };
 use plumb_model::{Action, Message, Packed, ServerId};
 
@@ -24,9 +24,7 @@ pub fn taken(cluster: &Cluster<'_>, id: ServerId, action: Action) -> Held {
             timeout(was, me).expect("it may stand")
         }
         Action::AdoptTerm(_, term) => adopt_term(was, term.into()),
-        Action::HandleRequestVote(_, message) => {
-            vote(cluster, id, message).expect("it is granted")
-        }
+        Action::HandleRequestVote(_, message) => vote(cluster, id, message).expect("it is granted"),
         Action::BecomeLeader(_) => leads(cluster, id).expect("it may lead"),
         Action::ClientRequest(_) | Action::ClientRetry(..) => {
             change = client_request(was, &log, 1).expect("it leads");
@@ -103,16 +101,25 @@ pub fn taken(cluster: &Cluster<'_>, id: ServerId, action: Action) -> Held {
     (is, last, terms)
 }
 
+/// Time passes: patience may end, a lease draws nearer to its end, and nothing else changes.
+pub fn aged(before: &Cluster<'_>, after: &Cluster<'_>, id: ServerId) {
+    let (was, is) = (before.position(id), after.position(id));
+    let lease = is.lease;
+    let young = Position { lease, ..was };
+    assert!(is == young || is == lose_patience(young), "{was:?} {is:?}");
+    // What was sent a tick ago was sent two ago, of a lease that is not over.
+    let sent = was.lease.map(|sent| sent - 1);
+    assert!(
+        lease == sent
+            || (lease.is_none() && sent.is_some_and(|at| at + before.lease_lasts() <= NOW))
+    );
+}
+
 fn sticks(cluster: &Cluster<'_>) -> bool {
     cluster.bounds.features.patience > 0
 }
 
-fn changed(
-    cluster: &Cluster<'_>,
-    id: ServerId,
-    change: &Change,
-    snapshot: u64,
-) -> (u64, Vec<u64>) {
+fn changed(cluster: &Cluster<'_>, id: ServerId, change: &Change, snapshot: u64) -> (u64, Vec<u64>) {
     let mut terms = cluster.terms(id, 0);
     match change {
         Change::Kept => {}

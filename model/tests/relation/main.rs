@@ -32,10 +32,15 @@ fn compare(name: &str, counts: &mut [u64; RULES.len()]) {
                 let Some(after) = raft.next_state(state, *action) else {
                     continue;
                 };
+                let next_cluster = Cluster::new(&scope.bounds, &after);
                 if let Some(id) = action.server() {
                     let taken = forward::taken(&cluster, id, *action);
-                    let is = Cluster::new(&scope.bounds, &after).held(id);
+                    let is = next_cluster.held(id);
                     assert_eq!(taken, is, "{name}: {action:?}\n{state:#?}");
+                } else {
+                    state
+                        .ids()
+                        .for_each(|id| forward::aged(&cluster, &next_cluster, id));
                 }
                 counts[action.rule()] += 1;
                 if seen.insert(after.clone()) {
