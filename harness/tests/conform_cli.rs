@@ -102,7 +102,7 @@ fn damage_is_refused_with_its_line_and_a_torn_end_is_left_out() {
     assert!(said.contains("the last line is torn"), "{said}");
     let mut third = lines.clone();
     third[2] = "{\"step\":{}}".to_owned();
-    let unsound = lines[1].replacen("\"runs\":[", "\"runs\":[[9,9],", 1);
+    let unsound = lines[1].replacen("\"runs\":[]", "\"runs\":[[9,9]]", 1);
     let cases = [
         ("empty.jsonl", String::new(), "line 1: no header"),
         (
@@ -163,4 +163,56 @@ fn a_server_that_changed_between_its_steps_diverges() {
         said.contains("it has changed since its last step"),
         "{said}"
     );
+}
+
+/// A server of its own, as a process, that ends with the test.
+struct Served(std::process::Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn the_steps_of_a_real_server_conform() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let steps = folder.path().join("steps.jsonl");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("it is bound").to_string();
+    drop(listener);
+    let data = folder.path().join("data");
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_plumb"));
+    serve.args([
+        "serve",
+        "--id",
+        "1",
+        "--log",
+        "error",
+        "--peer",
+        &format!("1={at}"),
+    ]);
+    serve
+        .arg("--data")
+        .arg(&data)
+        .arg("--record-steps")
+        .arg(&steps);
+    let mut served = Served(serve.spawn().expect("it starts"));
+    let put = (0..50).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        plumb(&["kv", "--at", &at, "put", "x", "1"])
+            .status
+            .success()
+    });
+    assert!(put, "it serves");
+    let got = plumb(&["kv", "--at", &at, "get", "x"]);
+    assert!(got.status.success(), "{}", text(&got));
+    let id = served.0.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &id]).status();
+    assert!(told.is_ok_and(|it| it.success()));
+    let ended = served.0.wait().expect("it ends");
+    assert!(ended.success(), "{ended}");
+    let (code, said) = conform(&steps);
+    assert_eq!(code, 0, "{said}");
 }

@@ -33,7 +33,7 @@ pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), CliError
 }
 
 /// Opens a file to be written bit by bit, creating its folder, or standard output for `-`.
-pub(super) fn create(path: &Path) -> Result<Box<dyn Write + Send>, CliError> {
+pub(crate) fn create(path: &Path) -> Result<Box<dyn Write + Send>, CliError> {
     if is_stdout(Some(path)) {
         return Ok(Box::new(std::io::stdout()));
     }
@@ -48,7 +48,7 @@ pub(super) fn create(path: &Path) -> Result<Box<dyn Write + Send>, CliError> {
 }
 
 /// A file that could not be written.
-pub(super) fn not_written(path: &Path, error: &std::io::Error) -> CliError {
+pub(crate) fn not_written(path: &Path, error: &std::io::Error) -> CliError {
     CliError::new(
         format!("{}: {error}", path.display()),
         "name a file that can be written, on a disk with room",

@@ -7,7 +7,7 @@ mod check;
 mod conform;
 pub(crate) mod core;
 mod determinism;
-mod files;
+pub(crate) mod files;
 pub(crate) mod github;
 mod interrupt;
 mod kv;

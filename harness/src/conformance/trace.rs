@@ -41,7 +41,7 @@ pub struct State {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Line {
     /// A server has started.
-    Start(State),
+    Start(Box<State>),
     /// A server has taken a step.
     Step(Box<Step>),
 }

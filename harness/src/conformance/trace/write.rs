@@ -84,7 +84,7 @@ impl Observer for StepRecorder {
     fn recovered(&self, node: &Node, _: &RecoveryReport) {
         let mut inner = self.lock();
         inner.begun.remove(&node.id());
-        inner.write(&Line::Start(state(node)));
+        inner.write(&Line::Start(Box::new(state(node))));
     }
 
     fn before_step(&self, node: &Node, input: &Input) {

@@ -77,7 +77,7 @@ fn a_vote_by_a_server_that_hears_its_leader_diverges() {
 fn patience_that_is_lost_and_a_restart_without_it_diverge() {
     let follower = node_with(sticking(), 2, None, &[]);
     let what = edited(follower, &append((0, 0), &[], 0), |after, _| {
-        after.patient = false
+        after.patient = false;
     });
     tells(what, &["patience is false, not true"]);
     let mut seen = Seen::of(&node_with(sticking(), 2, None, &[]));
@@ -129,7 +129,7 @@ fn replies_that_claim_more_than_was_taken_or_of_another_round_diverge() {
 #[test]
 fn a_pre_vote_that_raises_the_term_or_is_granted_by_a_longer_log_diverges() {
     let raised = edited(node(1, None, &[]), &pre_vote_asked(2), |after, _| {
-        after.term = 2
+        after.term = 2;
     });
     tells(raised, &["HandlePreVote", "the term is 2, not 1"]);
     let shorter = from(
@@ -190,7 +190,7 @@ fn a_refusal_a_vote_of_another_term_and_an_own_vote_that_is_not_durable_are_not_
         );
     }
     let own = edited(candidate.clone(), &HEARTBEAT, |after, _| {
-        after.votes.push(1)
+        after.votes.push(1);
     });
     tells(own, &["counts the vote of n1"]);
     // Elected, though its own vote might be lost.

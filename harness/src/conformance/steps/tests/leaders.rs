@@ -27,7 +27,7 @@ fn leasing() -> CoreConfig {
 #[test]
 fn a_read_before_a_majority_has_answered_its_round_diverges() {
     let asked = edited(leader(), &read(ReadMode::Leader), |_, effects| {
-        served(effects, 2)
+        served(effects, 2);
     });
     tells(
         asked,
@@ -36,7 +36,7 @@ fn a_read_before_a_majority_has_answered_its_round_diverges() {
     let mut waits = leader();
     waits.step(read(ReadMode::Leader));
     let earlier = edited(waits.clone(), &appended(2, 2, 0), |_, effects| {
-        served(effects, 2)
+        served(effects, 2);
     });
     tells(earlier, &["ServeRead"]);
     // A round that was answered, at an index from before the read.

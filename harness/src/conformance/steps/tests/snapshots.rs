@@ -104,7 +104,7 @@ fn an_older_snapshot_that_takes_the_state_machine_back_diverges() {
 #[test]
 fn a_snapshot_that_is_not_restored_and_an_answer_before_it_is_whole_diverge() {
     let lost = edited(node(2, None, &[]), &sent(2, 1), |_, effects| {
-        effects.restore = None
+        effects.restore = None;
     });
     assert!(lost.is_some());
     let Input::Receive(mut piece) = sent(2, 1) else {
