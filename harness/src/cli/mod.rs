@@ -4,9 +4,10 @@ mod bench;
 mod bench_raft;
 mod browse;
 mod check;
+mod conform;
 pub(crate) mod core;
 mod determinism;
-mod files;
+pub(crate) mod files;
 pub(crate) mod github;
 mod interrupt;
 mod kv;
@@ -44,6 +45,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Browse(browse::BrowseArgs),
     Check(check::CheckArgs),
+    Conform(conform::ConformArgs),
     Bench(bench::BenchArgs),
     Core(core::CoreArgs),
     Kv(kv::KvArgs),
@@ -75,6 +77,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Some(Command::Bench(args)) => bench::run(args),
         Some(Command::Core(args)) => core::run(args),
         Some(Command::Check(args)) => check::run(args),
+        Some(Command::Conform(args)) => conform::run(args),
         Some(Command::Model(args)) => model::run(args),
         Some(Command::Mutants(args)) => mutants::run(args),
         Some(Command::Kv(args)) => kv::run(args),

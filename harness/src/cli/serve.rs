@@ -69,6 +69,9 @@ pub struct ServeArgs {
     /// What is logged to standard error: error, warn, info, debug or trace [default: info].
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
+    /// Write every step of this server as JSON Lines, for `plumb conform`: for tests, as it takes about 2 kB a step.
+    #[arg(long, value_name = "FILE")]
+    record_steps: Option<PathBuf>,
     /// How far clocks run apart at most, in parts per million: turns leases on.
     #[arg(long, value_name = "PPM")]
     lease_drift_ppm: Option<u32>,
@@ -117,7 +120,9 @@ pub fn run(args: &ServeArgs) -> Result<Exit, CliError> {
         Some(path) => ServeConfig::read(path)?,
         None => ServeConfig::default(),
     };
-    serve::run(file.overlaid(flags(args)?).resolve()?)?;
+    let mut resolved = file.overlaid(flags(args)?).resolve()?;
+    resolved.record_steps.clone_from(&args.record_steps);
+    serve::run(resolved)?;
     Ok(Exit::Holds)
 }
 

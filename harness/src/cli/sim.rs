@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ use serde_json::json;
 
 use super::{CliError, Exit, determinism, files, interrupt, progress};
 use crate::artifacts::{create_folder, replay_command, save_failure, save_run};
+use crate::conformance::trace::StepRecorder;
 use crate::nemesis::{Length, generate};
 use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::shrink::{Shrunk, shrink};
 use crate::sim::sweep::{Plan, Summary, sweep};
-use crate::sim::{Run, RunOptions, run};
+use crate::sim::{Run, RunOptions, run, run_recorded};
 
 /// Runs the real server on a simulated network, clock and disk, with faults, and judges it.
 #[derive(Debug, Args)]
@@ -154,6 +156,9 @@ struct Outputs {
     /// Write the client history as JSON Lines.
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
+    /// Write every step of every server as JSON Lines, for `plumb conform`.
+    #[arg(long, value_name = "FILE")]
+    record_steps: Option<PathBuf>,
     /// Write the verdict as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -244,12 +249,7 @@ pub fn run_command(args: &SimArgs) -> Result<Exit, CliError> {
 
 fn one(args: &RunArgs) -> Result<Exit, CliError> {
     let scenario = args.scenario.generate();
-    let result = run(
-        &scenario,
-        RunOptions {
-            trace: args.outputs.trace.is_some(),
-        },
-    );
+    let result = run_once(&scenario, &args.outputs)?;
     write_outputs(&args.outputs, &scenario, &result)?;
     let exit = report(&scenario, &result, quiet(&args.outputs));
     if exit != Exit::Holds {
@@ -263,14 +263,25 @@ fn one(args: &RunArgs) -> Result<Exit, CliError> {
     Ok(exit)
 }
 
+fn run_once(scenario: &Scenario, outputs: &Outputs) -> Result<Run, CliError> {
+    let options = RunOptions {
+        trace: outputs.trace.is_some(),
+    };
+    let Some(path) = &outputs.record_steps else {
+        return Ok(run(scenario, options));
+    };
+    let out = files::create(path)?;
+    let steps = Arc::new(StepRecorder::new(out));
+    let result = run_recorded(scenario, options, Some(Arc::clone(&steps)));
+    steps
+        .finish()
+        .map_err(|error| files::not_written(path, &error))?;
+    Ok(result)
+}
+
 fn replay(args: &ReplayArgs) -> Result<Exit, CliError> {
     let scenario = Scenario::read(&args.scenario)?;
-    let result = run(
-        &scenario,
-        RunOptions {
-            trace: args.outputs.trace.is_some(),
-        },
-    );
+    let result = run_once(&scenario, &args.outputs)?;
     write_outputs(&args.outputs, &scenario, &result)?;
     Ok(report(&scenario, &result, quiet(&args.outputs)))
 }
@@ -508,10 +519,15 @@ pub fn summary_json(plan: &Plan, summary: &Summary) -> serde_json::Value {
 }
 
 fn quiet(outputs: &Outputs) -> bool {
-    [&outputs.trace, &outputs.history, &outputs.json]
-        .into_iter()
-        .flatten()
-        .any(|path| files::is_stdout(Some(path)))
+    [
+        &outputs.trace,
+        &outputs.history,
+        &outputs.record_steps,
+        &outputs.json,
+    ]
+    .into_iter()
+    .flatten()
+    .any(|path| files::is_stdout(Some(path)))
 }
 
 fn write_outputs(outputs: &Outputs, scenario: &Scenario, result: &Run) -> Result<(), CliError> {

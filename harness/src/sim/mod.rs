@@ -19,4 +19,4 @@ pub mod sweep;
 pub mod trace;
 pub mod watch;
 
-pub use run::{Run, RunOptions, run};
+pub use run::{Run, RunOptions, run, run_recorded};

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use plumb_checkers::{Budget, Consistency, Options, Spec, Verdict, check};
@@ -15,6 +16,7 @@ use super::full::Full;
 use super::panics;
 use super::service::lack_of_service;
 use super::watch::Watch;
+use crate::conformance::trace::StepRecorder;
 use crate::invariants::{Coverage, Violation};
 use crate::scenario::{Judges, Scenario, ScriptedOperation, Tier, WorkloadKind};
 use crate::verify::stopwatch;
@@ -95,6 +97,19 @@ pub(super) struct Books {
 /// If the scenario contradicts itself: [`Scenario::check`] comes first.
 #[must_use]
 pub fn run(scenario: &Scenario, options: RunOptions) -> Run {
+    run_recorded(scenario, options, None)
+}
+
+/// The same, with every step of every server written down.
+///
+/// # Panics
+/// If the scenario contradicts itself: [`Scenario::check`] comes first.
+#[must_use]
+pub fn run_recorded(
+    scenario: &Scenario,
+    options: RunOptions,
+    steps: Option<Arc<StepRecorder>>,
+) -> Run {
     if let Err(what) = scenario.check() {
         panic!("a scenario is checked before it is run: {what}");
     }
@@ -104,12 +119,13 @@ pub fn run(scenario: &Scenario, options: RunOptions) -> Run {
     };
     match scenario.tier {
         Tier::Full => {
-            let watch = Watch::of_turmoil(options.trace);
+            let watch = Watch::of_turmoil(options.trace).recording_steps(steps);
             let world = Full::new(scenario, &watch, &books);
             follow(scenario, world, &watch, &books)
         }
         Tier::Bare => {
             let (watch, now) = Watch::of_events(options.trace);
+            let watch = watch.recording_steps(steps);
             let world = Bare::new(scenario, now, &watch, &books);
             follow(scenario, world, &watch, &books)
         }

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::effects::{Answer, Refusal, RequestId, Write};
 use super::node::{Node, Outbox, Role};
 use super::progress::Progress;
@@ -14,7 +16,7 @@ use crate::types::{Entry, LogIndex, Membership, NodeId, Payload};
 const MAX_LAG: u64 = 64;
 
 /// A change that somebody wants.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Change {
     /// Who shall vote; as before if `None`.
     pub voters: Option<BTreeSet<NodeId>>,
@@ -62,6 +64,11 @@ impl Memberships {
     pub fn at(&self, index: LogIndex) -> &Arc<Membership> {
         let later = self.later.iter().rev().find(|(at, _)| *at <= index);
         &later.unwrap_or(&self.base).1
+    }
+
+    /// All that are known, each with its entry, in the order of the log.
+    pub fn all(&self) -> impl Iterator<Item = &(LogIndex, Membership)> {
+        std::iter::once(&self.base).chain(&self.later)
     }
 
     /// Entries were appended: what they say is in force at once.

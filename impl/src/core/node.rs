@@ -423,6 +423,30 @@ impl Node {
         self.memberships.in_force().0
     }
 
+    /// The memberships that its log speaks of.
+    #[must_use]
+    pub fn memberships(&self) -> &Memberships {
+        &self.memberships
+    }
+
+    /// What it was told at its start.
+    #[must_use]
+    pub fn config(&self) -> &CoreConfig {
+        &self.config
+    }
+
+    /// Reads that it asked a leader about.
+    #[must_use]
+    pub fn forwarded(&self) -> &Forwarded {
+        &self.forwarded
+    }
+
+    /// The time by its own clock at its last step; zero where there are no leases.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.now
+    }
+
     /// The latest term it has seen.
     #[must_use]
     pub fn current_term(&self) -> Term {
