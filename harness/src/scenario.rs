@@ -15,7 +15,9 @@ mod fault;
 mod workload;
 
 pub use fault::{Anchor, Fault, FaultKind, HAPPENINGS, Happening, Target, Unsynced};
-pub use workload::{Action, Reads, ScriptedOperation, Workload, WorkloadKind};
+pub use workload::{
+    Action, Contact, Reads, ScriptedOperation, Skew, WORKLOADS, Workload, WorkloadKind,
+};
 
 /// The version of the file format.
 pub const SCENARIO_VERSION: u32 = 1;

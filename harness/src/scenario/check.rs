@@ -1,8 +1,8 @@
 //! Whether a scenario can be run: what contradicts itself is refused before anything happens.
 
 use super::{
-    Action, FaultKind, MAX_CLIENTS, MAX_RUN_MS, MAX_SERVERS, SCENARIO_VERSION, Scenario, Target,
-    Tier, Workload, WorkloadKind,
+    FaultKind, MAX_CLIENTS, MAX_RUN_MS, MAX_SERVERS, SCENARIO_VERSION, Scenario, Target, Tier,
+    Workload, WorkloadKind,
 };
 
 impl Scenario {
@@ -31,6 +31,14 @@ impl Scenario {
             (
                 (1..=1000).contains(&self.workload.keys),
                 "keys: from 1 to 1000",
+            ),
+            (
+                self.workload.kind != WorkloadKind::Bank || self.workload.keys >= 2,
+                "keys: a bank needs two accounts at least",
+            ),
+            (
+                self.workload.deaths_permille <= 1_000,
+                "deaths_permille: at most 1000",
             ),
             (self.end_at_ms <= MAX_RUN_MS, "end_at_ms: at most an hour"),
             (
@@ -86,12 +94,7 @@ impl Scenario {
                     "script[{i}] names a client or a key that does not exist"
                 ));
             }
-            let fits = match (self.workload.kind, operation.action) {
-                (_, Action::Read) => true,
-                (WorkloadKind::Register, action) => matches!(action, Action::Write | Action::Cas),
-                (WorkloadKind::Txn, action) => action == Action::Txn,
-                (WorkloadKind::Append, action) => action == Action::Append,
-            };
+            let fits = self.workload.kind.knows(operation.action);
             if !fits {
                 return Err(format!(
                     "script[{i}] does what the workload's kind does not know"

@@ -11,11 +11,11 @@ use plumb_raft::types::NodeId;
 
 use super::faults::{Moment, Turn, cut_pairs, describe, moments, target_of};
 use super::panics;
-use super::run::Books;
 use super::seams::disk::{Failure, Trap};
 use super::seams::network::{Flow, LinkFault};
 use super::watch::Watch;
 use crate::scenario::{Action, FaultKind, Scenario, Target, Unsynced};
+use crate::workload::Books;
 
 const NS_PER_MS: u64 = 1_000_000;
 /// What was committed this long before the end must have reached every server at the end.
@@ -177,7 +177,8 @@ impl<'a, W: World> Course<'a, W> {
         let script = self.books.script.borrow();
         script
             .iter()
-            .any(|asked| asked.action != Action::Read && asked.at_us >= since_ms * 1_000)
+            .filter(|asked| !matches!(asked.action, Action::Read | Action::Dequeue))
+            .any(|asked| asked.at_us >= since_ms * 1_000)
     }
 
     fn now_ns(&self) -> u64 {

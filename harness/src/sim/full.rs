@@ -14,7 +14,6 @@ use plumb_raft::types::NodeId;
 
 use super::cluster::{core_config, read_mode, tasks};
 use super::course::World;
-use super::run::Books;
 use super::seams::clock::SimClock;
 use super::seams::disk::{CrashMode, DirectoryOrder, SimDisk, Trap};
 use super::seams::gate::Gate;
@@ -22,7 +21,7 @@ use super::seams::network::{Connection, LinkFault, LinkFaults, SimNetwork};
 use super::seams::random::Stream;
 use super::watch::{Watch, now_ns};
 use crate::scenario::{MAX_RUN_MS, Scenario, Settings, Unsynced};
-use crate::workload::{Actor, Book, Operator};
+use crate::workload::{Actor, Book, Books, Operator};
 
 /// Where servers listen, in the simulated network.
 const PORT: u16 = 7000;
@@ -354,12 +353,11 @@ fn actor(scenario: &Scenario, number: u64, link_faults: &LinkFaults, books: &Boo
     let host = format!("c{number}");
     let seams = client_seams(scenario, &host, u64::MAX - 1 - number, link_faults);
     Actor {
-        book: Book::new(
-            scenario,
-            number,
-            Rc::clone(&books.recorder),
-            Rc::clone(&books.script),
-        ),
+        scenario: Scenario {
+            faults: Vec::new(),
+            ..scenario.clone()
+        },
+        book: Book::new(scenario, number, books.clone()),
         servers: servers_of(scenario),
         seams,
         draw_server: Stream::derive(scenario.seed, "client.server", number),

@@ -16,12 +16,14 @@ use super::panics;
 use super::service::lack_of_service;
 use super::watch::Watch;
 use crate::invariants::{Coverage, Violation};
-use crate::scenario::{Judges, Scenario, ScriptedOperation, Tier, WorkloadKind};
+use crate::scenario::{Judges, Scenario, ScriptedOperation, Tier, Workload, WorkloadKind};
 use crate::verify::stopwatch;
-use crate::workload::{SharedRecorder, SharedScript};
+use crate::workload::{Books, FIRST_BALANCE, key_name};
 
 /// The checker's budget for one history: far beyond what these histories take.
 const CHECK_STEPS: u64 = 20_000_000;
+/// That for whole queues, each state of which is a list: none takes a search if every dequeue was answered.
+const QUEUE_STEPS: u64 = 200_000;
 
 /// How to run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,13 +63,20 @@ pub struct Run {
     pub lanes: ServerLanes,
 }
 
-/// The spec by which a workload's history is checked, and a key's initial value.
+/// The spec by which a workload's history is checked, and what each of its objects holds at first.
 #[must_use]
-pub fn spec_of(kind: WorkloadKind) -> (&'static str, Value) {
-    match kind {
+pub fn spec_of(workload: &Workload) -> (&'static str, Value) {
+    match workload.kind {
         WorkloadKind::Register => ("cas-register", Value::Null),
         WorkloadKind::Append => ("kv-append", Value::Str(String::new())),
         WorkloadKind::Txn => ("list-append", Value::Null),
+        WorkloadKind::Bank => {
+            let account = |key| (key_name(key), Value::Int(FIRST_BALANCE));
+            ("bank", Value::map((0..workload.keys).map(account)))
+        }
+        WorkloadKind::Set => ("set", Value::Null),
+        WorkloadKind::Counter => ("counter", Value::Null),
+        WorkloadKind::Queue => ("fifo-queue", Value::Null),
     }
 }
 
@@ -75,16 +84,9 @@ pub fn spec_of(kind: WorkloadKind) -> (&'static str, Value) {
 #[must_use]
 pub fn consistency_of(kind: WorkloadKind) -> Consistency {
     match kind {
-        WorkloadKind::Register | WorkloadKind::Append => Consistency::Linearizable,
         WorkloadKind::Txn => Consistency::StrictSerializable,
+        _ => Consistency::Linearizable,
     }
-}
-
-/// Where a run's clients write down what they do and see.
-#[derive(Clone)]
-pub(super) struct Books {
-    pub(super) recorder: SharedRecorder,
-    pub(super) script: SharedScript,
 }
 
 /// Runs a scenario to its end, or to the first property that breaks.
@@ -100,7 +102,8 @@ pub fn run(scenario: &Scenario, options: RunOptions) -> Run {
     }
     let books = Books {
         recorder: Rc::new(RefCell::new(Recorder::new(header(scenario)))),
-        script: SharedScript::default(),
+        script: Rc::default(),
+        coverage: Rc::default(),
     };
     match scenario.tier {
         Tier::Full => {
@@ -159,9 +162,11 @@ fn conclude<W: World>(
         }] += 1;
     }
     let checking = stopwatch();
-    let judged = judge_history(&history, scenario.workload.kind);
+    let judged = judge_history(&history, &scenario.workload);
     let checking = checking();
     let mut watched = watch.lock();
+    let mut coverage = watched.judge.coverage().clone();
+    coverage.add(&books.coverage.borrow());
     let (mut explanation, mut undecided) = (None, None);
     match judged {
         Judged::Linearizable => {}
@@ -181,7 +186,7 @@ fn conclude<W: World>(
         violation: watched.judge.violation().cloned(),
         undecided,
         explanation,
-        coverage: watched.judge.coverage().clone(),
+        coverage,
         operations,
         members: watched.judge.members().iter().map(|id| id.0).collect(),
         script: books.script.take(),
@@ -200,13 +205,16 @@ enum Judged {
 }
 
 /// Counts steps and no time, so that the verdict is the same on any machine.
-fn judge_history(history: &History, kind: WorkloadKind) -> Judged {
-    let (spec, init) = spec_of(kind);
+fn judge_history(history: &History, workload: &Workload) -> Judged {
+    let (spec, init) = spec_of(workload);
     let spec = Spec::by_name(spec).expect("a workload names a spec that exists");
     let options = Options::new(spec)
         .with_init(init)
-        .with_consistency(consistency_of(kind))
-        .with_budget(Budget::steps(CHECK_STEPS));
+        .with_consistency(consistency_of(workload.kind))
+        .with_budget(Budget::steps(match workload.kind {
+            WorkloadKind::Queue => QUEUE_STEPS,
+            _ => CHECK_STEPS,
+        }));
     match check(history, &options) {
         Ok(report) => match report.verdict {
             Verdict::Valid(_) => Judged::Linearizable,
@@ -219,14 +227,9 @@ fn judge_history(history: &History, kind: WorkloadKind) -> Judged {
 }
 
 fn header(scenario: &Scenario) -> Header {
-    let (spec, init) = spec_of(scenario.workload.kind);
-    let workload = match scenario.workload.kind {
-        WorkloadKind::Register => "register",
-        WorkloadKind::Append => "append",
-        WorkloadKind::Txn => "txn",
-    };
+    let (spec, init) = spec_of(&scenario.workload);
     Header {
-        workload: Some(workload.to_owned()),
+        workload: Some(scenario.workload.kind.name().to_owned()),
         spec: Some(spec.to_owned()),
         init: Some(init),
         seed: Some(scenario.seed),
@@ -238,6 +241,7 @@ fn header(scenario: &Scenario) -> Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nemesis::{Length, generate};
 
     fn txn(f: &str, value: Value) -> Value {
         let key = Value::Str("k0".to_owned());
@@ -260,11 +264,13 @@ mod tests {
 
     #[test]
     fn transactions_are_held_to_real_time() {
+        let mut workload = generate(1, Length::SHORT, Tier::Bare).workload;
+        workload.kind = WorkloadKind::Txn;
         let fresh = read_after_append(Value::List(vec![Value::Int(4)]));
-        let judged = judge_history(&fresh, WorkloadKind::Txn);
+        let judged = judge_history(&fresh, &workload);
         assert!(matches!(judged, Judged::Linearizable));
         let stale = read_after_append(Value::List(vec![]));
-        let judged = judge_history(&stale, WorkloadKind::Txn);
+        let judged = judge_history(&stale, &workload);
         assert!(matches!(judged, Judged::Violation(_)));
     }
 }

@@ -17,12 +17,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::course::World;
-use super::run::Books;
 use super::seams::disk::Trap;
 use super::seams::network::LinkFault;
 use super::seams::random::Stream;
 use super::watch::Watch;
 use crate::scenario::{Scenario, Unsynced};
+use crate::workload::Books;
 use caller::Ticket;
 use client::Client;
 pub(crate) use disk::apply_write;
@@ -124,6 +124,7 @@ impl Bare {
                 Ticket::OPERATOR => self.operator.wake(number, queue, network),
                 client => self.clients[client].wake(number, queue, network),
             },
+            Event::Death { client, operation } => self.clients[client].die(operation, queue),
         }
     }
 }
