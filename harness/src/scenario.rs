@@ -14,7 +14,7 @@ mod check;
 mod fault;
 mod workload;
 
-pub use fault::{Anchor, Fault, FaultKind, HAPPENINGS, Happening, Target, Unsynced};
+pub use fault::{Anchor, DiskLie, Fault, FaultKind, HAPPENINGS, Happening, Target, Unsynced};
 pub use workload::{
     Action, Contact, Reads, ScriptedOperation, Skew, WORKLOADS, Workload, WorkloadKind,
 };

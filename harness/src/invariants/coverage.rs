@@ -78,6 +78,18 @@ counts! {
     pauses: "servers paused",
     /// Servers that stopped by themselves because their disks failed.
     stops: "servers stopped by failing disks",
+    /// Servers whose connections were broken.
+    resets: "servers whose connections broke",
+    /// Messages that waited for a narrow link.
+    narrowed: "messages that waited for a narrow link",
+    /// Writes that a disk lost without a word.
+    lost_writes: "writes lost without a word",
+    /// Writes that went to another place.
+    misdirected_writes: "writes that went elsewhere",
+    /// Syncs that did nothing without a word.
+    lost_syncs: "syncs that did nothing without a word",
+    /// Restarts on a disk that had lied, and on which the log's code saw nothing wrong.
+    believed_lies: "restarts after a lie that did no harm",
     /// Transactions that took effect.
     transactions: "transactions committed",
     /// Transactions that found another value than they expected, and changed nothing.

@@ -2,8 +2,8 @@
 //! at all (swarm testing, Groce et al. 2012) and when they strike.
 
 use crate::scenario::{
-    Anchor, Contact, Fault, FaultKind, HAPPENINGS, Judges, Reads, SCENARIO_VERSION, Scenario,
-    Settings, Skew, Target, Tier, Unsynced, Workload, WorkloadKind,
+    Anchor, Contact, DiskLie, Fault, FaultKind, HAPPENINGS, Judges, Reads, SCENARIO_VERSION,
+    Scenario, Settings, Skew, Target, Tier, Unsynced, Workload, WorkloadKind,
 };
 use crate::sim::seams::disk::{DiskCall, Errno};
 use crate::sim::seams::random::Stream;
@@ -184,9 +184,12 @@ enum Kind {
     Jump,
     Disk,
     Rot,
+    Lie,
+    Reset,
+    Slow,
 }
 
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 17] = [
     Kind::Partition,
     Kind::OneWay,
     Kind::Stall,
@@ -201,6 +204,9 @@ const KINDS: [Kind; 14] = [
     Kind::Jump,
     Kind::Disk,
     Kind::Rot,
+    Kind::Lie,
+    Kind::Reset,
+    Kind::Slow,
 ];
 
 fn faults(seed: u64, tier: Tier, servers: u64, settings: &Settings, faults_ms: u64) -> Vec<Fault> {
@@ -208,7 +214,7 @@ fn faults(seed: u64, tier: Tier, servers: u64, settings: &Settings, faults_ms: u
     let calm = draw.chance(0.03);
     let chance = if calm { 0.0 } else { 0.5 };
     let allowed = |kind: &Kind| match kind {
-        Kind::Disk | Kind::Rot => tier == Tier::Full,
+        Kind::Disk | Kind::Rot | Kind::Lie => tier == Tier::Full,
         // A clock that jumps breaks the promise that leases and stickiness rest on.
         Kind::Jump => !settings.stickiness && !settings.leases,
         _ => true,
@@ -293,7 +299,10 @@ fn lasts(draw: &mut Stream, what: &FaultKind) -> u64 {
             let longest = [50, 300, 2_000][draw.index(3)];
             1 + draw.below(longest)
         }
-        FaultKind::Transfer { .. } | FaultKind::Membership { .. } | FaultKind::Jump { .. } => 0,
+        FaultKind::Transfer { .. }
+        | FaultKind::Membership { .. }
+        | FaultKind::Jump { .. }
+        | FaultKind::Reset { .. } => 0,
         _ => 50 + draw.below(2_500),
     }
 }
@@ -408,6 +417,24 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64, aimed: bool) -> FaultKind 
             target: target(draw),
             by_ms: 1 + draw.below(1_000),
         },
+        Kind::Lie => FaultKind::Lie {
+            target: target(draw),
+            about: match draw.below(3) {
+                0 => DiskLie::Syncs,
+                1 => DiskLie::LostWrite,
+                _ => DiskLie::MisdirectedWrite {
+                    by: [1, 8, 64, 512, 4096][draw.index(5)],
+                },
+            },
+            skip: [0, 0, 1, 7][draw.index(4)],
+        },
+        Kind::Reset => FaultKind::Reset {
+            target: target(draw),
+        },
+        Kind::Slow => FaultKind::Slow {
+            from: side(draw),
+            bytes_per_s: [1_000, 20_000, 500_000][draw.index(3)],
+        },
         Kind::Rot => FaultKind::Rot {
             target: target(draw),
         },
@@ -506,6 +533,9 @@ mod tests {
         assert!(any(|f| matches!(f, FaultKind::Jump { .. })));
         assert!(any(|f| matches!(f, FaultKind::Disk { .. })));
         assert!(any(|f| matches!(f, FaultKind::Rot { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Lie { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Reset { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Slow { .. })));
         for event in HAPPENINGS {
             let faults = &mut all.iter().flat_map(|s| &s.faults);
             assert!(

@@ -106,12 +106,15 @@ impl Scenario {
                 FaultKind::Partition { side }
                 | FaultKind::OneWay { from: side }
                 | FaultKind::Stall { from: side } => known(side),
+                FaultKind::Slow { from, bytes_per_s } => *bytes_per_s > 0 && known(from),
                 FaultKind::Links { cut } => cut.iter().all(|(from, to)| known(&[*from, *to])),
                 FaultKind::Isolate { target }
                 | FaultKind::Crash { target, .. }
                 | FaultKind::Pause { target }
                 | FaultKind::Jump { target, .. }
                 | FaultKind::Rot { target }
+                | FaultKind::Lie { target, .. }
+                | FaultKind::Reset { target }
                 | FaultKind::Disk { target, .. } => match target {
                     Target::Server(id) => known(&[*id]),
                     Target::Leader => true,
@@ -145,7 +148,10 @@ impl Scenario {
                     "faults[{i}] waits for its event for no time at all"
                 ));
             }
-            let of_files = matches!(fault.what, FaultKind::Disk { .. } | FaultKind::Rot { .. });
+            let of_files = matches!(
+                fault.what,
+                FaultKind::Disk { .. } | FaultKind::Rot { .. } | FaultKind::Lie { .. }
+            );
             if of_files && self.tier == Tier::Bare {
                 return Err(format!(
                     "faults[{i}] needs the full tier: the bare one has no files"

@@ -179,6 +179,31 @@ pub enum FaultKind {
         /// Whose.
         target: Target,
     },
+    /// A server's disk lies: it says that it has done what it has not. Half-way through, the server's process ends
+    /// and starts again: it must refuse to, or have all that it promised. At the end what was lost is given back. No
+    /// server survives that its power fails meanwhile, so it does not: see docs/faults.md. In the full tier only.
+    Lie {
+        /// Whose.
+        target: Target,
+        /// About what.
+        about: DiskLie,
+        /// So many calls pass first.
+        skip: u64,
+    },
+    /// Every connection between a server and the others breaks, and what is on its way there is lost. New ones
+    /// work at once.
+    Reset {
+        /// Whose.
+        target: Target,
+    },
+    /// What the one side sends to the rest passes through narrow links, one message after the other. What would have to
+    /// wait for more than a second is lost.
+    Slow {
+        /// The side with narrow links.
+        from: Vec<u64>,
+        /// How many bytes a second pass on each of them.
+        bytes_per_s: u64,
+    },
     /// Every server crashes at once.
     PowerLoss {
         /// What becomes of unsynced writes.
@@ -206,6 +231,21 @@ pub enum FaultKind {
         voters: Vec<u64>,
         /// Who shall receive the log without a vote.
         learners: Vec<u64>,
+    },
+}
+
+/// What a disk lies about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskLie {
+    /// Syncs succeed and make nothing durable, until the fault ends.
+    Syncs,
+    /// One write succeeds and writes nothing.
+    LostWrite,
+    /// One write succeeds and lands this many bytes further on.
+    MisdirectedWrite {
+        /// How far from where it belongs.
+        by: u64,
     },
 }
 

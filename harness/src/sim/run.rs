@@ -1,7 +1,7 @@
 //! One run of one scenario, from its world to what was seen and judged.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::bare::Bare;
 use super::course::{Course, World};
 use super::full::Full;
 use super::panics;
+use super::seams::disk::SimDisk;
 use super::service::lack_of_service;
 use super::watch::Watch;
 use crate::invariants::{Coverage, Violation};
@@ -100,11 +101,7 @@ pub fn run(scenario: &Scenario, options: RunOptions) -> Run {
     if let Err(what) = scenario.check() {
         panic!("a scenario is checked before it is run: {what}");
     }
-    let books = Books {
-        recorder: Rc::new(RefCell::new(Recorder::new(header(scenario)))),
-        script: Rc::default(),
-        coverage: Rc::default(),
-    };
+    let books = books_of(scenario);
     match scenario.tier {
         Tier::Full => {
             let watch = Watch::of_turmoil(options.trace);
@@ -116,6 +113,23 @@ pub fn run(scenario: &Scenario, options: RunOptions) -> Run {
             let world = Bare::new(scenario, now, &watch, &books);
             follow(scenario, world, &watch, &books)
         }
+    }
+}
+
+/// Runs a scenario of the full tier, and gives back its servers' disks as the run left them.
+pub(super) fn run_with_disks(scenario: &Scenario) -> (Run, BTreeMap<u64, SimDisk>) {
+    let books = books_of(scenario);
+    let watch = Watch::of_turmoil(false);
+    let world = Full::new(scenario, &watch, &books);
+    let disks = world.disks();
+    (follow(scenario, world, &watch, &books), disks)
+}
+
+fn books_of(scenario: &Scenario) -> Books {
+    Books {
+        recorder: Rc::new(RefCell::new(Recorder::new(header(scenario)))),
+        script: Rc::default(),
+        coverage: Rc::default(),
     }
 }
 
@@ -149,6 +163,7 @@ fn conclude<W: World>(
     live_after_ms: Option<u64>,
 ) -> Run {
     let simulated = world.elapsed();
+    let of_the_world = world.coverage();
     let end_ns = u64::try_from(simulated.as_nanos()).unwrap_or(u64::MAX);
     let history = std::mem::take(&mut *books.recorder.borrow_mut()).finish();
     // Ends every task, so that nothing is seen after what is concluded from here.
@@ -167,6 +182,7 @@ fn conclude<W: World>(
     let mut watched = watch.lock();
     let mut coverage = watched.judge.coverage().clone();
     coverage.add(&books.coverage.borrow());
+    coverage.add(&of_the_world);
     let (mut explanation, mut undecided) = (None, None);
     match judged {
         Judged::Linearizable => {}

@@ -439,7 +439,8 @@ fn keep_within(fault: &mut Fault, servers: u64) -> bool {
     match &mut fault.what {
         FaultKind::Partition { side }
         | FaultKind::OneWay { from: side }
-        | FaultKind::Stall { from: side } => {
+        | FaultKind::Stall { from: side }
+        | FaultKind::Slow { from: side, .. } => {
             side.retain(|id| *id <= servers);
             !side.is_empty() && (side.len() as u64) < servers
         }
@@ -452,6 +453,8 @@ fn keep_within(fault: &mut Fault, servers: u64) -> bool {
         | FaultKind::Pause { target }
         | FaultKind::Jump { target, .. }
         | FaultKind::Rot { target }
+        | FaultKind::Lie { target, .. }
+        | FaultKind::Reset { target }
         | FaultKind::Disk { target, .. } => match target {
             Target::Server(id) => *id <= servers,
             Target::Leader | Target::Subject => true,

@@ -72,8 +72,7 @@ impl Draw {
             action,
             key,
             value: self.number + 1 + self.count * self.clients,
-            // Who takes from a queue lives to tell what it got: see `patience`.
-            dies_after_us: self.dies().filter(|_| action != Action::Dequeue),
+            dies_after_us: self.dies().filter(|_| self.may_die_of(action)),
         }
     }
 
@@ -92,6 +91,12 @@ impl Draw {
             Skew::Hot => self.keys.below(keys),
             Skew::Zipf => zipf(&mut self.keys, keys),
         }
+    }
+
+    /// Who takes from a queue, or adds to a counter, lives to tell: see [`patience`](super::patience).
+    fn may_die_of(&self, action: Action) -> bool {
+        let adds = action == Action::Add && self.workload.kind == WorkloadKind::Counter;
+        action != Action::Dequeue && !adds
     }
 
     fn dies(&mut self) -> Option<u64> {

@@ -25,12 +25,13 @@ pub use operator::{Operator, Task};
 pub use values::FIRST_BALANCE;
 pub(crate) use values::key_name;
 
-/// A client's patience, in simulation. Whoever takes from a queue insists on an answer: of an element that may have
-/// been taken nobody can tell any more in which order the others went in, and checking takes for ever.
+/// A client's patience, in simulation. Clients of queues and counters insist on an answer: of an element that may have
+/// been taken, or an amount that may have been added, nobody can tell any more from what others see whether it was,
+/// and checking takes for ever.
 #[must_use]
 pub fn patience(kind: WorkloadKind) -> ClientConfig {
     let give_up_after = match kind {
-        WorkloadKind::Queue => Duration::from_secs(600),
+        WorkloadKind::Queue | WorkloadKind::Counter => Duration::from_secs(600),
         _ => Duration::from_millis(1_500),
     };
     ClientConfig {

@@ -21,7 +21,8 @@ use super::seams::disk::Trap;
 use super::seams::network::LinkFault;
 use super::seams::random::Stream;
 use super::watch::Watch;
-use crate::scenario::{Scenario, Unsynced};
+use crate::invariants::Coverage;
+use crate::scenario::{DiskLie, Scenario, Unsynced};
 use crate::workload::Books;
 use caller::Ticket;
 use client::Client;
@@ -97,7 +98,7 @@ impl Bare {
         let (queue, network) = (&mut self.queue, &mut self.network);
         match event {
             Event::Deliver(envelope) => {
-                if let Some(envelope) = network.deliver(*envelope) {
+                if let Some(envelope) = network.deliver(*envelope, queue.now_ns()) {
                     let to = envelope.to.0 as usize - 1;
                     self.servers[to].receive(envelope, queue, network);
                 }
@@ -200,6 +201,21 @@ impl World for Bare {
 
     fn rot(&mut self, _: u64) {
         unreachable!("a checked scenario of this tier breaks no disk");
+    }
+
+    fn lie(&mut self, _: u64, _: DiskLie, _: u64) {
+        unreachable!("a checked scenario of this tier breaks no disk");
+    }
+
+    fn reset(&mut self, one: u64, other: u64) {
+        self.network.reset(one, other);
+    }
+
+    fn coverage(&self) -> Coverage {
+        Coverage {
+            narrowed: self.network.narrowed,
+            ..Coverage::default()
+        }
     }
 
     fn mend_disk(&mut self, _: u64) -> bool {
