@@ -171,8 +171,10 @@ impl Deed {
                 let balances = Value::map((0..).zip(reads.iter().map(Option::as_ref)).map(account));
                 Next::End(End::Ok(balances))
             }
-            (Action::Write, Got::Reply(Reply::Done))
-            | (Action::Append | Action::Add | Action::Enqueue, Got::Reply(Reply::Done))
+            (
+                Action::Write | Action::Append | Action::Add | Action::Enqueue,
+                Got::Reply(Reply::Done),
+            )
             | (Action::Cas, Got::Reply(Reply::Swapped)) => done(self),
             (Action::Cas, Got::Reply(Reply::Mismatch(_))) => Next::End(End::Fail(MISMATCH)),
             (Action::Txn, Got::Reply(Reply::Committed(reads))) => {
