@@ -247,6 +247,7 @@ impl Judge {
     pub fn note_fault(&mut self, fault: &Fault) {
         self.coverage.aimed_faults += u64::from(fault.when.is_some());
         self.coverage.pauses += u64::from(matches!(fault.what, FaultKind::Pause { .. }));
+        self.coverage.resets += u64::from(matches!(fault.what, FaultKind::Reset { .. }));
     }
 
     /// A server has stopped by itself, as it must when its disk fails.

@@ -16,6 +16,7 @@ mod service;
 pub mod shrink;
 pub mod story;
 pub mod sweep;
+pub mod torture;
 pub mod trace;
 pub mod watch;
 

@@ -14,7 +14,7 @@ use crate::artifacts::replay_command;
 use crate::cli::sim::{shrink_and_save, sweep_and_save, words_of};
 use crate::cli::{CliError, progress};
 use crate::scenario::{Judges, Scenario, Tier};
-use crate::sim::sweep::{Failure, Plan, Summary};
+use crate::sim::sweep::{Failure, Plan, Shard, Summary};
 
 /// A layer's work; one command may fill several rows of the table.
 pub(super) type Work = fn(&Order, &AtomicBool) -> Result<Vec<Layer>, CliError>;
@@ -23,10 +23,11 @@ pub(super) type Work = fn(&Order, &AtomicBool) -> Result<Vec<Layer>, CliError>;
 const SHRINK_RUNS: u64 = 600;
 
 /// All layers, in the order in which a failure is cheapest to understand.
-pub(super) const ALL: [Work; 5] = [
+pub(super) const ALL: [Work; 6] = [
     specification,
     ablations,
     super::core::exhaustive,
+    super::storage::torture,
     bare_simulation,
     simulation,
 ];
@@ -249,6 +250,8 @@ fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swe
     })?;
     let plan = Plan {
         seeds: order.first_seed..end,
+        shard: Shard::WHOLE,
+        before: Vec::new(),
         length: order.profile.length,
         tier,
         judges: Judges::All,

@@ -4,6 +4,7 @@
 mod core;
 mod layers;
 mod page;
+mod storage;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,8 @@ pub struct Profile {
     pub seeds: u64,
     /// How many seeds are simulated with bare replicas, for each seed of the whole server.
     pub bare_per_seed: u64,
+    /// How many logs of simulated servers are tortured, at least.
+    pub tortured_logs: u64,
     /// How long each run is.
     #[serde(skip)]
     pub length: Length,
@@ -97,6 +100,7 @@ impl Profile {
         name: "quick",
         scopes: &QUICK_SCOPES,
         seeds: 300,
+        tortured_logs: 10,
         bare_per_seed: 10,
         length: Length::SHORT,
     };
@@ -105,6 +109,7 @@ impl Profile {
         name: "ci",
         scopes: &CI_SCOPES,
         seeds: 1_000,
+        tortured_logs: 100,
         bare_per_seed: 20,
         length: Length::SHORT,
     };
@@ -113,6 +118,7 @@ impl Profile {
         name: "nightly",
         scopes: &NIGHTLY_SCOPES,
         seeds: 10_000,
+        tortured_logs: 2_000,
         bare_per_seed: 20,
         length: Length::LONG,
     };

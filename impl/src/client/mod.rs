@@ -137,6 +137,11 @@ impl Client {
         self.servers[self.next].0
     }
 
+    /// Turns to this server next, by its place among those that the client was given (any number).
+    pub fn turn_to(&mut self, server: usize) {
+        self.next = server % self.servers.len();
+    }
+
     /// What went wrong with the last try that failed, in words: for people.
     #[must_use]
     pub fn trouble(&self) -> Option<&str> {

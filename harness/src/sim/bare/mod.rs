@@ -17,12 +17,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::course::World;
-use super::run::Books;
 use super::seams::disk::Trap;
 use super::seams::network::LinkFault;
 use super::seams::random::Stream;
 use super::watch::Watch;
-use crate::scenario::{Scenario, Unsynced};
+use crate::invariants::Coverage;
+use crate::scenario::{DiskLie, Scenario, Unsynced};
+use crate::workload::Books;
 use caller::Ticket;
 use client::Client;
 pub(crate) use disk::apply_write;
@@ -97,7 +98,7 @@ impl Bare {
         let (queue, network) = (&mut self.queue, &mut self.network);
         match event {
             Event::Deliver(envelope) => {
-                if let Some(envelope) = network.deliver(envelope) {
+                if let Some(envelope) = network.deliver(envelope, queue.now_ns()) {
                     let to = envelope.to.0 as usize - 1;
                     self.servers[to].receive(envelope, queue, network);
                 }
@@ -124,6 +125,7 @@ impl Bare {
                 Ticket::OPERATOR => self.operator.wake(number, queue, network),
                 client => self.clients[client].wake(number, queue, network),
             },
+            Event::Death { client, operation } => self.clients[client].die(operation, queue),
         }
     }
 }
@@ -199,6 +201,21 @@ impl World for Bare {
 
     fn rot(&mut self, _: u64) {
         unreachable!("a checked scenario of this tier breaks no disk");
+    }
+
+    fn lie(&mut self, _: u64, _: DiskLie, _: u64) {
+        unreachable!("a checked scenario of this tier breaks no disk");
+    }
+
+    fn reset(&mut self, one: u64, other: u64) {
+        self.network.reset(one, other);
+    }
+
+    fn coverage(&self) -> Coverage {
+        Coverage {
+            narrowed: self.network.narrowed,
+            ..Coverage::default()
+        }
     }
 
     fn mend_disk(&mut self, _: u64) -> bool {

@@ -38,6 +38,8 @@ pub(super) enum Event {
     },
     /// A caller has waited long enough.
     Patience { caller: usize, number: u64 },
+    /// A client dies, if it still waits for this operation, by its value.
+    Death { client: usize, operation: u64 },
 }
 
 impl Event {
@@ -49,7 +51,7 @@ impl Event {
             | Event::Synced { server, .. }
             | Event::Developed { server, .. }
             | Event::Call { server, .. } => Some(*server),
-            Event::Answer { .. } | Event::Patience { .. } => None,
+            Event::Answer { .. } | Event::Patience { .. } | Event::Death { .. } => None,
         }
     }
 }
