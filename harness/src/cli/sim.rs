@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::ci::{Case, Kind, Problem, Reports, github};
 use super::{CliError, Exit, determinism, files, interrupt, progress};
 use crate::artifacts::{create_folder, replay_command, save_failure, save_run};
 use crate::nemesis::{Length, generate};
@@ -15,6 +16,7 @@ use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::shrink::{Shrunk, shrink};
 use crate::sim::sweep::{Plan, Summary, sweep};
 use crate::sim::{Run, RunOptions, run};
+use crate::verify::stopwatch;
 
 /// Runs the real server on a simulated network, clock and disk, with faults, and judges it.
 #[derive(Debug, Args)]
@@ -219,6 +221,8 @@ struct SweepArgs {
     /// Write the summary as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    reports: Reports,
     /// Where failing runs are saved.
     #[arg(long, default_value = "target/plumb/failures", value_name = "DIR")]
     out: PathBuf,
@@ -351,9 +355,7 @@ pub fn shrink_and_save(
 }
 
 fn many(args: &SweepArgs) -> Result<Exit, CliError> {
-    if let Some(path) = &args.json {
-        files::probe([path.as_path()])?;
-    }
+    files::probe(args.json.as_deref().into_iter().chain(args.reports.paths()))?;
     let end = args.start.checked_add(args.seeds).ok_or_else(|| {
         CliError::new(
             "--start and --seeds go beyond the last seed",
@@ -370,17 +372,19 @@ fn many(args: &SweepArgs) -> Result<Exit, CliError> {
         for_time: args.time.map(Duration::from_secs),
     };
     let stop = interrupt::flag();
+    let elapsed = stopwatch();
     let (summary, saved) = sweep_and_save(&plan, stop, &args.out)?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&summary_json(&plan, &summary)).unwrap_or_default();
         files::write(path, format!("{text}\n").as_bytes())?;
     }
     let mut words = words_of_sweep(&plan, &summary);
-    for folder in saved {
-        let replay = replay_command(&folder);
+    let seconds = elapsed().as_secs_f64();
+    for folder in &saved {
+        let replay = replay_command(folder);
         words.push_str(&format!("failed  {}\nreplay  {replay}\n", folder.display()));
     }
-    if files::is_stdout(args.json.as_deref()) {
+    if files::is_stdout(args.json.as_deref()) || args.reports.on_stdout() {
         // Whoever asked for JSON there gets nothing else.
         eprint!("{words}");
     } else {
@@ -389,7 +393,66 @@ fn many(args: &SweepArgs) -> Result<Exit, CliError> {
     // Ctrl-C leaves less than was asked for; the end of the time that was asked for does not.
     let in_time = plan.for_time.is_some() && summary.runs > 0 && !stop.load(Ordering::Relaxed);
     let whole = in_time || summary.runs == args.seeds || !summary.failures.is_empty();
-    Ok(sweep_exit(&summary, whole))
+    let exit = sweep_exit(&summary, whole);
+    let cases = cases_of_sweep((&plan, seconds), &summary, &saved, exit);
+    args.reports.write("plumb sim sweep", &cases, exit)?;
+    github::summarize(&format!("### plumb sim sweep\n\n```text\n{words}```\n"));
+    Ok(exit)
+}
+
+/// A sweep as cases: all seeds as one, and one each for those that did not pass.
+fn cases_of_sweep(
+    (plan, seconds): (&Plan, f64),
+    summary: &Summary,
+    saved: &[PathBuf],
+    exit: Exit,
+) -> Vec<Case> {
+    let asked = plan.seeds.end - plan.seeds.start;
+    let case = |name: String, problem| Case {
+        name,
+        seconds: 0.0,
+        problems: Vec::from([problem]),
+    };
+    let mut cases = vec![Case {
+        name: format!("seeds {}..{}", plan.seeds.start, plan.seeds.end),
+        seconds,
+        problems: Vec::new(),
+    }];
+    if exit == Exit::Undecided && summary.undecided.is_empty() {
+        cases[0].problems.push(Problem {
+            kind: Kind::Undecided,
+            rule: "unknown".to_owned(),
+            text: format!("{} of {asked} seeds ran", summary.runs),
+            file: None,
+            line: None,
+        });
+    }
+    for (failure, folder) in summary.failures.iter().zip(saved) {
+        let text = format!(
+            "{}\nreplay: {}",
+            failure.violation.what,
+            replay_command(folder)
+        );
+        let problem = Problem {
+            kind: Kind::Violation,
+            rule: failure.violation.property.clone(),
+            text,
+            file: Some(folder.join("scenario.json").display().to_string()),
+            line: None,
+        };
+        cases.push(case(format!("seed {}", failure.seed), problem));
+    }
+    for seed in &summary.undecided {
+        let problem = Problem {
+            kind: Kind::Undecided,
+            rule: "unknown".to_owned(),
+            text: format!("seed {seed} could not be decided"),
+            file: None,
+            line: None,
+        };
+        cases.push(case(format!("seed {seed}"), problem));
+    }
+    cases
 }
 
 /// How a sweep ends: less than was asked for is no pass.
