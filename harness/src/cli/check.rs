@@ -17,8 +17,8 @@ use plumb_histories::{
     Header, Line, ReadError, Sink, Source, StreamError, Value, read_source, stream,
 };
 
-use super::model::units::{parse_size, parse_time};
 use super::ci::{Reports, github};
+use super::model::units::{parse_size, parse_time};
 use super::sim::all_cores;
 use super::{CliError, Exit, files, interrupt, progress};
 use crate::artifacts::{HISTORY_ENDINGS, is_history};

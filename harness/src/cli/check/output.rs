@@ -127,7 +127,7 @@ pub(super) fn markdown(all: &[Checked], asked: usize) -> String {
     text
 }
 
-/// All verdicts as JSON, as `docs/schemas/check.json` describes it.
+/// All verdicts as JSON; `SCHEMA` changes when a reader would have to.
 pub(super) fn json(all: &[Checked], exit: Exit) -> String {
     let histories: Vec<Value> = all
         .iter()

@@ -8,8 +8,12 @@ use super::{Case, Kind};
 /// The cases as one suite.
 pub(in crate::cli) fn junit(suite: &str, cases: &[Case]) -> String {
     let worst = |case: &Case| case.problems.iter().map(|problem| problem.kind).min();
-    let count =
-        |of: &dyn Fn(Kind) -> bool| cases.iter().filter(|case| worst(case).is_some_and(of)).count();
+    let count = |of: &dyn Fn(Kind) -> bool| {
+        cases
+            .iter()
+            .filter(|case| worst(case).is_some_and(of))
+            .count()
+    };
     let failures = count(&|kind| kind == Kind::Violation);
     let errors = count(&|kind| kind != Kind::Violation);
     let seconds: f64 = cases.iter().map(|case| case.seconds).sum();
