@@ -2,10 +2,12 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+mod cases;
 mod merge;
 mod record;
 mod sweeping;

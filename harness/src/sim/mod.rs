@@ -9,6 +9,7 @@ mod course;
 mod faults;
 mod full;
 pub mod lanes;
+mod messages;
 pub(crate) mod panics;
 pub mod run;
 pub mod seams;

@@ -125,6 +125,7 @@ impl Observer for Watch {
         }
         let mut watched = self.lock();
         watched.trace.before_step(self.now_ns(), node, input);
+        watched.lanes.before_step(self.now_ns(), node, input);
         watched.conformance.before_step(node, input);
         watched.judge.before_step(node, input);
         watched.anchors.before_step(node);

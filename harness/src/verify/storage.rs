@@ -47,6 +47,8 @@ pub(super) fn torture(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, Cl
         match result {
             Ok(one) => tally.add(*one),
             Err(what) => findings.push(Finding {
+                rule: "Storage".to_owned(),
+                file: None,
                 what: format!("Storage: {what}"),
                 replay: None,
                 story: None,

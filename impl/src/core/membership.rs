@@ -67,7 +67,7 @@ impl Memberships {
     }
 
     /// All that are known, each with its entry, in the order of the log.
-    pub fn all(&self) -> impl Iterator<Item = &(LogIndex, Membership)> {
+    pub fn all(&self) -> impl Iterator<Item = &(LogIndex, Arc<Membership>)> {
         std::iter::once(&self.base).chain(&self.later)
     }
 

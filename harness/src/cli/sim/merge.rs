@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::cases::cases;
 use super::record::{self, Record};
 use super::sweeping::{report, sweep_exit};
+use crate::cli::ci::Reports;
 use crate::cli::{CliError, Exit, files};
 use crate::sim::sweep::{Shard, Summary};
 
@@ -19,6 +21,8 @@ pub(super) struct MergeArgs {
     /// Write the summary as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 pub(super) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
@@ -53,11 +57,18 @@ pub(super) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
     let mut summary = Summary::default();
     seen.into_iter().for_each(|seen| summary.add(seen));
     let plan = asked.plan(Vec::new());
-    if let Some(path) = &args.json {
-        files::probe([path.as_path()])?;
-    }
-    report(&plan, &summary, args.json.as_deref(), &missing)?;
-    Ok(sweep_exit(&summary, summary.runs == plan.count()))
+    files::probe(args.json.as_deref().into_iter().chain(args.reports.paths()))?;
+    report(
+        &plan,
+        &summary,
+        args.json.as_deref(),
+        &args.reports,
+        &missing,
+    )?;
+    let exit = sweep_exit(&summary, summary.runs == plan.count());
+    let cases = cases(&plan, 0.0, &summary, &[], exit);
+    args.reports.write("plumb sim merge", &cases, exit)?;
+    Ok(exit)
 }
 
 /// Whether these are the shards of one sweep, each once.

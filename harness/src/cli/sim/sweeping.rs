@@ -7,9 +7,11 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
+use super::cases::cases;
 use super::record::{self, Writer};
 use super::{JudgesArg, LengthArg, TierArg, all_cores};
 use crate::artifacts::{replay_command, save_failure};
+use crate::cli::ci::{Reports, github};
 use crate::cli::{CliError, Exit, files, interrupt, progress};
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Tier, WORKLOADS};
@@ -54,6 +56,8 @@ pub(super) struct SweepArgs {
     /// Write the summary as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    reports: Reports,
     /// Where failing runs are saved.
     #[arg(long, default_value = "target/plumb/failures", value_name = "DIR")]
     out: PathBuf,
@@ -82,9 +86,7 @@ impl SweepArgs {
 }
 
 pub(super) fn many(args: &SweepArgs) -> Result<Exit, CliError> {
-    if let Some(path) = &args.json {
-        files::probe([path.as_path()])?;
-    }
+    files::probe(args.json.as_deref().into_iter().chain(args.reports.paths()))?;
     let (mut plan, writer) = match &args.resume {
         Some(path) => {
             let record = record::read(path)?;
@@ -108,10 +110,12 @@ pub(super) fn many(args: &SweepArgs) -> Result<Exit, CliError> {
     plan.stop_at_failure = !args.keep_going;
     plan.for_time = args.time.map(Duration::from_secs);
     let stop = interrupt::flag();
+    let elapsed = stopwatch();
     let (summary, saved) = sweep_into(&plan, stop, &args.out, writer)?;
+    let seconds = elapsed().as_secs_f64();
     let mut last = String::new();
-    for folder in saved {
-        let replay = replay_command(&folder);
+    for folder in &saved {
+        let replay = replay_command(folder);
         last.push_str(&format!("failed  {}\nreplay  {replay}\n", folder.display()));
     }
     let whole = summary.runs == plan.count();
@@ -126,13 +130,13 @@ pub(super) fn many(args: &SweepArgs) -> Result<Exit, CliError> {
             path.display()
         ));
     }
-    report(&plan, &summary, args.json.as_deref(), &last)?;
     // Ctrl-C leaves less than was asked for; the end of the time that was asked for does not.
     let in_time = plan.for_time.is_some() && summary.runs > 0 && !stop.load(Ordering::Relaxed);
-    Ok(sweep_exit(
-        &summary,
-        in_time || whole || !summary.failures.is_empty(),
-    ))
+    let exit = sweep_exit(&summary, in_time || whole || !summary.failures.is_empty());
+    let cases = cases(&plan, seconds, &summary, &saved, exit);
+    report(&plan, &summary, args.json.as_deref(), &args.reports, &last)?;
+    args.reports.write("plumb sim sweep", &cases, exit)?;
+    Ok(exit)
 }
 
 /// Says what came of a sweep, with some last words, and writes its summary where that was asked for.
@@ -140,6 +144,7 @@ pub(super) fn report(
     plan: &Plan,
     summary: &Summary,
     json: Option<&Path>,
+    reports: &Reports,
     last: &str,
 ) -> Result<(), CliError> {
     if let Some(path) = json {
@@ -148,12 +153,13 @@ pub(super) fn report(
     }
     let mut words = words_of_sweep(plan, summary);
     words.push_str(last);
-    if files::is_stdout(json) {
+    if files::is_stdout(json) || reports.on_stdout() {
         // Whoever asked for JSON there gets nothing else.
         eprint!("{words}");
     } else {
         files::print(&words);
     }
+    github::summarize(&format!("### plumb sim sweep\n\n```text\n{words}```\n"));
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 //! are the specification's own; a pre-candidate is a follower that has not stood yet; tallies are here as far as
 //! they were counted, where the specification leaves them in the network.
 
+use std::sync::Arc;
+
 use plumb_model::relation::{Configuration, Entries, Position, Standing};
 use plumb_raft::core::reads::Asker;
 use plumb_raft::core::{Node, Role, RoleKind};
@@ -122,7 +124,7 @@ pub struct Seen {
     /// The term, the vote and the last index that are known to be durable.
     pub durable: (u64, Option<u64>, u64),
     /// The memberships that its log speaks of, the latest last, each with its entry.
-    pub memberships: Vec<(u64, Membership)>,
+    pub memberships: Vec<(u64, Arc<Membership>)>,
     /// Reads that it asked its leader about.
     pub asked: Vec<u64>,
     /// Reads of its own that have their index.
@@ -192,7 +194,7 @@ impl Seen {
     }
 
     fn look_at_memberships(&mut self, node: &Node) {
-        let same = |(own, it): (&(u64, Membership), &(LogIndex, Membership))| {
+        let same = |(own, it): (&(u64, Arc<Membership>), &(LogIndex, Arc<Membership>))| {
             own.0 == it.0.0 && own.1 == it.1
         };
         let all = node.memberships().all();
@@ -201,7 +203,7 @@ impl Seen {
             self.memberships.clear();
             let all = node.memberships().all();
             self.memberships
-                .extend(all.map(|(index, membership)| (index.0, membership.clone())));
+                .extend(all.map(|(index, membership)| (index.0, Arc::clone(membership))));
         }
     }
 
@@ -299,8 +301,8 @@ impl Seen {
 
     /// The membership that was in force at an index, if that is known.
     #[must_use]
-    pub fn membership_at(&self, index: u64) -> Option<&Membership> {
-        let upto = |(at, _): &&(u64, Membership)| *at <= index;
+    pub fn membership_at(&self, index: u64) -> Option<&Arc<Membership>> {
+        let upto = |(at, _): &&(u64, Arc<Membership>)| *at <= index;
         let found = self.memberships.iter().rev().find(upto)?;
         Some(&found.1)
     }

@@ -1,5 +1,7 @@
 //! What a step writes: to its term and vote, to its log, and as a snapshot.
 
+use std::sync::Arc;
+
 use plumb_model::relation::{Change, Entries, Position};
 use plumb_raft::core::{Effects, Snapshot, Write};
 use plumb_raft::types::{Entry, HardState, Membership, Payload};
@@ -33,7 +35,7 @@ impl<'a> Written<'a> {
     }
 
     /// The entry that a change of membership is completed by: one more than the rule appends, if there is one.
-    pub(super) fn one_more(&self, change: &Change) -> Option<&'a Membership> {
+    pub(super) fn one_more(&self, change: &Change) -> Option<&'a Arc<Membership>> {
         let count = match change {
             Change::From(_, terms) => terms.len(),
             Change::Kept | Change::Replaced(_) => 0,
@@ -191,7 +193,7 @@ pub(super) fn applied_differs(
     })
 }
 
-fn membership_of(entry: &Entry) -> Option<&Membership> {
+fn membership_of(entry: &Entry) -> Option<&Arc<Membership>> {
     match &entry.payload {
         Payload::Membership(membership) => Some(membership),
         Payload::Noop | Payload::Command(_) => None,

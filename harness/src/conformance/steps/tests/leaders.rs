@@ -224,7 +224,7 @@ fn change(voters: &[u64]) -> Input {
 fn a_change_that_skips_the_joint_phase_or_comes_before_the_last_is_committed_diverges() {
     let skips = edited(leader(), &change(&[1]), |after, effects| {
         let (_, named) = after.memberships.last_mut().expect("there is one");
-        named.outgoing.clear();
+        std::sync::Arc::make_mut(named).outgoing.clear();
         let batch = effects.persist.as_mut().expect("it appends");
         let Some(Write::Append(entries)) = batch.writes.last_mut() else {
             unreachable!("it appends an entry");

@@ -12,7 +12,7 @@ fn snapshot(index: u64, term: u64) -> Snapshot {
     Snapshot::new(
         LogIndex(index),
         Term(term),
-        Membership::of_voters(voters),
+        Membership::of_voters(voters).into(),
         Bytes::from_static(b"state"),
     )
 }
@@ -22,7 +22,7 @@ fn sent(index: u64, term: u64) -> Input {
         2,
         Message::InstallSnapshot {
             term: Term(2),
-            chunk: Sending::new(snapshot(index, term)).chunk(100),
+            chunk: Box::new(Sending::new(snapshot(index, term)).chunk(100)),
             round: Round(1),
         },
     )
@@ -61,7 +61,7 @@ fn a_snapshot_with_another_term_or_membership_diverges() {
     });
     tells(term, &["a snapshot at (1, 2) is written, not at (1, 1)"]);
     let membership = edited(leader(), &taken(1), |_, effects| {
-        written(effects).membership = Membership::default();
+        written(effects).membership = Membership::default().into();
     });
     tells(membership, &["has another membership than the log there"]);
 }
@@ -139,7 +139,7 @@ fn a_snapshot_of_another_term_or_membership_is_not_sent() {
     );
     let edits: [fn(&mut plumb_raft::core::Chunk); 2] = [
         |chunk| chunk.last_term = Term(1),
-        |chunk| chunk.membership = Membership::default(),
+        |chunk| chunk.membership = Membership::default().into(),
     ];
     for edit in edits {
         let wrong = edited(leader.clone(), &refusal, |_, effects| {
