@@ -417,7 +417,7 @@ impl Workload {
         let Entry { index, term, .. } = state.entries[at];
         let dropped = state.entries[self.rng.below(at + 1)].clone();
         Some(Write::Snapshot {
-            snapshot: Snapshot::new(index, term, Membership::default(), data),
+            snapshot: Snapshot::new(index, term, Arc::default(), data),
             base: (dropped.index, dropped.term),
         })
     }

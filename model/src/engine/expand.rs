@@ -37,6 +37,15 @@ struct Pending {
     rest: Vec<(Fingerprint, Origin)>,
 }
 
+/// What all threads of a search look at.
+#[derive(Clone, Copy)]
+pub(super) struct Shared<'a> {
+    pub(super) table: &'a Table,
+    /// Where chunks are that are not in memory.
+    pub(super) spill: Option<&'a Spill>,
+    pub(super) stop: &'a AtomicBool,
+}
+
 impl Search<'_> {
     /// Expands chunks on all threads; `first` is the number of the first of their states in its level,
     /// and `claims` what was reached before.
@@ -46,9 +55,7 @@ impl Search<'_> {
         chunks: &[Chunk],
         first: usize,
         claims: Claims,
-        table: &Table,
-        spill: Option<&Spill>,
-        stop: &AtomicBool,
+        Shared { table, spill, stop }: Shared<'_>,
         progress: &mut dyn FnMut(&Yield),
     ) -> (Vec<Yield>, usize) {
         let cursor = AtomicUsize::new(0);

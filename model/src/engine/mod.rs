@@ -25,7 +25,7 @@ use crate::properties::{Properties, Property};
 use crate::raft::Raft;
 use crate::state::State;
 use crate::symmetry;
-use expand::Yield;
+use expand::{Shared, Yield};
 use frontier::{CHUNK, Frontier};
 pub use progress::Continuations;
 pub(crate) use progress::Reach;
@@ -276,9 +276,7 @@ impl Search<'_> {
             &level.chunks[..take],
             *done,
             found.claims,
-            table,
-            spill,
-            stop,
+            Shared { table, spill, stop },
             report,
         );
         *done += level

@@ -56,7 +56,7 @@ pub(crate) fn crash_and_restart(
         // Nothing was lost: only the budget would shrink, which allows nothing new.
         return None;
     }
-    if raft.features().snapshots && breaks_acknowledgement(&next, id) {
+    if raft.features().snapshots && breaks_acknowledgement(next, id) {
         next.ghost.set_broken(Property::DurablePromises);
     }
     next.ghost.count_crash();
