@@ -87,7 +87,7 @@ fn with_a_lie(history: &History, mut lie: impl FnMut(&str, &mut Value) -> bool) 
         }
         let event = events.next().expect("a line an event");
         if event.kind == Kind::Invoke {
-            f.insert(event.process.clone(), event.f.clone());
+            f.insert(event.process, event.f.clone());
         }
         let mut value = event.value.clone();
         let name = f.get(&event.process).cloned().unwrap_or_default();

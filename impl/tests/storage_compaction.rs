@@ -37,7 +37,7 @@ fn compacted(last: u64, base: u64) -> MemDisk {
         snapshot: Snapshot::new(
             LogIndex(base + 1),
             Term(3),
-            Membership::default(),
+            Membership::default().into(),
             Bytes::from_static(b"state"),
         ),
         base: (LogIndex(base), Term(3)),
@@ -147,7 +147,7 @@ fn named(index: u64, data: &Bytes) -> Batch {
     Batch {
         seq: PersistSeq(1000 + index),
         writes: vec![Write::Snapshot {
-            snapshot: Snapshot::new(last.0, last.1, Membership::default(), data.clone()),
+            snapshot: Snapshot::new(last.0, last.1, Membership::default().into(), data.clone()),
             base: (LogIndex(90), Term(3)),
         }],
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use plumb_raft::core::{Batch, PersistSeq, Snapshot, Write};
 use plumb_raft::seams::{Disk, DiskFile};
 use plumb_raft::storage::{Recovered, StorageError, Wal, WalOptions};
-use plumb_raft::types::{Entry, HardState, LogIndex, Membership, NodeId, Payload, Term};
+use plumb_raft::types::{Entry, HardState, LogIndex, NodeId, Payload, Term};
 
 pub type Image = BTreeMap<String, Vec<u8>>;
 

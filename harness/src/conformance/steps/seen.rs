@@ -194,17 +194,17 @@ impl Seen {
     }
 
     fn look_at_memberships(&mut self, node: &Node) {
-        let same = |(own, it): (&(u64, Arc<Membership>), &(LogIndex, Arc<Membership>))| {
-            own.0 == it.0.0 && own.1 == it.1
-        };
-        let all = node.memberships().all();
-        let count = all.size_hint().0;
-        if count != self.memberships.len() || !self.memberships.iter().zip(all).all(same) {
-            self.memberships.clear();
+        if !self.speaks_of_the_same(node) {
             let all = node.memberships().all();
+            self.memberships.clear();
             self.memberships
-                .extend(all.map(|(index, membership)| (index.0, Arc::clone(membership))));
+                .extend(all.map(|(index, it)| (index.0, Arc::clone(it))));
         }
+    }
+
+    fn speaks_of_the_same(&self, node: &Node) -> bool {
+        let seen = self.memberships.iter().map(|(index, it)| (*index, it));
+        seen.eq(node.memberships().all().map(|(index, it)| (index.0, it)))
     }
 
     fn look_at_office(&mut self, node: &Node) {
