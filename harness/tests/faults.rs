@@ -318,7 +318,8 @@ fn a_disk_that_lies_is_found_out_or_does_no_harm() {
     assert!(met.stops > 5, "{} were found out", met.stops);
 }
 
-/// Why the atlas is there: nobody survives a power loss behind a sync that did nothing, and the judge sees it.
+/// Nobody survives a power loss behind a sync that did nothing: the atlas makes it the end of a process, whose writes the
+/// machine still holds.
 #[test]
 fn power_is_not_lost_behind_a_disk_that_lies() {
     let target = Target::Leader;

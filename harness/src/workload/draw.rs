@@ -93,10 +93,10 @@ impl Draw {
         }
     }
 
-    /// Who takes from a queue, or adds to a counter, lives to tell: see [`patience`](super::patience).
+    /// Who takes from a queue, adds to a counter or moves money lives to tell: see [`patience`](super::patience).
     fn may_die_of(&self, action: Action) -> bool {
         let adds = action == Action::Add && self.workload.kind == WorkloadKind::Counter;
-        action != Action::Dequeue && !adds
+        !matches!(action, Action::Dequeue | Action::Transfer) && !adds
     }
 
     fn dies(&mut self) -> Option<u64> {

@@ -25,13 +25,15 @@ pub use operator::{Operator, Task};
 pub use values::FIRST_BALANCE;
 pub(crate) use values::key_name;
 
-/// A client's patience, in simulation. Clients of queues and counters insist on an answer: of an element that may have
-/// been taken, or an amount that may have been added, nobody can tell any more from what others see whether it was,
-/// and checking takes for ever.
+/// A client's patience, in simulation. Clients of queues, counters and banks insist on an answer: of an element that may
+/// have been taken, or an amount that may have been added or moved, nobody can tell any more from what others see
+/// whether it was, and checking takes for ever.
 #[must_use]
 pub fn patience(kind: WorkloadKind) -> ClientConfig {
     let give_up_after = match kind {
-        WorkloadKind::Queue | WorkloadKind::Counter => Duration::from_secs(600),
+        WorkloadKind::Queue | WorkloadKind::Counter | WorkloadKind::Bank => {
+            Duration::from_secs(600)
+        }
         _ => Duration::from_millis(1_500),
     };
     ClientConfig {
