@@ -10,11 +10,11 @@ use serde_json::json;
 
 use super::{CliError, Exit, determinism, files, interrupt, progress};
 use crate::artifacts::{create_folder, replay_command, save_failure, save_run};
-use crate::nemesis::{Length, generate};
+use crate::nemesis::Length;
 use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::shrink::{Shrunk, shrink};
 use crate::sim::sweep::{Plan, Summary, sweep};
-use crate::sim::{Run, RunOptions, run};
+use crate::sim::{Run, RunOptions, System};
 
 /// Runs the real server on a simulated network, clock and disk, with faults, and judges it.
 #[derive(Debug, Args)]
@@ -137,10 +137,10 @@ struct ScenarioArgs {
 }
 
 impl ScenarioArgs {
-    fn generate(&self) -> Scenario {
+    fn generate(&self, system: System) -> Scenario {
         Scenario {
             judges: self.judges.into(),
-            ..generate(self.seed, self.length.into(), self.tier.into())
+            ..(system.generate)(self.seed, self.length.into(), self.tier.into())
         }
     }
 }
@@ -224,27 +224,27 @@ struct SweepArgs {
     out: PathBuf,
 }
 
-/// Runs the command.
+/// Runs the command for a system.
 ///
 /// # Errors
 /// If a scenario can't be read or a result can't be written.
-pub fn run_command(args: &SimArgs) -> Result<Exit, CliError> {
+pub fn run_command(system: System, args: &SimArgs) -> Result<Exit, CliError> {
     match &args.command {
-        SimCommand::Run(args) => one(args),
-        SimCommand::Sweep(args) => many(args),
-        SimCommand::Replay(args) => replay(args),
-        SimCommand::Shrink(args) => shrink_one(args),
-        SimCommand::Determinism(args) => determinism::run(args),
+        SimCommand::Run(args) => one(system, args),
+        SimCommand::Sweep(args) => many(system, args),
+        SimCommand::Replay(args) => replay(system, args),
+        SimCommand::Shrink(args) => shrink_one(system, args),
+        SimCommand::Determinism(args) => determinism::run(system, args),
         SimCommand::Scenario(args) => {
-            print!("{}", args.generate().to_json());
+            print!("{}", args.generate(system).to_json());
             Ok(Exit::Holds)
         }
     }
 }
 
-fn one(args: &RunArgs) -> Result<Exit, CliError> {
-    let scenario = args.scenario.generate();
-    let result = run(
+fn one(system: System, args: &RunArgs) -> Result<Exit, CliError> {
+    let scenario = args.scenario.generate(system);
+    let result = (system.run)(
         &scenario,
         RunOptions {
             trace: args.outputs.trace.is_some(),
@@ -253,19 +253,19 @@ fn one(args: &RunArgs) -> Result<Exit, CliError> {
     write_outputs(&args.outputs, &scenario, &result)?;
     let exit = report(&scenario, &result, quiet(&args.outputs));
     if exit != Exit::Holds {
-        let folder = save_failure(&args.out, &scenario, &result)?;
+        let folder = save_failure(system, &args.out, &scenario, &result)?;
         eprintln!(
             "saved   {}\nreplay  {}",
             folder.display(),
-            replay_command(&folder)
+            replay_command(system, &folder)
         );
     }
     Ok(exit)
 }
 
-fn replay(args: &ReplayArgs) -> Result<Exit, CliError> {
+fn replay(system: System, args: &ReplayArgs) -> Result<Exit, CliError> {
     let scenario = Scenario::read(&args.scenario)?;
-    let result = run(
+    let result = (system.run)(
         &scenario,
         RunOptions {
             trace: args.outputs.trace.is_some(),
@@ -275,7 +275,7 @@ fn replay(args: &ReplayArgs) -> Result<Exit, CliError> {
     Ok(report(&scenario, &result, quiet(&args.outputs)))
 }
 
-fn shrink_one(args: &ShrinkArgs) -> Result<Exit, CliError> {
+fn shrink_one(system: System, args: &ShrinkArgs) -> Result<Exit, CliError> {
     let scenario = Scenario::read(&args.scenario)?;
     let folder = match &args.out {
         Some(folder) => folder.clone(),
@@ -286,7 +286,7 @@ fn shrink_one(args: &ShrinkArgs) -> Result<Exit, CliError> {
             .join("shrunk"),
     };
     create_folder(&folder)?;
-    let Some((shrunk, story)) = shrink_and_save(&scenario, args.runs, &folder)? else {
+    let Some((shrunk, story)) = shrink_and_save(system, &scenario, args.runs, &folder)? else {
         println!("the scenario does not fail: there is nothing to shrink");
         return Ok(Exit::Holds);
     };
@@ -295,7 +295,7 @@ fn shrink_one(args: &ShrinkArgs) -> Result<Exit, CliError> {
     println!(
         "saved   {}\nreplay  {}",
         folder.display(),
-        replay_command(&folder)
+        replay_command(system, &folder)
     );
     Ok(Exit::Violation)
 }
@@ -331,26 +331,33 @@ pub fn words_of(shrunk: &Shrunk) -> String {
 /// # Errors
 /// If the folder can't be written.
 pub fn shrink_and_save(
+    system: System,
     scenario: &Scenario,
     runs: u64,
     folder: &Path,
 ) -> Result<Option<(Shrunk, String)>, CliError> {
     let spinner = progress::spinner("shrinking");
-    let shrunk = shrink(scenario, runs, interrupt::flag(), &mut |runs, size| {
-        spinner.set_message(format!(
-            "{runs} runs: {} faults, {} operations, {} ms",
-            size.faults, size.operations, size.end_at_ms
-        ));
-    });
+    let shrunk = shrink(
+        system,
+        scenario,
+        runs,
+        interrupt::flag(),
+        &mut |runs, size| {
+            spinner.set_message(format!(
+                "{runs} runs: {} faults, {} operations, {} ms",
+                size.faults, size.operations, size.end_at_ms
+            ));
+        },
+    );
     spinner.finish_and_clear();
     let Some(shrunk) = shrunk else {
         return Ok(None);
     };
-    let story = save_run(folder, &shrunk.scenario, &shrunk.run)?;
+    let story = save_run(system, folder, &shrunk.scenario, &shrunk.run)?;
     Ok(Some((shrunk, story)))
 }
 
-fn many(args: &SweepArgs) -> Result<Exit, CliError> {
+fn many(system: System, args: &SweepArgs) -> Result<Exit, CliError> {
     if let Some(path) = &args.json {
         files::probe([path.as_path()])?;
     }
@@ -361,6 +368,7 @@ fn many(args: &SweepArgs) -> Result<Exit, CliError> {
         )
     })?;
     let plan = Plan {
+        system,
         seeds: args.start..end,
         length: args.length.into(),
         tier: args.tier.into(),
@@ -377,7 +385,7 @@ fn many(args: &SweepArgs) -> Result<Exit, CliError> {
     }
     let mut words = words_of_sweep(&plan, &summary);
     for folder in saved {
-        let replay = replay_command(&folder);
+        let replay = replay_command(system, &folder);
         words.push_str(&format!("failed  {}\nreplay  {replay}\n", folder.display()));
     }
     if files::is_stdout(args.json.as_deref()) {
@@ -425,7 +433,7 @@ pub fn sweep_and_save(
             summary.failures.len()
         ));
         if result.violation.is_some() {
-            match save_failure(out, scenario, result) {
+            match save_failure(plan.system, out, scenario, result) {
                 Ok(folder) => saved.push(folder),
                 Err(e) => error = Some(e),
             }
@@ -477,7 +485,8 @@ fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
     };
     for seed in &summary.undecided {
         words.push_str(&format!(
-            "undecided  plumb sim run --seed {seed}{length}{tier}{judges}\n"
+            "undecided  {} run --seed {seed}{length}{tier}{judges}\n",
+            plan.system.command
         ));
     }
     words

@@ -54,7 +54,23 @@ impl Lanes {
         self.see(at_ns, change(at_ns, node, applied), node.id());
     }
 
-    fn see(&mut self, at_ns: u64, change: ServerChange, id: NodeId) {
+    /// Whether changes are kept.
+    pub(super) fn is_recording(&self) -> bool {
+        self.recording
+    }
+
+    /// A guest has started.
+    pub(super) fn guest_recovered(&mut self, id: NodeId, change: ServerChange) {
+        if !self.recording {
+            return;
+        }
+        if let Some(seen) = self.servers.remove(&id) {
+            self.changes.push(down(&seen, seen.at_ns));
+        }
+        self.see(change.at_ns, change, id);
+    }
+
+    pub(super) fn see(&mut self, at_ns: u64, change: ServerChange, id: NodeId) {
         let same = self.servers.get(&id).is_some_and(|seen| {
             let at_ns = seen.change.at_ns;
             seen.change

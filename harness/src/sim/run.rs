@@ -9,10 +9,11 @@ use plumb_checkers::{Budget, Consistency, Options, Spec, Verdict, check};
 use plumb_histories::browser::ServerLanes;
 use plumb_histories::{Header, History, Outcome, Recorder, Value};
 
-use super::bare::Bare;
+use super::bare::{Bare, Guest};
 use super::course::{Course, World};
 use super::full::Full;
 use super::panics;
+use super::peer::Peer;
 use super::service::lack_of_service;
 use super::watch::Watch;
 use crate::invariants::{Coverage, Violation};
@@ -87,6 +88,22 @@ pub(super) struct Books {
     pub(super) script: SharedScript,
 }
 
+impl Books {
+    /// Empty ones for a scenario.
+    ///
+    /// # Panics
+    /// If the scenario contradicts itself.
+    fn of(scenario: &Scenario) -> Books {
+        if let Err(what) = scenario.check() {
+            panic!("a scenario is checked before it is run: {what}");
+        }
+        Books {
+            recorder: Rc::new(RefCell::new(Recorder::new(header(scenario)))),
+            script: SharedScript::default(),
+        }
+    }
+}
+
 /// Runs a scenario to its end, or to the first property that breaks.
 ///
 /// The same scenario gives the same run, in any process: see `tests/determinism.rs`.
@@ -95,13 +112,7 @@ pub(super) struct Books {
 /// If the scenario contradicts itself: [`Scenario::check`] comes first.
 #[must_use]
 pub fn run(scenario: &Scenario, options: RunOptions) -> Run {
-    if let Err(what) = scenario.check() {
-        panic!("a scenario is checked before it is run: {what}");
-    }
-    let books = Books {
-        recorder: Rc::new(RefCell::new(Recorder::new(header(scenario)))),
-        script: SharedScript::default(),
-    };
+    let books = Books::of(scenario);
     match scenario.tier {
         Tier::Full => {
             let watch = Watch::of_turmoil(options.trace);
@@ -110,10 +121,25 @@ pub fn run(scenario: &Scenario, options: RunOptions) -> Run {
         }
         Tier::Bare => {
             let (watch, now) = Watch::of_events(options.trace);
-            let world = Bare::new(scenario, now, &watch, &books);
+            let world = Bare::of_replicas(scenario, now, &watch, &books);
             follow(scenario, world, &watch, &books)
         }
     }
+}
+
+/// Runs a scenario with somebody else's Raft, in the bare tier whichever tier it names.
+///
+/// # Panics
+/// If the scenario contradicts itself: [`Scenario::check`] comes first.
+#[must_use]
+pub fn run_peer<P: Peer>(scenario: &Scenario, options: RunOptions) -> Run {
+    let books = Books::of(scenario);
+    let (watch, now) = Watch::of_events(options.trace);
+    watch.lock().judge.guests(scenario.servers);
+    let world = Bare::new(scenario, now, &watch, &books, |id| {
+        Guest::<P>::new(scenario, id, &watch)
+    });
+    follow(scenario, world, &watch, &books)
 }
 
 fn follow<W: World>(scenario: &Scenario, world: W, watch: &Watch, books: &Books) -> Run {

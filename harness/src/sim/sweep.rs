@@ -8,11 +8,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::invariants::{Coverage, Violation};
-use crate::nemesis::{Length, generate};
+use crate::nemesis::Length;
 use crate::scenario::{Judges, Scenario, Tier};
 use crate::verify::stopwatch;
 
-use super::run::{Run, RunOptions, run};
+use super::run::{Run, RunOptions};
+use super::system::System;
 
 /// A run in which a property broke.
 #[derive(Clone, Debug)]
@@ -76,6 +77,8 @@ impl Summary {
 /// Which seeds, how, and when to stop.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// What is simulated.
+    pub system: System,
     /// The seeds.
     pub seeds: Range<u64>,
     /// How long each run is.
@@ -115,9 +118,9 @@ pub fn sweep(
                     if seed >= plan.seeds.end {
                         return;
                     }
-                    let mut scenario = generate(seed, plan.length, plan.tier);
+                    let mut scenario = (plan.system.generate)(seed, plan.length, plan.tier);
                     scenario.judges = plan.judges;
-                    let run = run(&scenario, RunOptions::default());
+                    let run = (plan.system.run)(&scenario, RunOptions::default());
                     if plan.stop_at_failure && run.violation.is_some() {
                         failed.store(true, Ordering::Relaxed);
                     }

@@ -71,7 +71,7 @@ impl Watch {
         }
     }
 
-    fn now_ns(&self) -> u64 {
+    pub(super) fn now_ns(&self) -> u64 {
         match &self.now {
             Now::Turmoil => now_ns(),
             Now::Kept(now) => now.load(Ordering::Relaxed),

@@ -9,7 +9,7 @@ use plumb_raft::net::protocol::{RequestBody, ResponseBody};
 
 use super::caller::{Caller, Heard, Ticket};
 use super::network::Network;
-use super::queue::{Event, Queue};
+use super::queue::{Addressed, Event, Queue};
 use crate::scenario::{Action, Scenario, ScriptedOperation};
 use crate::sim::cluster::read_mode;
 use crate::sim::run::Books;
@@ -67,12 +67,12 @@ impl Client {
         }
     }
 
-    pub(super) fn start(&mut self, queue: &mut Queue) {
+    pub(super) fn start<M: Addressed + Clone>(&mut self, queue: &mut Queue<M>) {
         self.plan(queue);
     }
 
     /// Waits for its next operation, if there is one.
-    fn plan(&mut self, queue: &mut Queue) {
+    fn plan<M: Addressed + Clone>(&mut self, queue: &mut Queue<M>) {
         self.doing = match self.book.next(queue.now_ns() / 1_000) {
             None => Doing::Nothing,
             Some(operation) => {
@@ -87,7 +87,12 @@ impl Client {
         };
     }
 
-    pub(super) fn wake(&mut self, number: u64, queue: &mut Queue, network: &mut Network) {
+    pub(super) fn wake<M: Addressed + Clone>(
+        &mut self,
+        number: u64,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) {
         if number > 0 {
             let heard = self.caller.wake(number, queue, network);
             self.hear(heard, queue, network);
@@ -114,18 +119,23 @@ impl Client {
         }
     }
 
-    pub(super) fn answer(
+    pub(super) fn answer<M: Addressed + Clone>(
         &mut self,
         ticket: Ticket,
         body: Option<ResponseBody>,
-        queue: &mut Queue,
-        network: &mut Network,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
     ) {
         let heard = self.caller.answer(ticket, body, queue, network);
         self.hear(heard, queue, network);
     }
 
-    fn ask(&mut self, ask: Ask, queue: &mut Queue, network: &mut Network) {
+    fn ask<M: Addressed + Clone>(
+        &mut self,
+        ask: Ask,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) {
         self.doing = Doing::Asking;
         let body = match (ask, self.session) {
             (Ask::Read(key), _) => RequestBody::Read {
@@ -145,7 +155,12 @@ impl Client {
         self.caller.ask(body, queue, network);
     }
 
-    fn hear(&mut self, heard: Heard, queue: &mut Queue, network: &mut Network) {
+    fn hear<M: Addressed + Clone>(
+        &mut self,
+        heard: Heard,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) {
         let Heard::Answered(answer) = heard else {
             return;
         };
