@@ -30,6 +30,7 @@ mod linear;
 mod options;
 mod part;
 mod report;
+mod snapshots;
 mod spec;
 mod txn;
 mod verdict;

@@ -76,7 +76,7 @@ pub struct PartWitness {
     /// The object, where the history has several.
     pub key: Option<Value>,
     /// Operations by number (counted in the order of their invocations); those that need not have
-    /// happened are left out.
+    /// happened are left out. Under snapshot isolation each stands there twice: where it begins and where it commits.
     pub order: Vec<u32>,
 }
 

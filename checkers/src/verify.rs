@@ -7,7 +7,7 @@ use plumb_histories::{History, Outcome, Value};
 use thiserror::Error;
 
 use crate::spec::{Call, DEAD};
-use crate::{Consistency, Options, Witness};
+use crate::{Consistency, Options, Witness, snapshots};
 
 /// Why a witness proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -61,7 +61,7 @@ enum Follows {
 }
 
 /// Checks that a witness proves its history linearizable; or, of transactions on registers, serializable, strong
-/// session serializable or strict serializable, whichever was asked for.
+/// session serializable, strict serializable or explained by snapshots, whichever was asked for.
 ///
 /// # Errors
 /// With the first thing that is wrong.
@@ -73,6 +73,9 @@ pub fn verify_witness(
     options: &Options,
     witness: &Witness,
 ) -> Result<(), WitnessError> {
+    if options.consistency == Consistency::SnapshotIsolation && !witness.parts.is_empty() {
+        return snapshots::verify(history, witness);
+    }
     let follows = match options.consistency {
         Consistency::Linearizable => Follows::RealTime,
         // The absence of cycles is another kind of proof.

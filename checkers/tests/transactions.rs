@@ -415,7 +415,7 @@ fn nothing_that_has_a_serial_order_is_called_a_violation() {
 }
 
 #[test]
-fn long_histories_of_registers_are_shown_serial_or_left_open() {
+fn long_histories_of_registers_are_shown_serial() {
     let mut shown = 0;
     for seed in 1..4 {
         for (operations, clients) in [(300, 5), (1_000, 3), (3_000, 20)] {
@@ -455,5 +455,6 @@ fn long_histories_of_registers_are_shown_serial_or_left_open() {
         }
     }
     println!("{shown} of 27 shown");
-    assert!(shown >= 9, "{shown}");
+    // All of them have an order.
+    assert!(shown >= 26, "{shown}");
 }

@@ -61,10 +61,26 @@ fn verdicts_have_their_exit_codes() {
     assert!(text(&bad.stdout).contains("null"), "it says what was read");
     let both = check(
         folder.path(),
-        &[".", "--json", "v.json", "--junit", "v.xml"],
+        &[
+            ".", "--json", "v.json", "--junit", "v.xml", "--sarif", "v.sarif",
+        ],
     );
     assert_eq!(both.status.code(), Some(1));
     assert!(text(&both.stdout).contains("2 of 2 histories: 1 valid, 1 violated"));
+    let sarif = std::fs::read(folder.path().join("v.sarif")).expect("written");
+    let sarif: Value = serde_json::from_slice(&sarif).expect("JSON");
+    assert_eq!(sarif["version"], "2.1.0");
+    let results = sarif["runs"][0]["results"].as_array().expect("results");
+    assert_eq!(results.len(), 1, "what is valid leaves none");
+    let place = &results[0]["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "./bad.jsonl");
+    let line = place["region"]["startLine"].as_u64().expect("a line");
+    let bad = std::fs::read_to_string(folder.path().join("bad.jsonl")).expect("there");
+    let line = bad.lines().nth(usize::try_from(line).expect("small") - 1);
+    assert!(
+        line.is_some_and(|line| line.contains("\"ok\"") && line.contains("read")),
+        "the line is that of the read that nothing explains: {line:?}"
+    );
     let json = std::fs::read(folder.path().join("v.json")).expect("written");
     let json: Value = serde_json::from_slice(&json).expect("JSON");
     assert_eq!(

@@ -178,6 +178,16 @@ fn a_cluster_with_certificates_serves_grows_hands_over_and_keeps_what_it_was_tol
     assert_eq!(again.status.code(), Some(1), "another value");
     let steps = ["txn", "expect a 2", "append log x", "read log", "read none"];
     assert_eq!(cluster.ask(&steps), "committed\nx\nno value");
+    for wrong in [
+        &["member", "add", "4"][..],
+        &["member", "remove", "one"],
+        &["transfer", "0"],
+        &["txn", "reed a"],
+    ] {
+        let refused = cluster.kv(wrong);
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("; say "));
+    }
     let none = cluster.kv(&["get", "none"]);
     assert_eq!(none.status.code(), Some(1), "no such key");
 

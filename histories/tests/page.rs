@@ -1,8 +1,8 @@
 //! The page of a history: whole, self-contained, and deaf to what the history says.
 
 use plumb_histories::browser::{
-    PageAttempt, PageEdge, PageInput, PageOutcome, PageStep, PageVerdict, ServerChange,
-    ServerLanes, ServerRole, page,
+    MarkKind, PageAttempt, PageEdge, PageInput, PageOutcome, PageStep, PageVerdict, ServerChange,
+    ServerLanes, ServerMark, ServerMessage, ServerRole, page,
 };
 use plumb_histories::{Header, History, Recorder, Value};
 use serde_json::Value as Json;
@@ -61,7 +61,20 @@ fn hostile() -> (History, PageInput) {
         lanes: Some(ServerLanes {
             plumb_lanes: 1,
             servers: vec![HOSTILE[0].into()],
-            changes: vec![],
+            marks: vec![ServerMark {
+                at_ns: 1,
+                server: 0,
+                kind: MarkKind::Snapshot,
+                what: HOSTILE[1].into(),
+            }],
+            messages: vec![ServerMessage {
+                sent_ns: 1,
+                arrivals_ns: vec![2],
+                from: 0,
+                to: 0,
+                what: HOSTILE[2].into(),
+            }],
+            ..ServerLanes::default()
         }),
         replay: Some(HOSTILE[2].into()),
         index: Some(HOSTILE[2].into()),
@@ -171,6 +184,7 @@ fn servers_share_the_texts_of_their_logs() {
             plumb_lanes: 1,
             servers: vec!["n1".into()],
             changes: vec![change(1, 1), change(2, 2)],
+            ..ServerLanes::default()
         }),
         ..PageInput::default()
     };
@@ -180,4 +194,40 @@ fn servers_share_the_texts_of_their_logs() {
         lanes["changes"][1],
         serde_json::json!([2, 0, 3, 2, 0, 2, 0, 9, 0])
     );
+}
+
+#[test]
+fn messages_are_short_in_a_file_and_those_of_unknown_servers_are_left_out_of_a_page() {
+    let message = |to| ServerMessage {
+        sent_ns: 5,
+        arrivals_ns: vec![7, 9],
+        from: 0,
+        to,
+        what: "RequestVote".into(),
+    };
+    let json = serde_json::to_string(&message(1)).unwrap();
+    assert_eq!(json, r#"[5,[7,9],0,1,"RequestVote"]"#);
+    assert_eq!(
+        serde_json::from_str::<ServerMessage>(&json).unwrap(),
+        message(1)
+    );
+    let input = PageInput {
+        lanes: Some(ServerLanes {
+            plumb_lanes: 1,
+            servers: vec!["n1".into(), "n2".into()],
+            messages: vec![message(1), message(2)],
+            ..ServerLanes::default()
+        }),
+        ..PageInput::default()
+    };
+    let messages = &data(&page(&large(1), &input))["rest"]["lanes"]["messages"];
+    assert_eq!(messages.as_array().map(Vec::len), Some(1));
+    assert_eq!(messages[0][1], serde_json::json!([2, 4]));
+}
+
+#[test]
+fn lanes_written_before_there_were_messages_are_read() {
+    let old = r#"{"plumb_lanes":1,"servers":["n1"],"changes":[]}"#;
+    let lanes: ServerLanes = serde_json::from_str(old).unwrap();
+    assert!(lanes.messages.is_empty() && lanes.marks.is_empty());
 }

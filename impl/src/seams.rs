@@ -21,6 +21,11 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Duration;
     /// Resolves once `duration` has passed on this clock.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+    /// Lets other tasks go first. Time passes meanwhile, so a simulation makes some pass: what was read from
+    /// the clock before is the past.
+    fn give_way(&self) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::task::yield_now())
+    }
 }
 
 /// A node's source of random bits.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -82,7 +83,7 @@ pub enum Payload {
     /// A command for the replicated state machine, opaque to Raft.
     Command(Bytes),
     /// Who takes part from this entry on: in force as soon as it is in a log (§6).
-    Membership(Membership),
+    Membership(Arc<Membership>),
 }
 
 /// Who takes part (§6).

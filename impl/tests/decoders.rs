@@ -44,7 +44,7 @@ fn frames() -> Vec<Vec<u8>> {
     let entry = Entry {
         index: LogIndex(7),
         term: Term(3),
-        payload: Payload::Membership(Membership::of_voters([NodeId(1), NodeId(2)].into())),
+        payload: Payload::Membership(Membership::of_voters([NodeId(1), NodeId(2)].into()).into()),
     };
     let append = Message::AppendEntries {
         term: Term(3),

@@ -141,6 +141,39 @@ async fn strangers_and_garbage_do_not_disturb_the_cluster() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_client_too_many_is_told_so_and_finds_a_place_once_another_leaves() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let addrs = free_addresses(1);
+    let running = start_with(
+        ServerConfig {
+            max_clients: 1,
+            ..ServerConfig::new(NodeId(1), &addrs)
+        },
+        folder.path(),
+    );
+    let mut first = client(&addrs);
+    assert_eq!(first.write("k", Bytes::from("a")).await, Outcome::Ok(()));
+    let config = ClientConfig {
+        give_up_after: Duration::from_millis(300),
+        ..ClientConfig::default()
+    };
+    let servers = addrs.iter().map(|(id, addr)| (*id, addr.clone())).collect();
+    let clock = Arc::new(TokioClock::start());
+    let mut second = Client::new(servers, 0, config, clock, Arc::new(TcpNetwork));
+    assert!(matches!(
+        second.write("k", Bytes::from("b")).await,
+        Outcome::Failed(_)
+    ));
+    let told = second.trouble().expect("it was told why").to_owned();
+    assert!(told.contains("as many clients as it may have"), "{told}");
+    drop(first);
+    let mut third = client(&addrs);
+    assert_eq!(third.read("k").await, Outcome::Ok(Some(Bytes::from("a"))));
+    running.stop.send(()).expect("it still runs");
+    running.task.await.expect("no panic").expect("a clean end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_no_frame_could_carry_on_is_refused_and_disturbs_nobody() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let addrs = free_addresses(3);

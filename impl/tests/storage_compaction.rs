@@ -37,7 +37,7 @@ fn compacted(last: u64, base: u64) -> MemDisk {
         snapshot: Snapshot::new(
             LogIndex(base + 1),
             Term(3),
-            Membership::default(),
+            Membership::default().into(),
             Bytes::from_static(b"state"),
         ),
         base: (LogIndex(base), Term(3)),
@@ -147,7 +147,7 @@ fn named(index: u64, data: &Bytes) -> Batch {
     Batch {
         seq: PersistSeq(1000 + index),
         writes: vec![Write::Snapshot {
-            snapshot: Snapshot::new(last.0, last.1, Membership::default(), data.clone()),
+            snapshot: Snapshot::new(last.0, last.1, Membership::default().into(), data.clone()),
             base: (LogIndex(90), Term(3)),
         }],
     }
@@ -177,6 +177,22 @@ fn a_snapshot_that_is_durable_ahead_of_its_record_is_not_written_again_and_outli
     drop(wal);
     let (_, recovered) = open(&disk, SEGMENT).expect("it is whole");
     assert_eq!(recovered.snapshot.expect("there is one").data, second);
+}
+
+#[test]
+fn one_that_was_written_ahead_of_none_later_goes_with_the_others() {
+    let disk = compacted(100, 90);
+    let (mut wal, _) = open(&disk, SEGMENT).expect("it is whole");
+    let own = Bytes::from_static(b"own");
+    let saved = wal
+        .ahead()
+        .save(&*disk.seam(), (LogIndex(93), Term(3)), &own);
+    saved.expect("saved");
+    // The leader's came first: nobody will name the own one any more.
+    wal.append(&named(95, &Bytes::from_static(b"the leader's")))
+        .expect("it is written");
+    wal.sync().expect("it syncs");
+    assert_eq!(snapshots(&disk).len(), 1);
 }
 
 #[test]

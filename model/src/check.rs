@@ -10,7 +10,9 @@ use crate::ablations::Ablations;
 use crate::action::{RULES, is_rule_of};
 use crate::bounds::BoundsError;
 use crate::claims::Claim;
-use crate::engine::{Continuations, End, Found, Progress, Reach, Search};
+use crate::engine::{
+    Continuations, End, Found, Progress, Reach, Search, Storage, StorageError, Width,
+};
 use crate::properties::Property;
 use crate::raft::Raft;
 use crate::scopes::Scope;
@@ -23,8 +25,13 @@ pub struct Limits {
     pub threads: usize,
     /// Time after which to give up.
     pub timeout: Option<Duration>,
-    /// Bytes of visited set and frontier after which to give up.
+    /// Bytes of visited set and frontier in memory after which to give up.
     pub max_memory: Option<usize>,
+    /// How wide the fingerprints of visited states are.
+    pub width: Width,
+    /// Which function the fingerprints are of: with another salt, a second run misses other states than the
+    /// first, if either misses any.
+    pub salt: u64,
 }
 
 impl Default for Limits {
@@ -33,6 +40,8 @@ impl Default for Limits {
             threads: 1,
             timeout: None,
             max_memory: None,
+            width: Width::Standard,
+            salt: 0,
         }
     }
 }
@@ -87,11 +96,22 @@ pub struct Outcome {
     pub max_depth: usize,
     /// All runs of so many steps were covered.
     pub depth_covered: usize,
-    /// Wall-clock time.
+    /// Wall-clock time, that before it was resumed included.
     #[serde(serialize_with = "seconds")]
     pub elapsed: Duration,
-    /// Most bytes that the visited set and the frontier took.
+    /// Most bytes that the visited set and the frontier took in memory.
     pub peak_memory: usize,
+    /// Those bytes for each distinct state.
+    pub bytes_per_state: f64,
+    /// Successors computed in a second.
+    pub generated_per_second: f64,
+    /// Bits of a state's fingerprint, by which it is known again.
+    pub fingerprint_bits: u32,
+    /// The salt of the fingerprints.
+    pub salt: u64,
+    /// An upper bound on the chance that any two states shared a fingerprint, so that one was not explored:
+    /// n(n-1)/2 pairs, each with a chance of one in 2^bits.
+    pub chance_of_a_collision: f64,
     /// The claims, and whether each was reached.
     pub sometimes: Vec<(&'static str, bool)>,
     /// Where progress was asked about, from how many states there is some.
@@ -119,6 +139,39 @@ pub fn check(
     progress: &mut dyn FnMut(Progress),
     stop: &AtomicBool,
 ) -> Result<Outcome, BoundsError> {
+    let storage = Storage::default();
+    // With no limit of memory no file is used.
+    match check_with_files(scope, ablations, limits, &storage, progress, stop) {
+        Ok(outcome) => Ok(outcome),
+        Err(CheckError::Bounds(error)) => Err(error),
+        Err(CheckError::Storage(error)) => panic!("a file that no search was told to use: {error}"),
+    }
+}
+
+/// What a check can't work with.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// A packed state can't hold the bounds.
+    #[error(transparent)]
+    Bounds(#[from] BoundsError),
+    /// A file is no good.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// The same for long checks: frontiers may go to disk, and what was done can be gone on with. A check that
+/// is stopped and resumed, any number of times, comes to what one in one go does.
+///
+/// # Errors
+/// If the scope's bounds do not fit a packed state, or a file is no good.
+pub fn check_with_files(
+    scope: &Scope,
+    ablations: Ablations,
+    limits: &Limits,
+    storage: &Storage,
+    progress: &mut dyn FnMut(Progress),
+    stop: &AtomicBool,
+) -> Result<Outcome, CheckError> {
     let raft = Raft::new(scope.bounds, ablations)?.with_symmetry(scope.symmetry);
     let started = now();
     let timed_out = AtomicBool::new(false);
@@ -132,21 +185,28 @@ pub fn check(
         }
         progress(seen);
     };
+    let nowhere = Storage::default();
     let mut search = Search {
         raft: &raft,
         properties: scope.properties,
         claims: scope.claims,
         threads: limits.threads.max(1),
         max_memory: limits.max_memory,
-        trail: limits.threads <= 1,
+        // What was found before a checkpoint has none.
+        trail: limits.threads <= 1 && storage.checkpoint.is_none() && storage.resume.is_none(),
+        width: limits.width,
+        salt: limits.salt,
+        storage,
+        started,
     };
-    let mut found = search.run(&mut watch, &halt);
+    let mut found = search.run(&mut watch, &halt)?;
     if matches!(found.end, End::Broken(..)) && !search.trail {
         search.threads = 1;
         search.trail = true;
         // Something is broken: neither a limit nor an impatient caller may lose it any more.
         search.max_memory = None;
-        found = search.run(&mut |_| {}, &AtomicBool::new(false));
+        search.storage = &nowhere;
+        found = search.run(&mut |_| {}, &AtomicBool::new(false))?;
     }
     let mut continuations = None;
     if matches!(found.end, End::Exhausted) && scope.properties.has(Property::Progress) {
@@ -161,7 +221,8 @@ pub fn check(
     } else {
         StopReason::Interrupted
     };
-    let outcome = conclude(&raft, scope, found, reason, started.elapsed());
+    let elapsed = found.earlier + started.elapsed();
+    let outcome = conclude(&raft, scope, limits, found, reason, elapsed);
     Ok(Outcome {
         continuations,
         ..outcome
@@ -171,6 +232,7 @@ pub fn check(
 fn conclude(
     raft: &Raft,
     scope: &Scope,
+    limits: &Limits,
     found: Found,
     reason: StopReason,
     elapsed: Duration,
@@ -205,6 +267,11 @@ fn conclude(
         depth_covered: found.covered,
         elapsed,
         peak_memory: found.peak_memory,
+        bytes_per_state: found.peak_memory as f64 / found.unique as f64,
+        generated_per_second: found.generated as f64 / elapsed.as_secs_f64().max(1e-3),
+        fingerprint_bits: limits.width.bits(),
+        salt: limits.salt,
+        chance_of_a_collision: limits.width.chance_of_a_collision(found.unique),
         sometimes,
         continuations: None,
         rules: rules.map(|(_, counted)| counted).collect(),

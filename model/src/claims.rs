@@ -221,6 +221,14 @@ impl Claims {
         self.0 & 1 << claim as u32 != 0
     }
 
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) const fn of_bits(bits: u32) -> Claims {
+        Claims(bits)
+    }
+
     /// Adds what a step shows of the claims that are wanted, looking only for what is missing still.
     #[inline]
     pub(crate) fn observe(

@@ -17,6 +17,7 @@ pub struct Ghost {
 
 const COMMIT_TERM: Field = Field::new(Log::BITS, 3);
 const LEADER: Field = Field::new(0, 3);
+const ALL_LEADERS: u64 = (1 << (3 * MAX_TERM)) - 1;
 const REQUESTS: Field = Field::new(3 * MAX_TERM as u32, 3);
 const CRASHES: Field = Field::new(3 * MAX_TERM as u32 + 3, 3);
 const BROKEN: Field = Field::new(3 * MAX_TERM as u32 + 6, 8);
@@ -128,9 +129,8 @@ impl Ghost {
     /// such a commit. Sound because the properties then give the same answer in every future.
     #[inline]
     pub(crate) fn forget_below(&mut self, floor: Term) {
-        for term in 1..floor.min(MAX_TERM + 1) {
-            self.history = LEADER.nth(term - 1).set(self.history, 0);
-        }
+        let below = u32::from(floor.clamp(1, MAX_TERM + 1)) - 1;
+        self.history &= !((1u64 << (3 * below)) - 1);
         for index in 1..=self.committed().len() {
             let field = COMMIT_TERM.nth(index - 1);
             if field.get(self.committed) < floor {
@@ -139,17 +139,34 @@ impl Ghost {
         }
     }
 
-    pub(crate) const fn words(&self) -> [u64; 2] {
-        [self.committed, self.history]
+    /// The terms that a server was elected leader of, a bit each.
+    #[inline]
+    pub(crate) fn terms_led_by(&self, id: ServerId) -> u8 {
+        let mut rest = self.history & ALL_LEADERS;
+        let (mut terms, mut bit) = (0, 1);
+        while rest != 0 {
+            if rest & 7 == u64::from(id.0) + 1 {
+                terms |= bit;
+            }
+            rest >>= 3;
+            bit <<= 1;
+        }
+        terms
     }
 
     /// The same with the servers renamed.
     #[inline]
     pub(crate) fn rename(mut self, f: impl Fn(ServerId) -> ServerId) -> Ghost {
-        for term in 1..=MAX_TERM {
-            if let Some(leader) = self.leader(term) {
-                self.set_leader(term, f(leader));
+        let mut rest = self.history & ALL_LEADERS;
+        self.history &= !ALL_LEADERS;
+        let mut shift = 0;
+        while rest != 0 {
+            if rest & 7 != 0 {
+                let leader = f(ServerId((rest & 7) as u8 - 1));
+                self.history |= (u64::from(leader.0) + 1) << shift;
             }
+            rest >>= 3;
+            shift += 3;
         }
         self
     }

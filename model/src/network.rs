@@ -17,9 +17,11 @@ pub const CAPACITY: usize = 88;
 // A mark for each place fits a word.
 const _: () = assert!(CAPACITY <= 128);
 
-/// A sorted set of messages. Slots beyond its length are zero, so equal sets are equal arrays.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A sorted set of messages. Slots beyond its length mean nothing, so that to copy a set is to copy what
+/// it has.
 pub struct Network {
+    /// The places of messages that were added since this was a copy of another.
+    fresh: u128,
     len: u8,
     slots: [Packed; CAPACITY],
 }
@@ -27,11 +29,37 @@ pub struct Network {
 impl Default for Network {
     fn default() -> Network {
         Network {
+            fresh: 0,
             len: 0,
             slots: [Packed(0); CAPACITY],
         }
     }
 }
+
+impl Clone for Network {
+    #[inline]
+    fn clone(&self) -> Network {
+        let mut network = Network::default();
+        network.clone_from(self);
+        network
+    }
+
+    #[inline]
+    fn clone_from(&mut self, source: &Network) {
+        self.fresh = 0;
+        self.len = source.len;
+        let len = usize::from(source.len);
+        self.slots[..len].copy_from_slice(&source.slots[..len]);
+    }
+}
+
+impl PartialEq for Network {
+    fn eq(&self, other: &Network) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Network {}
 
 impl Network {
     /// The messages, in ascending order of term.
@@ -55,12 +83,21 @@ impl Network {
         self.slots.copy_within(at..len, at + 1);
         self.slots[at] = message;
         self.len += 1;
+        let before = (1u128 << at) - 1;
+        self.fresh = self.fresh & before | (self.fresh & !before) << 1 | 1 << at;
         true
+    }
+
+    /// The places of messages that were added since this was a copy of another, a bit each.
+    #[inline]
+    pub(crate) fn fresh(&self) -> u128 {
+        self.fresh
     }
 
     /// Drops the messages in the places that are marked, a bit each.
     #[inline]
     pub(crate) fn drop_marked(&mut self, marks: u128) {
+        self.fresh = 0;
         let first = marks.trailing_zeros() as usize;
         let mut kept = first;
         for at in first..usize::from(self.len) {
@@ -69,7 +106,6 @@ impl Network {
                 kept += 1;
             }
         }
-        self.slots[kept..usize::from(self.len)].fill(Packed(0));
         self.len = kept as u8;
     }
 

@@ -8,7 +8,7 @@ use crate::features::Features;
 use crate::message::Message;
 use crate::properties::Property;
 use crate::reductions::Reductions;
-use crate::rules;
+use crate::rules::{self, Taken};
 use crate::server::ServerId;
 use crate::state::State;
 use crate::symmetry;
@@ -78,6 +78,10 @@ impl Raft {
         self.reductions
     }
 
+    pub(crate) fn ablations(&self) -> Ablations {
+        self.ablations
+    }
+
     /// Whether a rule is removed.
     #[inline]
     pub(crate) fn without(&self, ablation: Ablation) -> bool {
@@ -99,36 +103,53 @@ impl Raft {
     /// The state after `action`, or `None` if a rule does not allow it in `state`.
     #[must_use]
     pub fn step(&self, state: &State, action: Action) -> Option<State> {
+        let mut next = self.initial();
+        self.step_into(state, action, &mut next)?;
+        Some(next)
+    }
+
+    /// The same, where `next` is written over; it means nothing if the step is not allowed.
+    pub(crate) fn step_into(&self, state: &State, action: Action, next: &mut State) -> Taken {
         match action {
-            Action::Timeout(id) => rules::timeout(self, state, id),
-            Action::AdoptTerm(id, term) => rules::adopt_term(self, state, id, term),
-            Action::HandleRequestVote(id, m) => rules::handle_request_vote(self, state, id, m),
-            Action::BecomeLeader(id) => rules::become_leader(self, state, id),
-            Action::ClientRequest(id) => rules::client_request(self, state, id),
-            Action::SendAppendEntries(id, m) => rules::send_append_entries(self, state, id, m),
-            Action::HandleAppendEntries(id, m) => rules::handle_append_entries(self, state, id, m),
-            Action::AdvanceCommit(id, index) => rules::advance_commit(self, state, id, index),
-            Action::Persist(id) => rules::persist(self, state, id),
-            Action::CrashAndRestart(id) => rules::crash_and_restart(self, state, id),
-            Action::Tick => rules::tick(self, state),
-            Action::ConfirmLease(id) => rules::confirm_lease(self, state, id),
-            Action::LeaseRead(id) => rules::lease_read(self, state, id),
-            Action::TransferLeadership(id, to) => rules::transfer_leadership(self, state, id, to),
-            Action::HandleTimeoutNow(id, m) => rules::handle_timeout_now(self, state, id, m),
-            Action::Compact(id) => rules::compact(self, state, id),
-            Action::HandleInstallSnapshot(id, m) => {
-                rules::handle_install_snapshot(self, state, id, m)
+            Action::Timeout(id) => rules::timeout(self, state, next, id),
+            Action::AdoptTerm(id, term) => rules::adopt_term(self, state, next, id, term),
+            Action::HandleRequestVote(id, m) => {
+                rules::handle_request_vote(self, state, next, id, m)
             }
-            Action::ChangeConfiguration(id, to) => rules::change_configuration(self, state, id, to),
-            Action::LeaveOffice(id) => rules::leave_office(self, state, id),
-            Action::AskPreVote(id) => rules::ask_pre_vote(self, state, id),
-            Action::HandlePreVote(id, m) => rules::handle_pre_vote(self, state, id, m),
-            Action::ClientRetry(id, value) => rules::client_retry(self, state, id, value),
-            Action::StepDown(id) => rules::step_down(self, state, id),
-            Action::BeginRound(id) => rules::begin_round(self, state, id),
-            Action::HandleHeartbeat(id, m) => rules::handle_heartbeat(self, state, id, m),
-            Action::AskRead(id) => rules::ask_read(self, state, id),
-            Action::ServeRead(id, at) => rules::serve_read(self, state, id, at),
+            Action::BecomeLeader(id) => rules::become_leader(self, state, next, id),
+            Action::ClientRequest(id) => rules::client_request(self, state, next, id),
+            Action::SendAppendEntries(id, m) => {
+                rules::send_append_entries(self, state, next, id, m)
+            }
+            Action::HandleAppendEntries(id, m) => {
+                rules::handle_append_entries(self, state, next, id, m)
+            }
+            Action::AdvanceCommit(id, index) => rules::advance_commit(self, state, next, id, index),
+            Action::Persist(id) => rules::persist(self, state, next, id),
+            Action::CrashAndRestart(id) => rules::crash_and_restart(self, state, next, id),
+            Action::Tick => rules::tick(self, state, next),
+            Action::ConfirmLease(id) => rules::confirm_lease(self, state, next, id),
+            Action::LeaseRead(id) => rules::lease_read(self, state, next, id),
+            Action::TransferLeadership(id, to) => {
+                rules::transfer_leadership(self, state, next, id, to)
+            }
+            Action::HandleTimeoutNow(id, m) => rules::handle_timeout_now(self, state, next, id, m),
+            Action::Compact(id) => rules::compact(self, state, next, id),
+            Action::HandleInstallSnapshot(id, m) => {
+                rules::handle_install_snapshot(self, state, next, id, m)
+            }
+            Action::ChangeConfiguration(id, to) => {
+                rules::change_configuration(self, state, next, id, to)
+            }
+            Action::LeaveOffice(id) => rules::leave_office(self, state, next, id),
+            Action::AskPreVote(id) => rules::ask_pre_vote(self, state, next, id),
+            Action::HandlePreVote(id, m) => rules::handle_pre_vote(self, state, next, id, m),
+            Action::ClientRetry(id, value) => rules::client_retry(self, state, next, id, value),
+            Action::StepDown(id) => rules::step_down(self, state, next, id),
+            Action::BeginRound(id) => rules::begin_round(self, state, next, id),
+            Action::HandleHeartbeat(id, m) => rules::handle_heartbeat(self, state, next, id, m),
+            Action::AskRead(id) => rules::ask_read(self, state, next, id),
+            Action::ServeRead(id, at) => rules::serve_read(self, state, next, id, at),
         }
     }
 
@@ -140,6 +161,7 @@ impl Raft {
             each(Action::Tick);
         }
         let messages = state.network().as_slice();
+        let refusals = self.without(Ablation::ConfirmByRefusal);
         for id in state.ids() {
             let server = state.server(id);
             if self.features().pre_vote {
@@ -158,8 +180,10 @@ impl Raft {
                     heard = term;
                     each(Action::AdoptTerm(id, term));
                 }
-                let refusals = self.without(Ablation::ConfirmByRefusal);
-                if (term != server.term() && !refusals) || message.from() == id {
+                if (term != server.term() && !refusals)
+                    || message.is_counted()
+                    || message.from() == id
+                {
                     continue;
                 }
                 match message.unpack() {

@@ -2,8 +2,9 @@
 //! tests compare the servers' states that are reached with and without it.
 
 use crate::ablations::Ablation;
+use crate::features::Features;
 use crate::log::Term;
-use crate::message::{Message, Packed};
+use crate::message::{Kind, Packed};
 use crate::raft::Raft;
 use crate::server::{Role, Server, ServerId};
 use crate::state::State;
@@ -43,14 +44,15 @@ pub(crate) fn persists_at_once(raft: &Raft, state: &State) -> bool {
     raft.reductions().eager_persist && state.ghost().crashes() >= raft.bounds().crashes
 }
 
-/// The lowest term that server `id` can ever be in again: a crash takes it back to its *durable*
+/// The lowest term that a server can ever be in again: a crash takes it back to its *durable*
 /// term, never below. The volatile term would not do: it hides a vote of a term that is lost and
 /// lived through again.
-fn floor(raft: &Raft, state: &State, id: ServerId) -> Term {
+#[inline]
+fn floor(raft: &Raft, server: Server) -> Term {
     if raft.without(Ablation::ForgetTerm) {
         0
     } else {
-        state.server(id).durable_term()
+        server.durable_term()
     }
 }
 
@@ -97,89 +99,147 @@ fn confirms_early(raft: &Raft, term: Term) -> bool {
 /// they are dead once their receiver's floor is that term and it has not, or no longer, the role.
 /// An acknowledgement up to an index says all that one up to a lower index says, and one at or
 /// below the leader's commit index says nothing any more.
-pub(crate) fn forget(raft: &Raft, state: &mut State) {
+pub(crate) fn forget(raft: &Raft, before: &State, state: &mut State) {
     if !raft.reductions().forget {
         return;
     }
-    let mut floors = [Term::MAX; crate::bounds::MAX_SERVERS as usize];
-    for id in state.ids() {
-        floors[id.at()] = floor(raft, state, id);
-    }
-    let others_floor = |sender: ServerId| {
-        let others = floors
-            .iter()
-            .enumerate()
-            .filter(|&(at, _)| at != sender.at());
-        others.map(|(_, &floor)| floor).min().unwrap_or(Term::MAX)
-    };
-    let servers = state.servers();
-    let holds = |id: ServerId, term: Term, role: Role| {
-        let server = servers[id.at()];
-        floors[id.at()] < term || (server.term() == term && server.role() == role)
-    };
-    // Answers to a question concern who asks while it is in the term that it asked in.
-    let mistaken = Term::from(raft.without(Ablation::PreVoteIsVote));
-    let may_ask = |id: ServerId, term: Term| floors[id.at()] <= term + mistaken;
-    // Sorted by term, kind, sender, receiver and index: of one follower's acknowledgements in one
-    // term the highest stands last.
     let slice = state.network().as_slice();
-    let is_alive = |at: usize, message: Packed| match message.unpack() {
-        Message::RequestVote {
-            term, candidate, ..
-        } => others_floor(candidate) <= term,
-        Message::AppendEntries { term, leader, .. } => others_floor(leader) <= term,
-        Message::Grant {
-            term, candidate, ..
-        } => holds(candidate, term, Role::Candidate),
-        Message::Ack {
-            term,
-            follower,
-            leader,
-            matched,
-        } => {
-            let surpassed = slice.get(at + 1).is_some_and(|later| {
-                matches!(later.unpack(), Message::Ack { term: t, follower: f, leader: l, .. }
-                        if t == term && f == follower && l == leader)
-            });
-            let known = servers[leader.at()];
-            let stale = known.term() == term && known.is_leader() && matched <= known.commit();
-            !surpassed && !stale && holds(leader, term, Role::Leader)
-        }
-        Message::Heartbeat {
-            term,
-            leader,
-            round,
-        } => {
-            let heard = others_floor(leader) <= term || raft.without(Ablation::ConfirmByRefusal);
-            heard && is_awaited(raft, state, leader, term, round)
-        }
-        Message::InstallSnapshot { term, leader, .. } => others_floor(leader) <= term,
-        Message::PreVote {
-            term, candidate, ..
-        }
-        | Message::PreVoteGrant {
-            term, candidate, ..
-        } => may_ask(candidate, term),
-        Message::TimeoutNow { term, to, .. } => floors[to.at()] <= term,
-        Message::HeartbeatAck {
-            term,
-            leader,
-            round,
-            ..
-        } => {
-            (raft.without(Ablation::ConfirmByEarlierTerm)
-                && is_awaited(raft, state, leader, term, round))
-                || (holds(leader, term, Role::Leader)
-                    && is_awaited(raft, state, leader, term, round))
-        }
-    };
+    let fresh = state.network().fresh();
     let mut dead = 0u128;
-    for (at, &message) in slice.iter().enumerate() {
-        dead |= u128::from(!is_alive(at, message)) << at;
+    let fates = Fates::of(raft, state);
+    let mut look_at = |at: usize| {
+        // Sorted by term, kind, sender, receiver and index: of one follower's acknowledgements in one
+        // term the highest stands last.
+        let is_alive = fates.is_alive(raft, state, slice[at], slice.get(at + 1).copied());
+        dead |= u128::from(!is_alive) << at;
+    };
+    if changes_no_fate(raft, before, state) {
+        // What could be forgotten before the step was. Only new messages may be of no use, or make an
+        // acknowledgement that stands before them useless.
+        let mut rest = fresh | fresh >> 1;
+        while rest != 0 {
+            look_at(rest.trailing_zeros() as usize);
+            rest &= rest - 1;
+        }
+    } else {
+        (0..slice.len()).for_each(look_at);
     }
     if dead != 0 {
         state.network.drop_marked(dead);
     }
-    let lowest = floors.into_iter().min().unwrap_or(0);
-    state.ghost.forget_below(lowest);
+    state.ghost.forget_below(fates.lowest);
+}
+
+/// Whether a step leaves [`Fates`] and commit indexes as they were, which is all that decides on messages
+/// without optional parts.
+#[inline]
+fn changes_no_fate(raft: &Raft, before: &State, state: &State) -> bool {
+    let is_plain = *raft.features() == Features::NONE && !raft.without(Ablation::ForgetTerm);
+    let as_before = |(was, is): (&Server, &Server)| {
+        was.term() == is.term()
+            && was.durable_term() == is.durable_term()
+            && was.role() == is.role()
+            && (!is.is_leader() || was.commit() == is.commit())
+    };
+    is_plain && before.servers().iter().zip(state.servers()).all(as_before)
+}
+
+/// What decides whether a message can still be acted on.
+struct Fates {
+    /// By server, the lowest term that it can be in again.
+    floors: [Term; MOST],
+    /// By server, the lowest term that any other can be in again.
+    others: [Term; MOST],
+    /// The lowest of all.
+    lowest: Term,
+    /// By server, the term that it stands in, and the one that it leads; none if it does not.
+    stands_in: [Term; MOST],
+    leads: [Term; MOST],
+}
+
+/// A place for every number that a message can name.
+const MOST: usize = 8;
+/// No server is ever in it.
+const NO_TERM: Term = Term::MAX;
+
+impl Fates {
+    #[inline]
+    fn of(raft: &Raft, state: &State) -> Fates {
+        let mut fates = Fates {
+            floors: [NO_TERM; MOST],
+            others: [NO_TERM; MOST],
+            lowest: NO_TERM,
+            stands_in: [NO_TERM; MOST],
+            leads: [NO_TERM; MOST],
+        };
+        // The two lowest floors give the lowest of all others for everybody.
+        let (mut second, mut at_lowest) = (NO_TERM, 0);
+        for (id, server) in state.ids().zip(state.servers()) {
+            let at = id.at() % MOST;
+            let floor = floor(raft, *server);
+            fates.floors[at] = floor;
+            match server.role() {
+                Role::Candidate => fates.stands_in[at] = server.term(),
+                Role::Leader => fates.leads[at] = server.term(),
+                Role::Follower => {}
+            }
+            if floor < fates.lowest {
+                second = fates.lowest;
+                (fates.lowest, at_lowest) = (floor, at);
+            } else {
+                second = second.min(floor);
+            }
+        }
+        fates.others = [fates.lowest; MOST];
+        fates.others[at_lowest] = second;
+        fates
+    }
+
+    /// Whether a server could be in that term again to hear of it, other than the sender.
+    #[inline]
+    fn is_heard(&self, sender: ServerId, term: Term) -> bool {
+        self.others[sender.at() % MOST] <= term
+    }
+
+    /// Whether a server has a role in that term, or could enter the term to take it up.
+    #[inline]
+    fn holds(&self, roles: &[Term; MOST], id: ServerId, term: Term) -> bool {
+        let at = id.at() % MOST;
+        self.floors[at] < term || roles[at] == term
+    }
+
+    #[inline]
+    fn is_alive(&self, raft: &Raft, state: &State, message: Packed, later: Option<Packed>) -> bool {
+        let (term, from, to) = (message.term(), message.from(), message.receiver());
+        match message.kind() {
+            Kind::RequestVote | Kind::AppendEntries | Kind::InstallSnapshot => {
+                self.is_heard(from, term)
+            }
+            Kind::Grant => self.holds(&self.stands_in, to, term),
+            Kind::Ack => {
+                let surpassed = later.is_some_and(|later| later.differs_in_index_only(message));
+                let stale = self.leads[to.at() % MOST] == term
+                    && message.index() <= state.server(to).commit();
+                !surpassed && !stale && self.holds(&self.leads, to, term)
+            }
+            Kind::Heartbeat => {
+                let heard = self.is_heard(from, term) || raft.without(Ablation::ConfirmByRefusal);
+                heard && is_awaited(raft, state, from, term, message.index())
+            }
+            Kind::HeartbeatAck => {
+                let counts = raft.without(Ablation::ConfirmByEarlierTerm)
+                    || self.holds(&self.leads, to, term);
+                counts && is_awaited(raft, state, to, term, message.index())
+            }
+            // Answers to a question concern who asks while it is in the term that it asked in.
+            Kind::PreVote => self.may_ask(raft, from, term),
+            Kind::PreVoteGrant => self.may_ask(raft, to, term),
+            Kind::TimeoutNow => self.floors[to.at() % MOST] <= term,
+        }
+    }
+
+    fn may_ask(&self, raft: &Raft, candidate: ServerId, term: Term) -> bool {
+        let mistaken = Term::from(raft.without(Ablation::PreVoteIsVote));
+        self.floors[candidate.at() % MOST] <= term + mistaken
+    }
 }

@@ -5,9 +5,11 @@ use std::hash::{Hash, Hasher};
 
 use crate::bounds::{Bounds, MAX_SERVERS};
 use crate::extra::Extra;
+use crate::fingerprint::{Fingerprint, Parts};
 use crate::ghost::Ghost;
 use crate::network::Network;
 use crate::server::{Server, ServerId};
+use crate::symmetry::Names;
 
 /// How a state is packed, the same for all states of a scope.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +30,7 @@ impl Shape {
 
 /// A state: two words a server, or three where an optional part needs it, two for the ghosts, and
 /// half a word a message; no heap.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct State {
     shape: Shape,
     servers: [Server; MAX_SERVERS as usize],
@@ -36,6 +38,24 @@ pub struct State {
     pub(crate) ghost: Ghost,
     /// The network.
     pub(crate) network: Network,
+}
+
+impl Clone for State {
+    #[inline]
+    fn clone(&self) -> State {
+        State {
+            network: self.network.clone(),
+            ..*self
+        }
+    }
+
+    #[inline]
+    fn clone_from(&mut self, source: &State) {
+        self.shape = source.shape;
+        self.servers = source.servers;
+        self.ghost = source.ghost;
+        self.network.clone_from(&source.network);
+    }
 }
 
 impl State {
@@ -102,78 +122,105 @@ impl State {
         &self.network
     }
 
-    /// Appends the state to `out`; read back by [`State::decode`].
-    pub(crate) fn encode(&self, out: &mut Vec<u32>) {
-        let mut push = |word: u64| out.extend([word as u32, (word >> 32) as u32]);
+    pub(crate) fn network_mut(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
+    /// The words that are not messages, in a fixed order: the servers', then the ghosts'.
+    #[inline]
+    pub(crate) fn words(&self) -> ([u64; MOST_WORDS], usize) {
+        let mut words = [0; MOST_WORDS];
+        let mut count = 0;
+        let mut push = |word: u64| {
+            words[count] = word;
+            count += 1;
+        };
         for server in self.servers() {
-            server.words().into_iter().for_each(&mut push);
+            let [volatile, durable] = server.words();
+            push(volatile);
+            push(durable);
         }
         if self.shape.wide {
             self.servers().iter().for_each(|s| push(s.extra().0));
         }
         push(self.ghost.committed);
         push(self.ghost.history);
-        let messages = self.network.as_slice();
-        out.push(messages.len() as u32);
-        out.extend(messages.iter().map(|m| m.0));
+        (words, count)
     }
 
-    /// Reads a state of `shape` from the front of `words`; returns it and the rest.
-    pub(crate) fn decode(shape: Shape, words: &[u32]) -> (State, &[u32]) {
-        let word = |at: usize| u64::from(words[2 * at]) | u64::from(words[2 * at + 1]) << 32;
-        let mut state = State::of_shape(shape);
-        let n = usize::from(shape.servers);
-        for (i, server) in state.servers_mut().iter_mut().enumerate() {
-            *server = Server::from_words(word(2 * i), word(2 * i + 1));
+    /// Sets the words that [`State::words`] gives.
+    pub(crate) fn set_words(&mut self, words: &[u64; MOST_WORDS]) {
+        let n = usize::from(self.shape.servers);
+        for (i, server) in self.servers_mut().iter_mut().enumerate() {
+            let extra = server.extra();
+            *server = Server::from_words(words[2 * i], words[2 * i + 1]);
+            *server.extra_mut() = extra;
         }
         let mut at = 2 * n;
-        if shape.wide {
-            for (i, server) in state.servers_mut().iter_mut().enumerate() {
-                *server.extra_mut() = Extra(word(at + i));
+        if self.shape.wide {
+            for (i, server) in self.servers_mut().iter_mut().enumerate() {
+                *server.extra_mut() = Extra(words[at + i]);
             }
             at += n;
         }
-        state.ghost = Ghost {
-            committed: word(at),
-            history: word(at + 1),
+        self.ghost = Ghost {
+            committed: words[at],
+            history: words[at + 1],
         };
-        let (head, rest) = words[2 * at + 4..].split_at(1);
-        let (messages, rest) = rest.split_at(head[0] as usize);
-        state.network = Network::from_sorted(messages);
-        (state, rest)
     }
 
-    /// A 64-bit fingerprint that is never 0. Another `salt` gives an independent function.
+    /// A fingerprint of the state as it is. Another `salt` gives an independent function.
     #[inline]
-    pub(crate) fn fingerprint(&self, salt: u64) -> u64 {
-        let mut hash = salt ^ 0x9e37_79b9_7f4a_7c15;
-        for server in self.servers() {
-            let [volatile, durable] = server.words();
-            hash = mix(hash ^ volatile, durable ^ 0xa076_1d64_78bd_642f);
+    pub(crate) fn fingerprint(&self, salt: u64) -> Fingerprint {
+        let mut parts = Parts::with_salt(salt);
+        for (id, server) in self.ids().zip(self.servers()) {
+            add_server(&mut parts, id, *server, self.shape.wide);
         }
-        if self.shape.wide {
-            for server in self.servers() {
-                hash = mix(hash ^ server.extra().0, 0x2d35_8dcc_aa6c_78a5);
-            }
+        parts.add(COMMITTED, self.ghost.committed);
+        parts.add(HISTORY, self.ghost.history);
+        for message in self.network.as_slice() {
+            parts.add(MESSAGE, u64::from(message.0));
         }
-        hash = mix(
-            hash ^ self.ghost.committed,
-            self.ghost.history ^ 0xe703_7ed1_a0b4_28db,
-        );
-        for pair in self.network.as_slice().chunks(4) {
-            let word = |i: usize| pair.get(i).map_or(0, |m| u64::from(m.0));
-            let (low, high) = (word(0) | word(1) << 32, word(2) | word(3) << 32);
-            hash = mix(hash ^ low, high ^ 0x8ebc_6af0_9c88_c6e3);
+        parts.finish()
+    }
+
+    /// The fingerprint that it would have with its servers renamed.
+    #[inline]
+    pub(crate) fn fingerprint_as(&self, names: &Names, salt: u64) -> Fingerprint {
+        let name = |id: ServerId| ServerId(names[id.at() & 7]);
+        let mut parts = Parts::with_salt(salt);
+        for (id, server) in self.ids().zip(self.servers()) {
+            let renamed = server.map_votes(|vote| name(vote).0 + 1);
+            add_server(&mut parts, name(id), renamed, self.shape.wide);
         }
-        mix(hash, 0x5899_65cc_7537_4cc3).max(1)
+        let ghost = self.ghost.rename(name);
+        parts.add(COMMITTED, ghost.committed);
+        parts.add(HISTORY, ghost.history);
+        for message in self.network.as_slice() {
+            parts.add(MESSAGE, u64::from(message.rename(name).0));
+        }
+        parts.finish()
     }
 }
 
-/// Multiplies to 128 bits and folds: the mixing step of wyhash-like hashes.
+/// Two or three words a server, two of ghosts.
+pub(crate) const MOST_WORDS: usize = 3 * MAX_SERVERS as usize + 2;
+
+// What a part of a fingerprint is; a server's words count on from its number.
+const MESSAGE: u64 = 1;
+const COMMITTED: u64 = 2;
+const HISTORY: u64 = 3;
+const SERVER: u64 = 4;
+
 #[inline]
-fn mix(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b ^ 0x1d8e_4e27_c47d_124f);
-    (product as u64) ^ ((product >> 64) as u64) ^ a.rotate_left(23)
+fn add_server(parts: &mut Parts, id: ServerId, server: Server, wide: bool) {
+    let first = SERVER + 3 * u64::from(id.0);
+    let [volatile, durable] = server.words();
+    parts.add(first, volatile);
+    parts.add(first + 1, durable);
+    if wide {
+        parts.add(first + 2, server.extra().0);
+    }
 }
 
 impl Hash for State {
@@ -193,44 +240,5 @@ impl fmt::Debug for State {
         out.field("ghost", &self.ghost)
             .field("network", &self.network)
             .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::message::Packed;
-
-    proptest! {
-        #[test]
-        fn a_state_survives_encoding(
-            words in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<u64>()), 1..=5),
-            wide in any::<bool>(),
-            ghost in (any::<u64>(), any::<u64>()),
-            messages in proptest::collection::btree_set(1u32.., 0..40),
-            tail in proptest::collection::vec(any::<u32>(), 0..3),
-        ) {
-            let mut state = State::of_shape(Shape { servers: words.len() as u8, wide });
-            for (server, (volatile, durable, extra)) in state.servers_mut().iter_mut().zip(words) {
-                *server = Server::from_words(volatile, durable);
-                if wide {
-                    *server.extra_mut() = Extra(extra);
-                }
-            }
-            state.ghost = Ghost { committed: ghost.0, history: ghost.1 };
-            for &message in messages.iter().rev() {
-                prop_assert!(state.network.insert(Packed(message)));
-                prop_assert!(!state.network.insert(Packed(message)));
-            }
-            let mut encoded = Vec::new();
-            state.encode(&mut encoded);
-            encoded.extend(&tail);
-            let (decoded, rest) = State::decode(state.shape, &encoded);
-            prop_assert!(decoded == state);
-            prop_assert_eq!(rest, &tail[..]);
-            prop_assert_eq!(decoded.fingerprint(7), state.fingerprint(7));
-        }
     }
 }

@@ -3,6 +3,7 @@
 mod abstraction;
 mod blame;
 pub(crate) mod elements;
+mod makers;
 pub(crate) mod registers;
 pub(crate) mod search;
 mod sets;
@@ -60,21 +61,14 @@ pub(crate) fn decide(part: &Part, rules: Rules<'_>, meter: &mut Meter<'_>) -> (A
         return split;
     }
     if let Some(registers) = &part.registers {
-        match zones::decide(part, registers, meter) {
-            Ok(Some(zones::Decided::Valid(order))) => {
-                return (Algorithm::Zones, Outcome::Valid(order));
-            }
-            Ok(Some(zones::Decided::Conflict(conflict))) => {
-                return (
-                    Algorithm::Zones,
-                    Outcome::Violation(Finding::Zones(conflict)),
-                );
-            }
-            Ok(None) => {}
-            Err(limit) => return (Algorithm::Zones, Outcome::Unknown(limit)),
+        if let Some(outcome) = by_zones(zones::decide(part, registers, meter)) {
+            return (Algorithm::Zones, outcome);
         }
         let mut machine = registers.machine();
         return search(part, &mut machine, meter);
+    }
+    if let Some(outcome) = by_zones(makers::decide(part, rules, meter)) {
+        return (Algorithm::Zones, outcome);
     }
     let by_elements = match elements::decide(part, rules, meter) {
         Ok(None) => sets::decide(part, rules, meter),
@@ -93,6 +87,17 @@ pub(crate) fn decide(part: &Part, rules: Rules<'_>, meter: &mut Meter<'_>) -> (A
     }
     let mut machine = part.machine(rules.spec, rules.init, rules.tables);
     search(part, &mut *machine, meter)
+}
+
+fn by_zones(decided: Result<Option<zones::Decided>, Limit>) -> Option<Outcome> {
+    match decided {
+        Ok(Some(zones::Decided::Valid(order))) => Some(Outcome::Valid(order)),
+        Ok(Some(zones::Decided::Conflict(conflict))) => {
+            Some(Outcome::Violation(Finding::Zones(conflict)))
+        }
+        Ok(None) => None,
+        Err(limit) => Some(Outcome::Unknown(limit)),
+    }
 }
 
 /// A first search gets so many steps, and so many more an operation.

@@ -13,7 +13,7 @@
 use super::registers::{Action, INITIAL, Registers};
 use crate::Limit;
 use crate::budget::Meter;
-use crate::part::Part;
+use crate::part::{Op, Part};
 
 /// What the zones say.
 pub(crate) enum Decided {
@@ -97,9 +97,18 @@ pub(crate) fn decide(
     registers: &Registers,
     meter: &mut Meter<'_>,
 ) -> Result<Option<Decided>, Limit> {
-    let zones = Zones { part, registers };
-    meter.pass(part.ops.len())?;
-    meter.hold(registers.values() * 24 + part.ops.len() * 8)?;
+    decide_ops(&part.ops, registers, meter)
+}
+
+/// As [`decide`], of operations.
+pub(super) fn decide_ops(
+    ops: &[Op],
+    registers: &Registers,
+    meter: &mut Meter<'_>,
+) -> Result<Option<Decided>, Limit> {
+    let zones = Zones { ops, registers };
+    meter.pass(ops.len())?;
+    meter.hold(registers.values() * 24 + ops.len() * 8)?;
     let Some(clusters) = zones.clusters() else {
         return Ok(None);
     };
@@ -110,39 +119,39 @@ pub(crate) fn decide(
 }
 
 struct Zones<'a> {
-    part: &'a Part,
+    ops: &'a [Op],
     registers: &'a Registers,
 }
 
 impl Zones<'_> {
     fn places(&self) -> std::ops::Range<u32> {
-        0..u32::try_from(self.part.ops.len()).expect("fewer operations than events")
+        0..u32::try_from(self.ops.len()).expect("fewer operations than events")
     }
 
     fn action(&self, op: u32) -> Action {
-        self.registers.action(&self.part.ops[op as usize])
+        self.registers.action(&self.ops[op as usize])
     }
 
     /// Times are one later here, so that there is one before all.
     fn call(&self, op: u32) -> u32 {
-        self.part.ops[op as usize].call + 1
+        self.ops[op as usize].call + 1
     }
 
     fn ret(&self, op: u32) -> u32 {
-        self.part.ops[op as usize].ret.saturating_add(1)
+        self.ops[op as usize].ret.saturating_add(1)
     }
 
     /// Clusters by value; `None` if an observed value has several writers.
     fn clusters(&self) -> Option<Vec<Cluster>> {
         let values = self.registers.values();
         let mut observed = vec![false; values];
-        for op in &self.part.ops {
+        for op in self.ops {
             if let Some(value) = self.registers.action(op).observes() {
                 observed[value as usize] = true;
             }
         }
         let mut clusters = vec![NEW; values];
-        for (place, op) in (0u32..).zip(&self.part.ops) {
+        for (place, op) in (0u32..).zip(self.ops) {
             let action = self.registers.action(op);
             if let Some(value) = action.produces()
                 && observed[value as usize]
@@ -157,7 +166,7 @@ impl Zones<'_> {
                 Action::Read(value) => {
                     let cluster = &mut clusters[value as usize];
                     let first = cluster.first_read;
-                    if first == NOBODY || op.ret < self.part.ops[first as usize].ret {
+                    if first == NOBODY || op.ret < self.ops[first as usize].ret {
                         cluster.first_read = place;
                     }
                     // Operations come in the order of their invocations.
@@ -347,7 +356,7 @@ impl Zones<'_> {
 
     /// All operations, block by block.
     fn order(&self, clusters: &[Cluster], blocks: &[Block]) -> Vec<u32> {
-        let ops = &self.part.ops;
+        let ops = self.ops;
         // Reads by value, as linked lists in the order of their invocations.
         let mut head = vec![NOBODY; clusters.len()];
         let mut next = vec![NOBODY; ops.len()];
@@ -402,5 +411,47 @@ impl Conflict {
         ops.sort_unstable();
         ops.dedup();
         ops
+    }
+    /// With each operation replaced by the one at its place.
+    fn at(self, places: &[u32]) -> Conflict {
+        let at = |op: u32| places.get(op as usize).copied().unwrap_or(op);
+        let both = |(first, last)| (at(first), at(last));
+        match self {
+            Conflict::FromNowhere { op } => Conflict::FromNowhere { op: at(op) },
+            Conflict::TakenTwice { first, second } => Conflict::TakenTwice {
+                first: at(first),
+                second: at(second),
+            },
+            Conflict::Circle { ops } => Conflict::Circle {
+                ops: ops.into_iter().map(at).collect(),
+            },
+            Conflict::Backwards { earlier, later } => Conflict::Backwards {
+                earlier: at(earlier),
+                later: at(later),
+            },
+            Conflict::Interleaved { first, second } => Conflict::Interleaved {
+                first: both(first),
+                second: both(second),
+            },
+            Conflict::Enclosed { outer, inner } => Conflict::Enclosed {
+                outer: both(outer),
+                inner: both(inner),
+            },
+        }
+    }
+}
+
+impl Decided {
+    /// With each operation replaced by the one at its place: for what was judged without some operations.
+    pub(super) fn at(self, places: &[u32]) -> Decided {
+        match self {
+            Decided::Valid(mut order) => {
+                for op in &mut order {
+                    *op = places[*op as usize];
+                }
+                Decided::Valid(order)
+            }
+            Decided::Conflict(conflict) => Decided::Conflict(conflict.at(places)),
+        }
     }
 }

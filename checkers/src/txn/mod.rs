@@ -4,7 +4,7 @@
 //! proof. The absence of one is a proof for lists, whose reads tell all of their order, and for registers under
 //! read committed, where versions that nobody ordered may stand as in any order of the transactions. Serial
 //! orders of registers are looked for ([`serial`]), and where none is found at once, a search decides or
-//! leaves it unknown. For registers under snapshot isolation `valid` says no more than that no cycle was found.
+//! leaves it unknown. So it is with snapshots, in an order of beginnings and commits.
 
 mod anomaly;
 pub(crate) mod graph;
@@ -96,7 +96,7 @@ pub(crate) fn check(
 enum Judged {
     /// There is no cycle, and that proves it.
     Fine,
-    /// This order explains everything.
+    /// This order explains everything; under snapshot isolation, of beginnings and commits.
     Serial(Vec<u32>),
     /// There is no cycle, and no order was found at once.
     Open,
@@ -140,9 +140,16 @@ fn search(
         tables: &taken.tables,
     };
     let part = &taken.parts[0];
+    let snapshots = options.consistency == Consistency::SnapshotIsolation;
+    let what = if snapshots {
+        "order of snapshots"
+    } else {
+        "serial order"
+    };
     let open = Limit::Open {
-        what: "no cycle was found, and no serial order: reads don't tell the order of all versions"
-            .to_owned(),
+        what: format!(
+            "no cycle was found, and no {what}: reads don't tell the order of all versions"
+        ),
     };
     let searched = meter.limited(SEARCH, |meter| match decide(part, rules, meter).1 {
         Outcome::Valid(order) => Ok(Ok(order)),
@@ -152,6 +159,9 @@ fn search(
     match searched {
         Some(Ok(Ok(order))) => {
             let numbers = order.iter().map(|place| part.ops[*place as usize].number);
+            // What takes effect at one moment begins and commits there.
+            let times = if snapshots { 2 } else { 1 };
+            let numbers = numbers.flat_map(|number| std::iter::repeat_n(number, times));
             shown(numbers, options)
         }
         Some(Ok(Err(finding))) if options.consistency == Consistency::StrictSerializable => {
@@ -191,20 +201,24 @@ fn judge(
                 | Consistency::StrongSessionSerializable
                 | Consistency::StrictSerializable
         );
-        if !serial || options.acyclic || inference.longest.is_some() {
+        let snapshots = options.consistency == Consistency::SnapshotIsolation;
+        if !(serial || snapshots) || options.acyclic || inference.longest.is_some() {
             return Ok(Judged::Fine);
         }
         drop(graph);
-        // An order in real time is one for all; most histories that have an order have such a one.
+        if snapshots {
+            let order = serial::snapshots(inference, meter)?;
+            return Ok(order.map_or(Judged::Open, Judged::Serial));
+        }
+        // An order in real time is one for all, and most histories that have an order have such a one.
         let strict = Consistency::StrictSerializable;
         let timed = (options.consistency != strict).then(|| inference.edges(strict));
         if let Some((nodes, edges)) = timed
-            && let Some(order) = serial::order(inference, nodes, &edges, true, meter)?
+            && let Some(order) = serial::order(inference, nodes, &edges, meter)?
         {
             return Ok(Judged::Serial(order));
         }
-        let in_time = options.consistency == strict;
-        let order = serial::order(inference, nodes, &edges, in_time, meter)?;
+        let order = serial::order(inference, nodes, &edges, meter)?;
         return Ok(order.map_or(Judged::Open, Judged::Serial));
     };
     let finding = finding.without_moments(inference);

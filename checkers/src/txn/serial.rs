@@ -1,11 +1,14 @@
-//! A serial order of transactions on registers, where no cycle was found. Reads tell the order of versions only in
-//! part, so the absence of cycles proves nothing; an order does. It is built by carrying transactions out, one
-//! after the other, as soon as what must come before them has been: a transaction that writes a register waits
-//! until all who read its present version have. Linear in the history, and no search: it may get stuck though
-//! there is an order.
+//! A serial order of transactions on registers, where no cycle was found: reads tell the order of versions only in
+//! part, so the absence of cycles proves nothing; an order does. It is built one goal after the other, by when they
+//! completed. What must come first is forced:
+//! what an edge leads from; and before a register is written again, all who read its present version. Where that
+//! goes round in a circle, some version was written too early: whoever is in its way must be written before it, which
+//! is learned as an edge, and everything since that version is taken back. Where several versions may have been the
+//! early one, one is guessed, and another if that leads nowhere. What is learned is only ever a way to an order: that
+//! none was found proves nothing. Snapshots are such an order too, of beginnings and commits apart. (The idea of
+//! learning orders of versions from conflicts is Cobra's: Tan, Zhao, Mu and Walfish, OSDI 2020; here without a solver.)
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BTreeSet;
 
 use plumb_histories::Value;
 
@@ -13,9 +16,12 @@ use super::graph::{Edge, Kind};
 use super::infer::{Ended, Inference};
 use crate::Limit;
 use crate::budget::Meter;
-use crate::hash::{FastMap, FastSet};
-use crate::part::{FOREVER, NONE};
+use crate::hash::FastMap;
+use crate::part::NONE;
 use crate::spec::Micro;
+
+/// So many times is every node placed, on average, before it is given up.
+const PATIENCE: usize = 200;
 
 /// What a transaction does with a register.
 struct Access {
@@ -25,375 +31,438 @@ struct Access {
     writes: bool,
 }
 
-/// So many of those who are still to write a key are looked at: of a long chain, they are all of it.
-const LOOKED_AT: usize = 64;
-
-/// Transactions on their way into an order.
-struct Schedule {
-    accesses: Vec<Vec<Access>>,
-    /// By key, whose version is there.
-    present: Vec<u32>,
-    /// Who has yet to read a version.
-    readers: FastMap<(u32, u32), u32>,
-    /// By key, who waits until its present version has been read.
-    waiting: Vec<Vec<u32>>,
-    /// By key, those who are still to write it, by when they completed.
-    writers: Vec<BTreeSet<(u32, u32)>>,
-    /// By key and version, the first of the chain that it belongs to: each but the first was written by who had read
-    /// the one before, so that nothing stands between them.
-    chains: FastMap<(u32, u32), u32>,
-    /// When a version of a chain was last asked for: whoever else had written the key by then did so before.
-    last_asked: FastMap<(u32, u32), u32>,
-    /// When each completed.
-    completed: Vec<u32>,
+/// An order of two that was learned.
+struct Learned {
+    first: u32,
+    /// What it must come before.
+    version: u32,
+    /// It is this or one of these, if what was learned at `reasons` holds.
+    others: Vec<(u32, u32)>,
+    reasons: Vec<u32>,
 }
 
-/// Transactions in a serial order that explains all reads and agrees with all edges, `in_time` if these hold real
-/// time; `None` if none was found.
+/// What is placed so far.
+struct Builder<'a> {
+    accesses: &'a [Vec<Access>],
+    /// See [`build`].
+    commits: u32,
+    /// By key, which beginning is of who is to write it next; [`NONE`] if that is open.
+    held: Vec<u32>,
+    /// By node, what leads to it.
+    starts: Vec<u32>,
+    before: Vec<u32>,
+    /// What was learned, the latest last.
+    learned: Vec<Learned>,
+    /// By node, what was learned to come before it.
+    learned_of: FastMap<u32, Vec<u32>>,
+    /// Who reads a version of a key.
+    readers: FastMap<(u32, u32), Vec<u32>>,
+    /// By key, whose version is there.
+    present: Vec<u32>,
+    /// By node, its place in the order, or [`NONE`].
+    place: Vec<u32>,
+    order: Vec<u32>,
+    /// What keys held before: with the place in the order of who wrote them.
+    replaced: Vec<(u32, u32, u32)>,
+}
+
+/// A node that waits for another.
+struct Waiting {
+    node: u32,
+    /// Its next edge.
+    next: u32,
+    /// What would have to come before what, were it not for the other's version, or its beginning.
+    early: Option<(u32, u32)>,
+    /// By which of what was learned it waits, if it does.
+    learned: u32,
+}
+
+/// What stands in the way of an order.
+enum Blocked {
+    /// One of these must come before the version beside it, if what was learned there holds.
+    Early(Vec<(u32, u32)>, Vec<u32>),
+    /// A transaction would read something else than it did.
+    Misread,
+}
+
+/// Transactions in an order that explains all reads and agrees with all edges; `None` if none was found.
 pub(super) fn order(
     inference: &Inference<'_>,
     nodes: usize,
     edges: &[(u32, Edge)],
-    in_time: bool,
+    meter: &mut Meter<'_>,
+) -> Result<Option<Vec<u32>>, Limit> {
+    let txns = u32::try_from(inference.transactions()).expect("fewer than events");
+    let accesses: Vec<Vec<Access>> = (0..txns).map(|txn| accesses(inference, txn)).collect();
+    build(inference, nodes, edges, &accesses, 0, meter)
+}
+
+/// Beginnings and commits of transactions, each transaction twice, in an order in which all read the state at their
+/// beginning and nobody else writes what they write before they commit; `None` if none was found.
+pub(super) fn snapshots(
+    inference: &Inference<'_>,
+    meter: &mut Meter<'_>,
+) -> Result<Option<Vec<u32>>, Limit> {
+    // Transaction `t` begins at node `t` and commits at `txns + t`; moments come after that.
+    let txns = u32::try_from(inference.transactions()).expect("fewer than events");
+    let nodes = (inference.nodes + txns) as usize;
+    let edges = inference.dependencies.iter().map(|(from, edge)| {
+        let begins = |node: u32, begins: bool| {
+            if node < txns && begins {
+                node
+            } else {
+                node + txns
+            }
+        };
+        // Who replaces what another read commits after that began; who reads or replaces what another wrote begins
+        // after that committed.
+        let replaces = edge.kind == Kind::ReadWrite;
+        let to = begins(edge.to, !replaces && edge.kind != Kind::Onward);
+        (begins(*from, replaces), Edge { to, ..*edge })
+    });
+    let mut edges: Vec<(u32, Edge)> = edges.collect();
+    edges.extend((0..txns).map(|txn| {
+        let edge = Edge {
+            to: txn + txns,
+            kind: Kind::Process,
+            key: 0,
+        };
+        (txn, edge)
+    }));
+    let mut begin = Vec::with_capacity(nodes);
+    let mut commit = Vec::with_capacity(txns as usize);
+    for txn in 0..txns {
+        let all = accesses(inference, txn);
+        commit.push(
+            all.iter()
+                .filter(|one| one.writes)
+                .map(|one| Access {
+                    reads: None,
+                    ..*one
+                })
+                .collect::<Vec<_>>(),
+        );
+        begin.push(
+            all.into_iter()
+                .map(|one| Access {
+                    writes: false,
+                    ..one
+                })
+                .collect::<Vec<_>>(),
+        );
+    }
+    begin.append(&mut commit);
+    let order = build(inference, nodes, &edges, &begin, txns, meter)?;
+    Ok(order.map(|order| order.into_iter().map(|node| node % txns).collect()))
+}
+
+/// Nodes that transactions do something at, in order: all but moments. With snapshots `commits` is what a
+/// transaction's commit is numbered after its beginning; else 0.
+fn build(
+    inference: &Inference<'_>,
+    nodes: usize,
+    edges: &[(u32, Edge)],
+    accesses: &[Vec<Access>],
+    commits: u32,
     meter: &mut Meter<'_>,
 ) -> Result<Option<Vec<u32>>, Limit> {
     meter.pass(nodes + edges.len())?;
-    let mut schedule = Schedule::new(inference);
-    schedule.tie_chains(&Web::new(nodes, edges).topological());
-    if !in_time {
-        schedule.last_asked.clear();
+    let mut builder = Builder::new(inference, nodes, edges, accesses, commits);
+    meter.hold((edges.len() + nodes * 4) * 4)?;
+    let txns = u32::try_from(inference.transactions()).expect("fewer than events");
+    let mut goals: Vec<u32> = (0..txns).filter(|txn| inference.happened(*txn)).collect();
+    goals.sort_unstable_by_key(|txn| (inference.op(*txn).ret, *txn));
+    for goal in &mut goals {
+        *goal += commits;
     }
-    let mut edges = edges.to_vec();
-    schedule.add_orders_of_versions(inference, &mut edges, meter)?;
-    let web = Web::new(nodes, &edges);
-    let topological = web.topological();
-    if topological.len() < nodes {
-        return Ok(None);
+    let mut rank = vec![NONE; nodes];
+    for (at, goal) in (0u32..).zip(&goals) {
+        rank[*goal as usize] = at;
     }
-    // What comes before something is at least as urgent.
-    let takes_place =
-        |node: u32| (node as usize) < inference.transactions() && inference.happened(node);
-    let mut urgency = vec![FOREVER; nodes];
-    for node in topological.into_iter().rev() {
-        let own = if takes_place(node) {
-            inference.op(node).ret
+    let mut patience = PATIENCE.saturating_mul(nodes);
+    let mut at = 0;
+    while let Some(goal) = goals.get(at) {
+        let placed = builder.order.len();
+        match builder.reach(*goal, meter)? {
+            Ok(()) => at += 1,
+            Err(Blocked::Misread) => return Ok(None),
+            Err(Blocked::Early(choices, reasons)) => {
+                let learned = if choices.is_empty() {
+                    builder.reconsider(reasons)
+                } else {
+                    builder.guess(choices, reasons)
+                };
+                let Some(learned) = learned else {
+                    return Ok(None);
+                };
+                let place = builder.place[learned.version as usize];
+                builder.learn(learned);
+                if place == NONE {
+                    patience = patience.saturating_sub(1);
+                } else {
+                    patience = patience.saturating_sub(1 + builder.order.len() - place as usize);
+                    for node in builder.take_back(place as usize) {
+                        at = at.min(rank[node as usize] as usize);
+                    }
+                }
+                if patience == 0 {
+                    return Ok(None);
+                }
+            }
+        }
+        meter.pass(1 + builder.order.len().saturating_sub(placed))?;
+    }
+    let does = |node: &u32| {
+        let commit = if *node < commits {
+            *node + commits
         } else {
-            FOREVER
+            *node
         };
-        let after = web.after(node).iter().map(|after| urgency[*after as usize]);
-        urgency[node as usize] = after.min().unwrap_or(FOREVER).min(own);
-    }
-    // Whoever only reads does so at once: that is in nobody's way.
-    for (node, accesses) in schedule.accesses.iter().enumerate() {
-        if !accesses.iter().any(|one| one.writes) {
-            urgency[node] = 0;
-        }
-    }
-    let mut waits_for = web.waits_for.clone();
-    let mut ready: BinaryHeap<Reverse<(u32, u32)>> = (0u32..)
-        .zip(&waits_for)
-        .filter(|(_, waits)| **waits == 0)
-        .map(|(node, _)| Reverse((urgency[node as usize], node)))
-        .collect();
-    let mut order = Vec::with_capacity(inference.transactions());
-    while let Some(Reverse((_, node))) = ready.pop() {
-        // Who waits may be asked again and again.
-        meter.pass(1)?;
-        if takes_place(node) {
-            if let Some(key) = schedule.blocks(node) {
-                schedule.waiting[key as usize].push(node);
-                continue;
-            }
-            let Some(woken) = schedule.carry_out(node) else {
-                return Ok(None);
-            };
-            ready.extend(
-                woken
-                    .into_iter()
-                    .map(|one| Reverse((urgency[one as usize], one))),
-            );
-            order.push(node);
-        }
-        for after in web.after(node) {
-            let waits = &mut waits_for[*after as usize];
-            *waits -= 1;
-            if *waits == 0 {
-                ready.push(Reverse((urgency[*after as usize], *after)));
-            }
-        }
-    }
-    let all = (0u32..)
-        .take(inference.transactions())
-        .filter(|txn| inference.happened(*txn))
-        .count();
-    Ok((order.len() == all).then_some(order))
+        rank[commit as usize] != NONE
+    };
+    builder.order.retain(does);
+    Ok(Some(builder.order))
 }
 
-/// Which node leads to which.
-struct Web {
-    starts: Vec<u32>,
-    leads_to: Vec<u32>,
-    /// How many lead to each.
-    waits_for: Vec<u32>,
-}
-
-impl Web {
-    fn new(nodes: usize, edges: &[(u32, Edge)]) -> Web {
-        let mut waits_for = vec![0u32; nodes];
+impl<'a> Builder<'a> {
+    fn new(
+        inference: &Inference<'_>,
+        nodes: usize,
+        edges: &[(u32, Edge)],
+        accesses: &'a [Vec<Access>],
+        commits: u32,
+    ) -> Builder<'a> {
         let mut starts = vec![0u32; nodes + 1];
-        for (from, edge) in edges {
-            waits_for[edge.to as usize] += 1;
-            starts[*from as usize + 1] += 1;
+        for (_, edge) in edges {
+            starts[edge.to as usize + 1] += 1;
         }
         for node in 0..nodes {
             starts[node + 1] += starts[node];
         }
         let mut next = starts.clone();
-        let mut leads_to = vec![0u32; edges.len()];
+        let mut before = vec![0u32; edges.len()];
         for (from, edge) in edges {
-            let place = &mut next[*from as usize];
-            leads_to[*place as usize] = edge.to;
+            let place = &mut next[edge.to as usize];
+            before[*place as usize] = *from;
             *place += 1;
         }
-        Web {
-            starts,
-            leads_to,
-            waits_for,
-        }
-    }
-
-    fn after(&self, node: u32) -> &[u32] {
-        let (from, to) = (self.starts[node as usize], self.starts[node as usize + 1]);
-        &self.leads_to[from as usize..to as usize]
-    }
-
-    /// All nodes, each after what leads to it: there are no cycles.
-    fn topological(&self) -> Vec<u32> {
-        let mut waits_for = self.waits_for.clone();
-        let mut order: Vec<u32> = (0u32..)
-            .zip(&waits_for)
-            .filter(|(_, waits)| **waits == 0)
-            .map(|(node, _)| node)
-            .collect();
-        let mut at = 0;
-        while at < order.len() {
-            for after in self.after(order[at]) {
-                let waits = &mut waits_for[*after as usize];
-                *waits -= 1;
-                if *waits == 0 {
-                    order.push(*after);
-                }
-            }
-            at += 1;
-        }
-        order
-    }
-}
-
-impl Schedule {
-    fn new(inference: &Inference<'_>) -> Schedule {
-        let mut readers: FastMap<(u32, u32), u32> = FastMap::default();
-        let mut last_asked: FastMap<(u32, u32), u32> = FastMap::default();
-        let mut writers = vec![BTreeSet::new(); inference.keys.len()];
-        let txns = u32::try_from(inference.transactions()).expect("fewer than events");
-        let accesses = (0..txns)
-            .map(|txn| {
-                let accesses = accesses(inference, txn);
-                for access in &accesses {
-                    let op = inference.op(txn);
-                    if let Some(version) = access.reads {
-                        *readers.entry((access.key, version)).or_default() += 1;
-                        let asked = last_asked.entry((access.key, version)).or_default();
-                        *asked = op.call.max(*asked);
-                    }
-                    if access.writes {
-                        writers[access.key as usize].insert((op.ret, txn));
-                    }
-                }
-                accesses
-            })
-            .collect();
-        Schedule {
-            accesses,
-            present: vec![NONE; inference.keys.len()],
-            readers,
-            waiting: vec![Vec::new(); inference.keys.len()],
-            writers,
-            chains: FastMap::default(),
-            last_asked,
-            completed: (0..txns).map(|txn| inference.op(txn).ret).collect(),
-        }
-    }
-
-    fn chain(&self, key: u32, version: u32) -> u32 {
-        self.chains.get(&(key, version)).copied().unwrap_or(version)
-    }
-
-    /// Finds the chains, of transactions each after what leads to it.
-    fn tie_chains(&mut self, topological: &[u32]) {
-        for txn in topological {
-            let Some(accesses) = self.accesses.get(*txn as usize) else {
-                continue;
-            };
-            for access in accesses.iter().filter(|one| one.writes) {
-                if let Some(before) = access.reads {
-                    let first = self.chain(access.key, before);
-                    self.chains.insert((access.key, *txn), first);
-                }
-            }
-        }
-        let mut of_chains: FastMap<(u32, u32), u32> = FastMap::default();
-        for ((key, version), asked) in &self.last_asked {
-            let last = of_chains
-                .entry((*key, self.chain(*key, *version)))
-                .or_default();
-            *last = (*asked).max(*last);
-        }
-        self.last_asked = of_chains;
-    }
-
-    fn writes(&self, txn: u32, key: u32) -> bool {
-        let accesses = self.accesses[txn as usize].iter();
-        accesses.filter(|one| one.writes).any(|one| one.key == key)
-    }
-
-    /// Orders of versions that follow from other orders, until no more do:
-    ///
-    /// - whoever completed a write of a key before a version of another chain was last asked for wrote before that
-    ///   chain;
-    /// - if one comes before another that read a key, and wrote this key too, it wrote before the version that was
-    ///   read, and before the chain of that;
-    /// - if one wrote a key before another did, those who read its version come before the other.
-    fn add_orders_of_versions(
-        &self,
-        inference: &Inference<'_>,
-        edges: &mut Vec<(u32, Edge)>,
-        meter: &mut Meter<'_>,
-    ) -> Result<(), Limit> {
         let mut readers: FastMap<(u32, u32), Vec<u32>> = FastMap::default();
-        let mut known: FastSet<(u32, u32)> = FastSet::default();
-        let mut fresh: Vec<(u32, u32)> = Vec::new();
-        for (txn, accesses) in (0u32..).zip(&self.accesses) {
+        for (txn, accesses) in (0u32..).zip(accesses) {
             for access in accesses {
-                if let Some(version) = access.reads.filter(|version| *version != NONE) {
+                if let Some(version) = access.reads {
                     readers.entry((access.key, version)).or_default().push(txn);
-                    if version != txn && known.insert((version, txn)) {
-                        fresh.push((version, txn));
-                    }
                 }
             }
         }
-        let stated = fresh.len();
-        for ((key, first), asked) in &self.last_asked {
-            if *first == NONE {
+        Builder {
+            accesses,
+            commits,
+            held: vec![NONE; inference.keys.len()],
+            starts,
+            before,
+            learned: Vec::new(),
+            learned_of: FastMap::default(),
+            readers,
+            present: vec![NONE; inference.keys.len()],
+            place: vec![NONE; nodes],
+            order: Vec::with_capacity(nodes),
+            replaced: Vec::new(),
+        }
+    }
+
+    fn is_placed(&self, node: u32) -> bool {
+        self.place[node as usize] != NONE
+    }
+
+    /// Which of the choices to learn: to take back the latest version is the least work.
+    fn guess(&self, mut choices: Vec<(u32, u32)>, reasons: Vec<u32>) -> Option<Learned> {
+        choices.sort_by_key(|(_, version)| self.place[*version as usize]);
+        let (first, version) = choices.pop()?;
+        Some(Learned {
+            first,
+            version,
+            others: choices,
+            reasons,
+        })
+    }
+
+    /// What was learned goes round in a circle: the latest guess that led to it is given up, with all that was learned
+    /// since; what to learn instead.
+    fn reconsider(&mut self, circle: Vec<u32>) -> Option<Learned> {
+        let mut reasons: BTreeSet<u32> = circle.into_iter().collect();
+        // The latest first: each rests on earlier ones.
+        while let Some(latest) = reasons.pop_last() {
+            let learned = &self.learned[latest as usize];
+            reasons.extend(&learned.reasons);
+            if learned.others.is_empty() {
                 continue;
             }
-            let begun = inference.op(*first).call;
-            for (_, other) in self.writers[*key as usize].range((begun.min(*asked), 0)..(*asked, 0))
-            {
-                if self.chain(*key, *other) != *first && known.insert((*other, *first)) {
-                    fresh.push((*other, *first));
-                }
+            for later in self.learned.split_off(latest as usize + 1) {
+                self.forget(&later);
             }
+            let given_up = self.learned.pop()?;
+            self.forget(&given_up);
+            let mut others = given_up.others;
+            let (first, version) = others.pop()?;
+            return Some(Learned {
+                first,
+                version,
+                others,
+                reasons: reasons.into_iter().collect(),
+            });
         }
-        let mut at = 0;
-        while at < fresh.len() {
-            // There may be many: of each pair that write a key, one.
+        None
+    }
+
+    fn learn(&mut self, learned: Learned) {
+        let number = u32::try_from(self.learned.len()).expect("fewer than there was patience for");
+        let of_version = self.learned_of.entry(learned.version).or_default();
+        of_version.push(number);
+        self.learned.push(learned);
+    }
+
+    /// Forgets what is no longer among what was learned.
+    fn forget(&mut self, learned: &Learned) {
+        let left = u32::try_from(self.learned.len()).unwrap_or(NONE);
+        if let Some(of_version) = self.learned_of.get_mut(&learned.version) {
+            of_version.retain(|number| *number < left);
+        }
+    }
+
+    /// Places a node after all that must come before it.
+    fn reach(&mut self, goal: u32, meter: &mut Meter<'_>) -> Result<Result<(), Blocked>, Limit> {
+        if self.is_placed(goal) {
+            return Ok(Ok(()));
+        }
+        let waits = |node: u32, starts: &[u32]| Waiting {
+            node,
+            next: starts[node as usize],
+            early: None,
+            learned: NONE,
+        };
+        let mut stack = vec![waits(goal, &self.starts)];
+        let mut depth: FastMap<u32, usize> = FastMap::default();
+        depth.insert(goal, 0);
+        while let Some(top) = stack.last_mut() {
             meter.pass(1)?;
-            meter.hold(fresh.capacity() * 8 + known.capacity() * 10)?;
-            let (before, after) = fresh[at];
-            at += 1;
-            let mut add = |from: u32, to: u32| {
-                if from != to && known.insert((from, to)) {
-                    fresh.push((from, to));
+            let node = top.node;
+            let end = self.starts[node as usize + 1];
+            while top.next < end && self.place[self.before[top.next as usize] as usize] != NONE {
+                top.next += 1;
+            }
+            (top.early, top.learned) = (None, NONE);
+            let first = if top.next < end {
+                Some(self.before[top.next as usize])
+            } else {
+                let mut learned = self.learned_of.get(&node).into_iter().flatten();
+                let first = |number: u32| self.learned[number as usize].first;
+                let waits = learned.find(|number| !self.is_placed(first(**number)));
+                match waits {
+                    Some(number) => {
+                        top.learned = *number;
+                        Some(first(*number))
+                    }
+                    None => {
+                        let other = self.holder(node).or_else(|| self.reader_left(node));
+                        other.map(|(first, early)| {
+                            top.early = early;
+                            first
+                        })
+                    }
                 }
             };
-            for access in &self.accesses[after as usize] {
-                let key = access.key;
-                if !self.writes(before, key) {
-                    continue;
+            let Some(first) = first else {
+                if !self.carry_out(node) {
+                    return Ok(Err(Blocked::Misread));
                 }
-                if let Some(version) = access.reads.filter(|version| *version != NONE) {
-                    let first = self.chain(key, version);
-                    if first != NONE && self.chain(key, before) != first {
-                        add(before, first);
-                    } else if version != before {
-                        add(before, version);
-                    }
-                }
-                if access.writes {
-                    let earlier = readers.get(&(key, before));
-                    for reader in earlier.into_iter().flatten() {
-                        add(*reader, after);
-                    }
-                }
+                depth.remove(&node);
+                stack.pop();
+                continue;
+            };
+            if let Some(from) = depth.get(&first) {
+                let circle = &stack[*from..];
+                let early = circle.iter().filter_map(|one| one.early).collect();
+                let reasons = circle.iter().map(|one| one.learned);
+                let reasons = reasons.filter(|number| *number != NONE).collect();
+                return Ok(Err(Blocked::Early(early, reasons)));
             }
+            depth.insert(first, stack.len());
+            stack.push(waits(first, &self.starts));
         }
-        // What was read is an edge already.
-        edges.extend(fresh[stated..].iter().map(|(from, to)| {
-            let kind = Kind::WriteWrite;
-            (
-                *from,
-                Edge {
-                    to: *to,
-                    kind,
-                    key: 0,
-                },
-            )
-        }));
-        Ok(())
+        Ok(Ok(()))
     }
 
-    fn left_to_read(&self, key: u32) -> u32 {
-        let version = (key, self.present[key as usize]);
-        self.readers.get(&version).copied().unwrap_or(0)
-    }
-
-    /// A register that a transaction is to write, of which others have yet to read the present version; or that
-    /// others wrote before what it writes was read last.
-    fn blocks(&self, txn: u32) -> Option<u32> {
-        let accesses = self.accesses[txn as usize].iter();
-        let mut writes = accesses.filter(|one| one.writes);
-        let blocked = writes.find(|one| {
-            let own = one.reads == Some(self.present[one.key as usize]);
-            let chain = self.chain(one.key, txn);
-            let asked = self.last_asked.get(&(one.key, chain)).copied();
-            let mut others = self.writers[one.key as usize].iter().take(LOOKED_AT);
-            let earlier = others.find(|(_, other)| self.chain(one.key, *other) != chain);
-            self.left_to_read(one.key) > u32::from(own)
-                || earlier.is_some_and(|(completed, _)| Some(*completed) < asked)
-        });
-        blocked.map(|one| one.key)
-    }
-
-    /// Carries a transaction out: who may go on now; `None` if it would read something else than it did.
-    fn carry_out(&mut self, txn: u32) -> Option<Vec<u32>> {
-        let accesses = std::mem::take(&mut self.accesses[txn as usize]);
-        let reads_right = |one: &Access| {
-            one.reads
-                .is_none_or(|version| version == self.present[one.key as usize])
-        };
-        if !accesses.iter().all(reads_right) {
+    /// Who has begun, and is to write what this transaction, that is to begin, is to write too.
+    fn holder(&self, node: u32) -> Option<(u32, Option<(u32, u32)>)> {
+        if node >= self.commits {
             return None;
         }
-        let mut woken = Vec::new();
-        for access in accesses {
-            if let Some(version) = access.reads
-                && let Some(left) = self.readers.get_mut(&(access.key, version))
-            {
-                *left -= 1;
-            }
-            if access.writes {
-                self.present[access.key as usize] = txn;
-                let completed = self.completed[txn as usize];
-                self.writers[access.key as usize].remove(&(completed, txn));
-            }
-            // One may be left: whoever waits to replace what it reads itself.
-            if access.writes || self.left_to_read(access.key) <= 1 {
-                woken.append(&mut self.waiting[access.key as usize]);
+        let commit = node + self.commits;
+        let writes = self.accesses[commit as usize].iter();
+        let mut holders = writes.map(|access| self.held[access.key as usize]);
+        let other = holders.find(|other| *other != NONE)?;
+        Some((other + self.commits, Some((commit, other))))
+    }
+
+    /// A transaction that begins holds what it is to write; until it commits, or is taken back.
+    fn hold(&mut self, node: u32, begins: bool) {
+        let start = if node < self.commits {
+            node
+        } else {
+            node.wrapping_sub(self.commits)
+        };
+        if start < self.commits {
+            for access in &self.accesses[(start + self.commits) as usize] {
+                self.held[access.key as usize] = if begins { start } else { NONE };
             }
         }
-        Some(woken)
+    }
+
+    /// Somebody who has yet to read what this transaction is to replace; and which version that is.
+    fn reader_left(&self, node: u32) -> Option<(u32, Option<(u32, u32)>)> {
+        let accesses = self.accesses.get(node as usize)?.iter();
+        let mut writes = accesses.filter(|access| access.writes);
+        writes.find_map(|access| {
+            let version = self.present[access.key as usize];
+            let readers = self.readers.get(&(access.key, version))?;
+            let mut left = readers
+                .iter()
+                .filter(|one| **one != node && !self.is_placed(**one));
+            let early = (version != NONE).then(|| (node, version + self.commits));
+            left.next().map(|reader| (*reader, early))
+        })
+    }
+
+    /// Carries a transaction out; whether it reads what it did.
+    fn carry_out(&mut self, node: u32) -> bool {
+        let place = u32::try_from(self.order.len()).expect("fewer nodes than 2^32");
+        for access in self.accesses.get(node as usize).into_iter().flatten() {
+            let present = &mut self.present[access.key as usize];
+            if access.reads.is_some_and(|version| version != *present) {
+                return false;
+            }
+            if access.writes {
+                let before = std::mem::replace(present, node - self.commits);
+                self.replaced.push((place, access.key, before));
+            }
+        }
+        self.hold(node, node < self.commits);
+        self.place[node as usize] = place;
+        self.order.push(node);
+        true
+    }
+
+    /// Takes back all from a place of the order on.
+    fn take_back(&mut self, place: usize) -> Vec<u32> {
+        let taken = self.order.split_off(place);
+        for node in taken.iter().rev() {
+            self.place[*node as usize] = NONE;
+            self.hold(*node, *node >= self.commits);
+        }
+        while let Some((_, key, before)) = self.replaced.pop_if(|(at, ..)| *at as usize >= place) {
+            self.present[key as usize] = before;
+        }
+        taken
     }
 }
 

@@ -94,8 +94,6 @@ pub fn families(scale: Scale) -> Vec<Case> {
                 .with_budget(BUDGET)
                 .with_consistency(consistency);
             options.partition = partition;
-            // What Elle does, and in the same time.
-            options.acyclic = true;
             options.witness = family.operations <= 1_000_000;
             cases.push(Case {
                 name: format!("{name}{told}"),

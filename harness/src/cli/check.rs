@@ -17,9 +17,10 @@ use plumb_histories::{
     Header, Line, ReadError, Sink, Source, StreamError, Value, read_source, stream,
 };
 
+use super::ci::{Reports, github};
 use super::model::units::{parse_size, parse_time};
 use super::sim::all_cores;
-use super::{CliError, Exit, files, github, interrupt, progress};
+use super::{CliError, Exit, files, interrupt, progress};
 use crate::artifacts::{HISTORY_ENDINGS, is_history};
 use crate::verify::stopwatch;
 
@@ -28,7 +29,8 @@ use crate::verify::stopwatch;
 #[command(
     after_help = "Examples:\n  plumb check history.jsonl\n  plumb check store/ --spec cas-register\n  \
                   plumb check etcd.log --spec cas-register --init null\n  plumb check kv.txt --spec \
-                  kv-append --init '\"\"' --json - | jq .verdict\n  cat history.edn | plumb check - \
+                  kv-append --init '\"\"' --json - | jq .verdict\n  plumb check \
+                  store/ --junit verdicts.xml --sarif verdicts.sarif\n  cat history.edn | plumb check - \
                   --spec register --init 0\n\nReads Plumbline's JSON Lines, Jepsen and Knossos EDN, \
                   jepsen.util log lines and Porcupine's kv text.\n\nExit codes: 0 all are valid, 1 one \
                   is not, 2 usage or unreadable input, 3 undecided."
@@ -68,9 +70,8 @@ pub struct CheckArgs {
     /// Write verdicts and explanations as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write the verdicts as JUnit XML.
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 pub(super) fn parse_init(text: &str) -> Result<Value, String> {
@@ -110,12 +111,9 @@ impl Checked {
 /// read is reported among the others, and ends the command with 2.
 pub fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     let asked = Asked::from(args)?;
-    files::probe(
-        [&args.json, &args.junit]
-            .into_iter()
-            .flatten()
-            .map(PathBuf::as_path),
-    )?;
+    let json = args.json.iter().map(PathBuf::as_path);
+    files::probe(json.chain(args.reports.paths()))?;
+    let quiet = files::is_stdout(args.json.as_deref()) || args.reports.on_stdout();
     let histories = histories(&args.files)?;
     let stop = interrupt::flag();
     let bar = progress::bar(histories.len() as u64, "histories");
@@ -125,9 +123,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, CliError> {
         bar.set_message(file.display().to_string());
         let checked = one(file, &asked, stop, &bar);
         exit = exit.worst(checked.exit());
-        let quiet = files::is_stdout(args.json.as_deref());
         bar.suspend(|| output::say(&checked, histories.len() > 1, quiet));
-        github::annotate_check(&checked.file, &checked.result);
         all.push(checked);
         bar.inc(1);
         if stop.load(Ordering::Relaxed) {
@@ -139,12 +135,12 @@ pub fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     if let Some(path) = &args.json {
         files::write(path, output::json(&all, exit))?;
     }
-    if let Some(path) = &args.junit {
-        files::write(path, output::junit(&all))?;
-    }
-    if histories.len() > 1 && !files::is_stdout(args.json.as_deref()) {
+    let cases = output::cases(&all);
+    args.reports.write("plumb check", &cases, exit)?;
+    if histories.len() > 1 && !quiet {
         output::summary(&all, histories.len());
     }
+    github::summarize(&output::markdown(&all, histories.len()));
     Ok(exit)
 }
 

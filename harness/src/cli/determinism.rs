@@ -80,7 +80,7 @@ pub(super) fn run(system: System, args: &DeterminismArgs) -> Result<Exit, CliErr
         bytes.load(Ordering::Relaxed) >> 20
     );
     for seed in &differ {
-        let command = system.command;
+        let command = system.name();
         words.push_str(&format!("differs  {command} run --seed {seed} --trace -\n"));
     }
     files::print(words);
@@ -108,8 +108,7 @@ fn trace(system: System, seed: u64, tier: TierArg) -> Result<Vec<u8>, CliError> 
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let folder = std::env::temp_dir().join(format!("plumb-determinism-{}", std::process::id()));
     let output = Command::new(program)
-        // The shipped system's commands are those of `plumb sim`.
-        .args(system.command.ends_with(" sim").then_some("sim"))
+        .args(system.is_shipped().then_some("sim"))
         .args(["run", "--trace", "-", "--seed", &seed.to_string()])
         .args(["--tier", tier.name(), "--out"])
         .arg(&folder)

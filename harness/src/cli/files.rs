@@ -1,5 +1,6 @@
 //! Where commands write: a file, whole or not at all, or standard output for `-`.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -29,6 +30,29 @@ pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), CliError
         create_folder(parent)?;
     }
     write_file(path, bytes.as_ref())
+}
+
+/// Opens a file to be written bit by bit, creating its folder, or standard output for `-`.
+pub(crate) fn create(path: &Path) -> Result<Box<dyn Write + Send>, CliError> {
+    if is_stdout(Some(path)) {
+        return Ok(Box::new(std::io::stdout()));
+    }
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        create_folder(parent)?;
+    }
+    let file = File::create(path).map_err(|error| not_written(path, &error))?;
+    Ok(Box::new(file))
+}
+
+/// A file that could not be written.
+pub(crate) fn not_written(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::new(
+        format!("{}: {error}", path.display()),
+        "name a file that can be written, on a disk with room",
+    )
 }
 
 /// Finds out before the work, not after it, that a file can't be written.

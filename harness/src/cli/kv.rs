@@ -4,7 +4,6 @@ mod cluster;
 mod show;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,8 +14,8 @@ use plumb_raft::kv::TxnStep;
 use plumb_raft::net::protocol::DEFAULT_CLUSTER;
 use plumb_raft::types::NodeId;
 
+use super::serve::TlsArgs;
 use super::{CliError, Exit};
-use crate::serve::Tls;
 use crate::serve::config::{address, number_of};
 use cluster::Cluster;
 use show::Answer;
@@ -42,7 +41,8 @@ pub struct KvArgs {
         long,
         value_name = "HOST:PORT,…",
         value_delimiter = ',',
-        default_value = "127.0.0.1:7001"
+        default_value = "127.0.0.1:7001",
+        value_parser = parsed(address)
     )]
     at: Vec<String>,
     /// The cluster's name.
@@ -54,31 +54,10 @@ pub struct KvArgs {
     /// Print the answer as JSON.
     #[arg(long)]
     json: bool,
-    /// The authority's certificate (PEM), where the cluster uses TLS.
-    #[arg(long, value_name = "FILE", requires_all = ["tls_cert", "tls_key"])]
-    tls_ca: Option<PathBuf>,
-    /// This client's certificate (PEM).
-    #[arg(long, value_name = "FILE", requires = "tls_ca")]
-    tls_cert: Option<PathBuf>,
-    /// This client's private key (PEM).
-    #[arg(long, value_name = "FILE", requires = "tls_ca")]
-    tls_key: Option<PathBuf>,
-    /// The name in servers' certificates, if it is not the host that is connected to.
-    #[arg(long, value_name = "NAME", requires = "tls_ca")]
-    tls_server_name: Option<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
     #[command(subcommand)]
     command: KvCommand,
-}
-
-impl KvArgs {
-    fn tls(&self) -> Option<Tls> {
-        super::serve::tls(
-            self.tls_ca.as_ref(),
-            self.tls_cert.as_ref(),
-            self.tls_key.as_ref(),
-            self.tls_server_name.as_ref(),
-        )
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -121,8 +100,8 @@ enum KvCommand {
     /// Takes several steps at once: all of them or none, with nothing of anybody else's between.
     Txn {
         /// `read KEY`, `write KEY VALUE`, `append KEY SUFFIX`, `expect KEY VALUE`, `absent KEY`.
-        #[arg(required = true, value_name = "STEP")]
-        steps: Vec<String>,
+        #[arg(required = true, value_name = "STEP", value_parser = parsed(txn_step))]
+        steps: Vec<TxnStep>,
     },
     /// Shows each server and what it knows.
     Status,
@@ -140,7 +119,8 @@ enum KvCommand {
     /// Has the leader hand over.
     Transfer {
         /// To which server.
-        to: String,
+        #[arg(value_name = "N", value_parser = parsed(number_of))]
+        to: NodeId,
     },
 }
 
@@ -149,8 +129,8 @@ enum Member {
     /// Adds a server: it receives the log first, and votes once it has it.
     Add {
         /// Which, and where it listens, as in 4=127.0.0.1:7004.
-        #[arg(value_name = "N=HOST:PORT")]
-        server: String,
+        #[arg(value_name = "N=HOST:PORT", value_parser = parsed(named_address))]
+        server: (NodeId, String),
         /// It shall not vote.
         #[arg(long)]
         learner: bool,
@@ -158,14 +138,14 @@ enum Member {
     /// Has a learner vote, once it has the log.
     Promote {
         /// Which.
-        #[arg(value_name = "N")]
-        server: String,
+        #[arg(value_name = "N", value_parser = parsed(number_of))]
+        server: NodeId,
     },
     /// Removes a server.
     Remove {
         /// Which.
-        #[arg(value_name = "N")]
-        server: String,
+        #[arg(value_name = "N", value_parser = parsed(number_of))]
+        server: NodeId,
     },
 }
 
@@ -195,16 +175,8 @@ pub fn run(args: &KvArgs) -> Result<Exit, CliError> {
 }
 
 async fn ask(args: &KvArgs) -> Result<Exit, CliError> {
-    // What can't be understood is refused before anybody is asked.
-    let steps = match &args.command {
-        KvCommand::Txn { steps } => steps.iter().map(|step| txn_step(step)).collect(),
-        _ => Ok(Vec::new()),
-    }?;
-    for endpoint in &args.at {
-        address(endpoint)?;
-    }
     let patience = Duration::from_secs(args.timeout.max(1));
-    let cluster = Cluster::new(&args.at, &args.cluster, patience, args.tls().as_ref())?;
+    let cluster = Cluster::new(&args.at, &args.cluster, patience, args.tls.files().as_ref())?;
     let mut client = match &args.command {
         KvCommand::Status => return status(&cluster, args.json).await,
         KvCommand::WatchStatus { every } => {
@@ -232,13 +204,13 @@ async fn ask(args: &KvArgs) -> Result<Exit, CliError> {
                 other => show::undone(&other),
             }
         }
-        KvCommand::Txn { .. } => match client.transact(steps).await {
+        KvCommand::Txn { steps } => match client.transact(steps.clone()).await {
             Outcome::Ok(TxnResult::Committed(reads)) => Answer::Read(reads),
             Outcome::Ok(TxnResult::Aborted { step, found }) => Answer::Aborted(step, found),
             other => show::undone(&other),
         },
         KvCommand::Member { change } => change_members(&cluster, &mut client, change).await?,
-        KvCommand::Transfer { to } => show::done(client.transfer(number_of(to)?).await),
+        KvCommand::Transfer { to } => show::done(client.transfer(*to).await),
         KvCommand::Status | KvCommand::WatchStatus { .. } => unreachable!("done above"),
     };
     Ok(answer.print(client.trouble(), args.json))
@@ -276,6 +248,13 @@ async fn watch(cluster: &Cluster, json: bool, every: Duration) -> Result<Exit, C
     Ok(Exit::Holds)
 }
 
+/// Refuses what can't be understood before anybody is asked.
+fn parsed<T>(
+    parse: fn(&str) -> Result<T, CliError>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync {
+    move |text| parse(text).map_err(|error| format!("{}; {}", error.what, error.remedy))
+}
+
 /// One step of a transaction as it is typed.
 fn txn_step(text: &str) -> Result<TxnStep, CliError> {
     let wrong = || {
@@ -311,7 +290,7 @@ async fn change_members(
     let mut learners = now.learners.clone();
     match change {
         Member::Add { server, learner } => {
-            let (id, addr) = named_address(server)?;
+            let (id, addr) = server.clone();
             if now.is_voter(id) && !learner {
                 return Ok(Answer::Already(format!("{id} votes already")));
             }
@@ -325,16 +304,14 @@ async fn change_members(
             voters.insert(id);
         }
         Member::Promote { server } => {
-            let id = number_of(server)?;
-            if !learners.remove(&id) {
-                return Ok(Answer::Already(format!("{id} is no learner")));
+            if !learners.remove(server) {
+                return Ok(Answer::Already(format!("{server} is no learner")));
             }
-            voters.insert(id);
+            voters.insert(*server);
         }
         Member::Remove { server } => {
-            let id = number_of(server)?;
-            if !voters.remove(&id) & !learners.remove(&id) {
-                return Ok(Answer::Already(format!("{id} is no member")));
+            if !voters.remove(server) & !learners.remove(server) {
+                return Ok(Answer::Already(format!("{server} is no member")));
             }
         }
     }

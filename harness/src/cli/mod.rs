@@ -4,10 +4,11 @@ mod bench;
 mod bench_raft;
 mod browse;
 mod check;
+pub(crate) mod ci;
+mod conform;
 pub(crate) mod core;
 mod determinism;
-mod files;
-pub(crate) mod github;
+pub(crate) mod files;
 mod interrupt;
 mod kv;
 mod model;
@@ -48,6 +49,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Browse(browse::BrowseArgs),
     Check(check::CheckArgs),
+    Conform(conform::ConformArgs),
     Bench(bench::BenchArgs),
     Core(core::CoreArgs),
     Kv(kv::KvArgs),
@@ -79,6 +81,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Some(Command::Bench(args)) => bench::run(args),
         Some(Command::Core(args)) => core::run(args),
         Some(Command::Check(args)) => check::run(args),
+        Some(Command::Conform(args)) => conform::run(args),
         Some(Command::Model(args)) => model::run(args),
         Some(Command::Mutants(args)) => mutants::run(args),
         Some(Command::Kv(args)) => kv::run(args),

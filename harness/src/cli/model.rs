@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use plumb_model::{
-    Ablation, Ablations, Bounds, Features, Limits, Outcome, Progress, QUICK, SCOPES, Scope,
-    Verdict, check, scope,
+    Ablation, Ablations, Bounds, CheckError, Features, Limits, Outcome, Progress, QUICK, SCOPES,
+    Scope, Storage, Verdict, Width, check_with_files, scope,
 };
 use serde_json::{Value, json};
 
@@ -37,7 +37,8 @@ enum ModelCommand {
                             plumb model check --servers 3 --terms 3 --log 2 --requests 2 \
                             --crashes 1 --timeout 60s\n  plumb model check --terms 2 --requests 1 \
                             --crashes 0 --with reads,snapshots\n  plumb model check --scope \
-                            quick --json -\n\
+                            quick --json -\n  plumb model check --terms 4 --log 3 --crashes 2 --fingerprint 72 \
+                            --max-memory 9G --checkpoint long.ck   # go on: --resume long.ck\n\
                             \nExit codes: 0 all properties hold and all that is claimed was \
                             reached, 1 not so, 2 usage, 3 not finished."
     )]
@@ -74,9 +75,27 @@ struct CheckArgs {
     /// Give up after this time, as in 500ms, 60s or 5m; exit code 3.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     timeout: Option<Duration>,
-    /// Give up once the search takes this much memory, as in 512M or 4G; exit code 3.
+    /// Give up once the search takes this much memory, as in 512M or 4G, though its frontier is on disk;
+    /// exit code 3.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_memory: Option<usize>,
+    /// Keep what is too much of the frontier in files here [default with --max-memory: the folder for
+    /// temporary files].
+    #[arg(long, value_name = "DIR")]
+    spill: Option<PathBuf>,
+    /// Write what was done to this file when the search stops unfinished, and every quarter of an hour.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Go on from a file that --checkpoint wrote, with the same scope, salt and fingerprints.
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+    /// Another function for the fingerprints of states: two runs with different salts miss different
+    /// states, if any.
+    #[arg(long, default_value_t = 0)]
+    salt: u64,
+    /// Bits of a state's fingerprint, 64 or 72; the outcome has the chance that two states shared one.
+    #[arg(long, value_name = "BITS", default_value = "64", value_parser = parse_width)]
+    fingerprint: Width,
     /// Write the outcome as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -242,6 +261,21 @@ fn bad_bounds(error: plumb_model::BoundsError) -> CliError {
     )
 }
 
+fn parse_width(text: &str) -> Result<Width, String> {
+    let bits = text.parse().ok().and_then(Width::of_bits);
+    bits.ok_or_else(|| "expected 64 or 72".to_owned())
+}
+
+fn bad_check(error: CheckError) -> CliError {
+    match error {
+        CheckError::Bounds(error) => bad_bounds(error),
+        CheckError::Storage(error) => CliError::new(
+            error.to_string(),
+            "give a file of this very search and a folder with room; without --resume it begins anew",
+        ),
+    }
+}
+
 fn run_check(args: &CheckArgs) -> Result<Exit, CliError> {
     let scope = args.scope.resolve()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -249,13 +283,22 @@ fn run_check(args: &CheckArgs) -> Result<Exit, CliError> {
         threads: args.threads.map_or(cores, usize::from),
         timeout: args.timeout,
         max_memory: args.max_memory,
+        width: args.fingerprint,
+        salt: args.salt,
+    };
+    let storage = Storage {
+        spill: args.spill.clone(),
+        checkpoint: args.checkpoint.clone(),
+        resume: args.resume.clone(),
+        ..Storage::default()
     };
     let spinner = progress::spinner(&format!("scope {}", scope.name));
     let mut meter = Meter::default();
-    let outcome = check(
+    let outcome = check_with_files(
         &scope,
         Ablations::NONE,
         &limits,
+        &storage,
         &mut |seen| {
             if let Some(line) = meter.line(&seen, spinner.elapsed()) {
                 spinner.set_message(line);
@@ -263,7 +306,7 @@ fn run_check(args: &CheckArgs) -> Result<Exit, CliError> {
         },
         interrupt::flag(),
     )
-    .map_err(bad_bounds)?;
+    .map_err(bad_check)?;
     spinner.finish_and_clear();
     let exit = exit_of(&outcome.verdict);
     if !is_stdout(args.json.as_deref()) {

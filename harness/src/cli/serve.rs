@@ -69,21 +69,46 @@ pub struct ServeArgs {
     /// What is logged to standard error: error, warn, info, debug or trace [default: info].
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
+    /// Write every step of this server as JSON Lines, for `plumb conform`: for tests, as it takes about 2 kB a step.
+    #[arg(long, value_name = "FILE")]
+    record_steps: Option<PathBuf>,
     /// How far clocks run apart at most, in parts per million: turns leases on.
     #[arg(long, value_name = "PPM")]
     lease_drift_ppm: Option<u32>,
-    /// The authority's certificate (PEM): everybody must show one of its certificates.
+    /// A snapshot is taken whenever so many entries were applied; 0 for never [default: 16384].
+    #[arg(long, value_name = "ENTRIES")]
+    snapshot_every: Option<u64>,
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+/// Certificates, all or none.
+#[derive(Debug, Args)]
+pub(super) struct TlsArgs {
+    /// The authority's certificate (PEM), where the cluster uses TLS: both sides must show one that it signed.
     #[arg(long, value_name = "FILE", requires_all = ["tls_cert", "tls_key"])]
     tls_ca: Option<PathBuf>,
-    /// This server's certificate (PEM).
+    /// This side's certificate (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_ca")]
     tls_cert: Option<PathBuf>,
-    /// This server's private key (PEM).
+    /// This side's private key (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_ca")]
     tls_key: Option<PathBuf>,
     /// The name in servers' certificates, if it is not the host that is connected to.
     #[arg(long, value_name = "NAME", requires = "tls_ca")]
     tls_server_name: Option<String>,
+}
+
+impl TlsArgs {
+    /// The files, if any are named.
+    pub(super) fn files(&self) -> Option<Tls> {
+        Some(Tls {
+            ca: self.tls_ca.clone()?,
+            cert: self.tls_cert.clone()?,
+            key: self.tls_key.clone()?,
+            server_name: self.tls_server_name.clone(),
+        })
+    }
 }
 
 /// Runs the command.
@@ -95,7 +120,9 @@ pub fn run(args: &ServeArgs) -> Result<Exit, CliError> {
         Some(path) => ServeConfig::read(path)?,
         None => ServeConfig::default(),
     };
-    serve::run(file.overlaid(flags(args)?).resolve()?)?;
+    let mut resolved = file.overlaid(flags(args)?).resolve()?;
+    resolved.record_steps.clone_from(&args.record_steps);
+    serve::run(resolved)?;
     Ok(Exit::Holds)
 }
 
@@ -121,27 +148,8 @@ fn flags(args: &ServeArgs) -> Result<ServeConfig, CliError> {
         metrics: args.metrics.clone(),
         log: args.log.clone(),
         lease_drift_ppm: args.lease_drift_ppm,
-        tls: tls(
-            args.tls_ca.as_ref(),
-            args.tls_cert.as_ref(),
-            args.tls_key.as_ref(),
-            args.tls_server_name.as_ref(),
-        ),
+        snapshot_every: args.snapshot_every,
+        tls: args.tls.files(),
         ..ServeConfig::default()
-    })
-}
-
-/// The flags of TLS, all or none.
-pub(super) fn tls(
-    ca: Option<&PathBuf>,
-    cert: Option<&PathBuf>,
-    key: Option<&PathBuf>,
-    server_name: Option<&String>,
-) -> Option<Tls> {
-    Some(Tls {
-        ca: ca?.clone(),
-        cert: cert?.clone(),
-        key: key?.clone(),
-        server_name: server_name.cloned(),
     })
 }

@@ -2,19 +2,25 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+mod cases;
+mod merge;
+mod record;
+mod sweeping;
+
 use super::{CliError, Exit, determinism, files, interrupt, progress};
 use crate::artifacts::{create_folder, replay_command, save_failure, save_run};
+use crate::conformance::trace::StepRecorder;
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::shrink::{Shrunk, shrink};
-use crate::sim::sweep::{Plan, Summary, sweep};
 use crate::sim::{Run, RunOptions, System};
+
+pub use sweeping::sweep_and_save;
 
 /// Runs the real server on a simulated network, clock and disk, with faults, and judges it.
 #[derive(Debug, Args)]
@@ -35,9 +41,19 @@ enum SimCommand {
     #[command(
         after_help = "Examples:\n  plumb sim sweep --seeds 1000\n  plumb sim sweep --start \
                             5000 --seeds 200 --keep-going --json sweep.json\n  plumb sim \
-                            sweep --tier bare --seeds 1000000 --time 60"
+                            sweep --tier bare --seeds 1000000 --time 60\n  plumb sim sweep --seeds 100000 --shard \
+                            3/8 --jsonl 3.jsonl\n  plumb sim sweep --resume 3.jsonl"
     )]
-    Sweep(SweepArgs),
+    Sweep(sweeping::SweepArgs),
+    /// Puts the shards of a sweep together into one report.
+    #[command(
+        after_help = "Examples:\n  plumb sim sweep --seeds 100000 --shard 1/2 --jsonl 1.jsonl    (on one \
+                            machine)\n  plumb sim sweep --seeds 100000 --shard 2/2 --jsonl 2.jsonl    (on \
+                            another)\n  plumb sim merge 1.jsonl 2.jsonl --json sweep.json\n\nExit codes: 0 all \
+                            seeds hold; 1 some do not; 2 shards are missing, there twice, or of another sweep; 3 \
+                            undecided, or not all has run."
+    )]
+    Merge(merge::MergeArgs),
     /// Makes a failing scenario as small as can be, and tells its story.
     #[command(after_help = "Examples:\n  plumb sim shrink \
                             target/plumb/failures/seed-7/scenario.json\n  plumb sim shrink s.json \
@@ -154,6 +170,9 @@ struct Outputs {
     /// Write the client history as JSON Lines.
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
+    /// Write every step of every server as JSON Lines, for `plumb conform`.
+    #[arg(long, value_name = "FILE")]
+    record_steps: Option<PathBuf>,
     /// Write the verdict as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -190,40 +209,6 @@ struct ShrinkArgs {
     out: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-struct SweepArgs {
-    /// How many seeds.
-    #[arg(long, default_value_t = 200)]
-    seeds: u64,
-    /// The first seed.
-    #[arg(long, default_value_t = 0)]
-    start: u64,
-    /// How many runs at a time; all cores if not given.
-    #[arg(long)]
-    jobs: Option<usize>,
-    /// How long each run is.
-    #[arg(long, value_enum, default_value = "short")]
-    length: LengthArg,
-    /// In which world.
-    #[arg(long, value_enum, default_value = "full")]
-    tier: TierArg,
-    /// Whose rulings count.
-    #[arg(long, value_enum, default_value = "all")]
-    judges: JudgesArg,
-    /// Go on after a failure.
-    #[arg(long)]
-    keep_going: bool,
-    /// As many of the seeds as fit in this many seconds; all of them if not given.
-    #[arg(long, value_name = "SECONDS")]
-    time: Option<u64>,
-    /// Write the summary as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Where failing runs are saved.
-    #[arg(long, default_value = "target/plumb/failures", value_name = "DIR")]
-    out: PathBuf,
-}
-
 /// Runs the command for a system.
 ///
 /// # Errors
@@ -231,7 +216,8 @@ struct SweepArgs {
 pub fn run_command(system: System, args: &SimArgs) -> Result<Exit, CliError> {
     match &args.command {
         SimCommand::Run(args) => one(system, args),
-        SimCommand::Sweep(args) => many(system, args),
+        SimCommand::Sweep(args) => sweeping::many(system, args),
+        SimCommand::Merge(args) => merge::merge(system, args),
         SimCommand::Replay(args) => replay(system, args),
         SimCommand::Shrink(args) => shrink_one(system, args),
         SimCommand::Determinism(args) => determinism::run(system, args),
@@ -244,12 +230,7 @@ pub fn run_command(system: System, args: &SimArgs) -> Result<Exit, CliError> {
 
 fn one(system: System, args: &RunArgs) -> Result<Exit, CliError> {
     let scenario = args.scenario.generate(system);
-    let result = (system.run)(
-        &scenario,
-        RunOptions {
-            trace: args.outputs.trace.is_some(),
-        },
-    );
+    let result = run_once(system, &scenario, &args.outputs)?;
     write_outputs(&args.outputs, &scenario, &result)?;
     let exit = report(&scenario, &result, quiet(&args.outputs));
     if exit != Exit::Holds {
@@ -263,14 +244,31 @@ fn one(system: System, args: &RunArgs) -> Result<Exit, CliError> {
     Ok(exit)
 }
 
+fn run_once(system: System, scenario: &Scenario, outputs: &Outputs) -> Result<Run, CliError> {
+    let options = RunOptions {
+        trace: outputs.trace.is_some(),
+    };
+    let Some(path) = &outputs.record_steps else {
+        return Ok((system.run)(scenario, options));
+    };
+    let Some(run_recorded) = system.run_recorded else {
+        return Err(CliError::new(
+            "--record-steps writes the steps of the shipped Raft only",
+            "leave it out, and look at --trace instead",
+        ));
+    };
+    let out = files::create(path)?;
+    let steps = Arc::new(StepRecorder::new(out));
+    let result = run_recorded(scenario, options, Some(Arc::clone(&steps)));
+    steps
+        .finish()
+        .map_err(|error| files::not_written(path, &error))?;
+    Ok(result)
+}
+
 fn replay(system: System, args: &ReplayArgs) -> Result<Exit, CliError> {
     let scenario = Scenario::read(&args.scenario)?;
-    let result = (system.run)(
-        &scenario,
-        RunOptions {
-            trace: args.outputs.trace.is_some(),
-        },
-    );
+    let result = run_once(system, &scenario, &args.outputs)?;
     write_outputs(&args.outputs, &scenario, &result)?;
     Ok(report(&scenario, &result, quiet(&args.outputs)))
 }
@@ -357,170 +355,22 @@ pub fn shrink_and_save(
     Ok(Some((shrunk, story)))
 }
 
-fn many(system: System, args: &SweepArgs) -> Result<Exit, CliError> {
-    if let Some(path) = &args.json {
-        files::probe([path.as_path()])?;
-    }
-    let end = args.start.checked_add(args.seeds).ok_or_else(|| {
-        CliError::new(
-            "--start and --seeds go beyond the last seed",
-            "choose smaller numbers",
-        )
-    })?;
-    let plan = Plan {
-        system,
-        seeds: args.start..end,
-        length: args.length.into(),
-        tier: args.tier.into(),
-        judges: args.judges.into(),
-        jobs: args.jobs.unwrap_or_else(all_cores),
-        stop_at_failure: !args.keep_going,
-        for_time: args.time.map(Duration::from_secs),
-    };
-    let stop = interrupt::flag();
-    let (summary, saved) = sweep_and_save(&plan, stop, &args.out)?;
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&summary_json(&plan, &summary)).unwrap_or_default();
-        files::write(path, format!("{text}\n").as_bytes())?;
-    }
-    let mut words = words_of_sweep(&plan, &summary);
-    for folder in saved {
-        let replay = replay_command(system, &folder);
-        words.push_str(&format!("failed  {}\nreplay  {replay}\n", folder.display()));
-    }
-    if files::is_stdout(args.json.as_deref()) {
-        // Whoever asked for JSON there gets nothing else.
-        eprint!("{words}");
-    } else {
-        files::print(&words);
-    }
-    // Ctrl-C leaves less than was asked for; the end of the time that was asked for does not.
-    let in_time = plan.for_time.is_some() && summary.runs > 0 && !stop.load(Ordering::Relaxed);
-    let whole = in_time || summary.runs == args.seeds || !summary.failures.is_empty();
-    Ok(sweep_exit(&summary, whole))
-}
-
-/// How a sweep ends: less than was asked for is no pass.
-#[must_use]
-pub fn sweep_exit(summary: &Summary, whole: bool) -> Exit {
-    if !summary.failures.is_empty() {
-        Exit::Violation
-    } else if !summary.undecided.is_empty() || !whole {
-        Exit::Undecided
-    } else {
-        Exit::Holds
-    }
-}
-
-/// Runs a sweep with a progress bar and saves what fails; returns the folders.
-///
-/// # Errors
-/// If a failure can't be saved.
-pub fn sweep_and_save(
-    plan: &Plan,
-    stop: &AtomicBool,
-    out: &Path,
-) -> Result<(Summary, Vec<PathBuf>), CliError> {
-    let bar = progress::bar(plan.seeds.end - plan.seeds.start, "seeds");
-    let mut saved = Vec::new();
-    let mut error = None;
-    let summary = sweep(plan, stop, |_, scenario, result, summary| {
-        bar.set_position(summary.runs);
-        bar.set_message(format!(
-            "{} simulated s, {} operations, {} failed",
-            summary.simulated.as_secs(),
-            summary.operations.iter().sum::<u64>(),
-            summary.failures.len()
-        ));
-        if result.violation.is_some() {
-            match save_failure(plan.system, out, scenario, result) {
-                Ok(folder) => saved.push(folder),
-                Err(e) => error = Some(e),
-            }
-        }
-    });
-    bar.finish_and_clear();
-    error.map_or(Ok((summary, saved)), Err)
-}
-
 /// All cores of this machine.
 #[must_use]
 pub fn all_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
-    let [ok, fail, info] = summary.operations;
-    let mut words = format!(
-        "{} of {} seeds: {} failed, {} undecided; {} simulated s, {} faults, {} operations ({ok} \
-         ok, {fail} fail, {info} info)\n",
-        summary.runs,
-        plan.seeds.end - plan.seeds.start,
-        summary.failures.len(),
-        summary.undecided.len(),
-        summary.simulated.as_secs(),
-        summary.faults,
-        ok + fail + info,
-    );
-    for (name, count) in summary.coverage.named() {
-        let never = if count == 0 {
-            "   never seen: this sweep does not cover it"
-        } else {
-            ""
-        };
-        words.push_str(&format!("  {count:>10}  {name}{never}\n"));
-    }
-    let length = if plan.length == Length::LONG {
-        " --length long"
-    } else {
-        ""
-    };
-    let tier = match plan.tier {
-        Tier::Full => "",
-        Tier::Bare => " --tier bare",
-    };
-    let judges = match plan.judges {
-        Judges::All => "",
-        Judges::Clients => " --judges clients",
-    };
-    for seed in &summary.undecided {
-        words.push_str(&format!(
-            "undecided  {} run --seed {seed}{length}{tier}{judges}\n",
-            plan.system.command
-        ));
-    }
-    words
-}
-
-/// A sweep's summary, as documented in README.md.
-#[must_use]
-pub fn summary_json(plan: &Plan, summary: &Summary) -> serde_json::Value {
-    let [ok, fail, info] = summary.operations;
-    json!({
-        "plumb_sweep": 1,
-        "tier": plan.tier,
-        "judges": plan.judges,
-        "seeds": { "start": plan.seeds.start, "end": plan.seeds.end, "run": summary.runs },
-        "failed": summary.failures.iter().map(|failure| failure.seed).collect::<Vec<_>>(),
-        "failures": summary.failures.iter().map(|failure| json!({
-            "seed": failure.seed,
-            "property": failure.violation.property,
-            "what": failure.violation.what,
-        })).collect::<Vec<_>>(),
-        "undecided": summary.undecided,
-        "operations": { "ok": ok, "fail": fail, "info": info },
-        "faults": summary.faults,
-        "simulated_ms": u64::try_from(summary.simulated.as_millis()).unwrap_or(u64::MAX),
-        "slowest_to_live_ms": summary.slowest_to_live_ms,
-        "coverage": summary.coverage,
-    })
-}
-
 fn quiet(outputs: &Outputs) -> bool {
-    [&outputs.trace, &outputs.history, &outputs.json]
-        .into_iter()
-        .flatten()
-        .any(|path| files::is_stdout(Some(path)))
+    [
+        &outputs.trace,
+        &outputs.history,
+        &outputs.record_steps,
+        &outputs.json,
+    ]
+    .into_iter()
+    .flatten()
+    .any(|path| files::is_stdout(Some(path)))
 }
 
 fn write_outputs(outputs: &Outputs, scenario: &Scenario, result: &Run) -> Result<(), CliError> {

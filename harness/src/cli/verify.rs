@@ -4,16 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 
+use super::ci::{Case, Kind, Problem, Reports};
 use super::sim::all_cores;
-use super::{CliError, Exit, interrupt};
-use crate::verify::{Order, Profile, verify};
+use super::{CliError, Exit, files, interrupt};
+use crate::verify::{Layer, Order, Profile, Verdict, verify};
 
 /// Checks everything: the specification and its ablations, the real server in simulation, and every
 /// history that its clients recorded.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  plumb verify\n  plumb verify --profile ci\n  plumb verify --seeds 20 \
-                  --start 1000 --out /tmp/report\n\nWrites report.html, report.json and, where a run \
+                  --start 1000 --out /tmp/report\n  plumb verify --profile ci --junit verify.xml --sarif \
+                  verify.sarif\n\nWrites report.html, report.json and, where a run \
                   fails, failures/seed-N/.\n\nExit codes: 0 everything asked for holds, 1 a violation \
                   was found, 2 usage or unreadable input, 3 undecided."
 )]
@@ -33,6 +35,8 @@ pub struct VerifyArgs {
     /// Where report and failures go.
     #[arg(long, default_value = "target/plumb", value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -76,5 +80,53 @@ pub fn run_command(args: &VerifyArgs) -> Result<Exit, CliError> {
         jobs: args.jobs.map_or_else(all_cores, usize::from),
         out: args.out.clone(),
     };
-    verify(&order, interrupt::flag())
+    if args.reports.on_stdout() {
+        return Err(CliError::new(
+            "standard output carries the table",
+            "name files for --junit and --sarif",
+        ));
+    }
+    files::probe(args.reports.paths())?;
+    let report = verify(&order, interrupt::flag())?;
+    let page = args.out.join("report.html").display().to_string();
+    let cases: Vec<Case> = report
+        .layers
+        .iter()
+        .map(|layer| case(layer, &page))
+        .collect();
+    let exit = report.verdict.into();
+    args.reports.write("plumb verify", &cases, exit)?;
+    Ok(exit)
+}
+
+/// A layer as a case; what has no file of its own is in the report.
+fn case(layer: &Layer, page: &str) -> Case {
+    let mut problems: Vec<Problem> = layer
+        .findings
+        .iter()
+        .map(|finding| Problem {
+            kind: Kind::Violation,
+            rule: finding.rule.clone(),
+            text: match &finding.replay {
+                Some(replay) => format!("{}\nreplay: {replay}", finding.what),
+                None => finding.what.clone(),
+            },
+            file: Some(finding.file.clone().unwrap_or_else(|| page.to_owned())),
+            line: None,
+        })
+        .collect();
+    if layer.verdict == Verdict::Undecided {
+        problems.push(Problem {
+            kind: Kind::Undecided,
+            rule: "unknown".to_owned(),
+            text: format!("undecided: {}", layer.covered),
+            file: Some(page.to_owned()),
+            line: None,
+        });
+    }
+    Case {
+        name: layer.name.to_owned(),
+        seconds: layer.seconds,
+        problems,
+    }
 }

@@ -3,3 +3,4 @@
 
 pub mod exhaustive;
 pub mod steps;
+pub mod trace;

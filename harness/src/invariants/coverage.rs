@@ -1,137 +1,113 @@
 //! What happened in a run: a sweep that never saw an election lost has not tested one.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// Counts of interesting events; they add up over runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Coverage {
-    /// Steps of all cores.
-    pub steps: u64,
-    /// Messages sent between servers.
-    pub messages: u64,
-    /// Times a server asked whether it could be elected.
-    pub pre_votes: u64,
-    /// Elections begun.
-    pub elections: u64,
-    /// Elections won.
-    pub leaders: u64,
-    /// Leaders that stepped down.
-    pub step_downs: u64,
-    /// Entries committed, counted once each.
-    pub commits: u64,
-    /// Entries of an earlier term committed under a later leader.
-    pub inherited_commits: u64,
-    /// Conflicting suffixes cut from a follower's log.
-    pub truncations: u64,
-    /// Restarts that found a log or a vote on the disk.
-    pub recoveries: u64,
-    /// Restarts that found unsynced bytes torn.
-    pub torn_tails: u64,
-    /// Linearizable reads confirmed.
-    pub reads: u64,
-    /// Of these, served by a lease without a round.
-    pub lease_reads: u64,
-    /// Of these, served by a server that did not lead.
-    pub follower_reads: u64,
-    /// Proposals and reads refused.
-    pub refusals: u64,
-    /// Snapshots taken or received, and logs compacted.
-    pub snapshots: u64,
-    /// State machines replaced by a leader's snapshot.
-    pub installs: u64,
-    /// Memberships committed, first ones included.
-    pub memberships: u64,
-    /// Of these, joint ones.
-    pub joint_phases: u64,
-    /// Leaders that stepped down because they missed a quorum.
-    pub quorums_missed: u64,
-    /// Leaderships handed over.
-    pub transfers: u64,
-    /// Servers that took no part and lost their disks.
-    pub replacements: u64,
-    /// Faults that met the event which they waited for.
-    pub aimed_faults: u64,
-    /// Servers frozen for a while.
-    pub pauses: u64,
-    /// Servers that stopped by themselves because their disks failed.
-    pub stops: u64,
+/// Writes the counts down once: what each counts, its field, and its name for people.
+macro_rules! counts {
+    ($($(#[$doc:meta])* $field:ident: $name:literal,)*) => {
+        /// Counts of interesting events; they add up over runs.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Coverage {
+            $($(#[$doc])* pub $field: u64,)*
+        }
+
+        impl Coverage {
+            /// Adds another run's counts.
+            pub fn add(&mut self, other: &Coverage) {
+                $(self.$field += other.$field;)*
+            }
+
+            /// The counts with their names, in a fixed order.
+            #[must_use]
+            pub fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$(($name, self.$field),)*]
+            }
+        }
+    };
 }
 
-impl Coverage {
-    /// Adds another run's counts.
-    pub fn add(&mut self, other: &Coverage) {
-        for (mine, theirs) in self
-            .fields_mut()
-            .into_iter()
-            .zip(other.clone().fields_mut())
-        {
-            *mine += *theirs;
-        }
-    }
-
-    /// The counts with their names, in a fixed order.
-    #[must_use]
-    pub fn named(&self) -> Vec<(&'static str, u64)> {
-        const NAMES: [&str; 25] = [
-            "steps",
-            "messages",
-            "pre-votes asked for",
-            "elections begun",
-            "leaders elected",
-            "leaders that stepped down",
-            "entries committed",
-            "earlier terms' entries committed",
-            "conflicting suffixes cut",
-            "recoveries from disk",
-            "torn tails found",
-            "reads confirmed",
-            "reads served by a lease",
-            "reads served by a follower",
-            "requests refused",
-            "snapshots saved",
-            "snapshots installed",
-            "memberships committed",
-            "joint phases committed",
-            "leaders that missed a quorum",
-            "leaderships handed over",
-            "servers replaced by empty ones",
-            "faults that met their event",
-            "servers paused",
-            "servers stopped by failing disks",
-        ];
-        NAMES
-            .into_iter()
-            .zip(self.clone().fields_mut().map(|count| *count))
-            .collect()
-    }
-
-    fn fields_mut(&mut self) -> [&mut u64; 25] {
-        [
-            &mut self.steps,
-            &mut self.messages,
-            &mut self.pre_votes,
-            &mut self.elections,
-            &mut self.leaders,
-            &mut self.step_downs,
-            &mut self.commits,
-            &mut self.inherited_commits,
-            &mut self.truncations,
-            &mut self.recoveries,
-            &mut self.torn_tails,
-            &mut self.reads,
-            &mut self.lease_reads,
-            &mut self.follower_reads,
-            &mut self.refusals,
-            &mut self.snapshots,
-            &mut self.installs,
-            &mut self.memberships,
-            &mut self.joint_phases,
-            &mut self.quorums_missed,
-            &mut self.transfers,
-            &mut self.replacements,
-            &mut self.aimed_faults,
-            &mut self.pauses,
-            &mut self.stops,
-        ]
-    }
+counts! {
+    /// Steps of all cores.
+    steps: "steps",
+    /// Messages sent between servers.
+    messages: "messages",
+    /// Times a server asked whether it could be elected.
+    pre_votes: "pre-votes asked for",
+    /// Elections begun.
+    elections: "elections begun",
+    /// Elections won.
+    leaders: "leaders elected",
+    /// Leaders that stepped down.
+    step_downs: "leaders that stepped down",
+    /// Entries committed, counted once each.
+    commits: "entries committed",
+    /// Entries of an earlier term committed under a later leader.
+    inherited_commits: "earlier terms' entries committed",
+    /// Conflicting suffixes cut from a follower's log.
+    truncations: "conflicting suffixes cut",
+    /// Restarts that found a log or a vote on the disk.
+    recoveries: "recoveries from disk",
+    /// Restarts that found unsynced bytes torn.
+    torn_tails: "torn tails found",
+    /// Linearizable reads confirmed.
+    reads: "reads confirmed",
+    /// Of these, served by a lease without a round.
+    lease_reads: "reads served by a lease",
+    /// Of these, served by a server that did not lead.
+    follower_reads: "reads served by a follower",
+    /// Proposals and reads refused.
+    refusals: "requests refused",
+    /// Snapshots taken or received, and logs compacted.
+    snapshots: "snapshots saved",
+    /// State machines replaced by a leader's snapshot.
+    installs: "snapshots installed",
+    /// Memberships committed, first ones included.
+    memberships: "memberships committed",
+    /// Of these, joint ones.
+    joint_phases: "joint phases committed",
+    /// Leaders that stepped down because they missed a quorum.
+    quorums_missed: "leaders that missed a quorum",
+    /// Leaderships handed over.
+    transfers: "leaderships handed over",
+    /// Servers that took no part and lost their disks.
+    replacements: "servers replaced by empty ones",
+    /// Faults that met the event which they waited for.
+    aimed_faults: "faults that met their event",
+    /// Servers frozen for a while.
+    pauses: "servers paused",
+    /// Servers that stopped by themselves because their disks failed.
+    stops: "servers stopped by failing disks",
+    /// Servers whose connections were broken.
+    resets: "servers whose connections broke",
+    /// Messages that waited for a narrow link.
+    narrowed: "messages that waited for a narrow link",
+    /// Writes that a disk lost without a word.
+    lost_writes: "writes lost without a word",
+    /// Writes that went to another place.
+    misdirected_writes: "writes that went elsewhere",
+    /// Syncs that did nothing without a word.
+    lost_syncs: "syncs that did nothing without a word",
+    /// Restarts on a disk that had lied, and on which the log's code saw nothing wrong.
+    believed_lies: "restarts after a lie that did no harm",
+    /// Transactions that took effect.
+    transactions: "transactions committed",
+    /// Transactions that found another value than they expected, and changed nothing.
+    aborts: "transactions that changed nothing",
+    /// Compare-and-sets that found another value.
+    mismatches: "compare-and-sets that found another value",
+    /// Operations that others outran until they gave up.
+    outrun: "operations outrun by others",
+    /// Transfers that the balance did not cover.
+    uncovered: "transfers not covered",
+    /// Elements and amounts added to sets and counters.
+    added: "elements and amounts added",
+    /// Elements that came out of queues.
+    taken: "elements taken from queues",
+    /// Queues that were found empty.
+    found_empty: "queues found empty",
+    /// Operations of unknown fate.
+    unknown: "operations of unknown fate",
+    /// Clients that died while they waited.
+    deaths: "clients that died waiting",
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use plumb_raft::core::{Batch, Node, PersistSeq, Snapshot, Write};
 use plumb_raft::types::{Entry, HardState, LogIndex, Membership, NodeId, Payload, Term};
@@ -118,8 +119,8 @@ fn name(snapshot: &Snapshot) -> (LogIndex, Term, u32) {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memberships {
     /// As of the latest snapshot.
-    base: Option<Membership>,
-    later: Vec<(LogIndex, Membership)>,
+    base: Option<Arc<Membership>>,
+    later: Vec<(LogIndex, Arc<Membership>)>,
 }
 
 impl Memberships {
@@ -155,7 +156,7 @@ impl Memberships {
     }
 
     /// The one in force, if anything was ever recorded.
-    pub(super) fn in_force(&self) -> Option<&Membership> {
+    pub(super) fn in_force(&self) -> Option<&Arc<Membership>> {
         let last = self.later.last().map(|(_, membership)| membership);
         last.or(self.base.as_ref())
     }

@@ -22,7 +22,7 @@ impl Judge {
     pub fn guests(&mut self, servers: u64) {
         let voters: BTreeSet<NodeId> = (1..=servers).map(NodeId).collect();
         let membership = Membership::of_voters(voters);
-        self.memberships.insert(LogIndex(0), membership);
+        self.memberships.insert(LogIndex(0), membership.into());
     }
 
     /// A guest has started; what it had applied before, it may apply again.

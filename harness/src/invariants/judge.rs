@@ -2,6 +2,7 @@
 //! beside this one; here are its books.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use plumb_raft::core::{
     Effects, Input, Message, Node, ReadMode, RequestId, RoleKind, Round, Write,
@@ -165,7 +166,7 @@ pub struct Judge {
     /// The checksums of snapshots, by their last entry.
     pub(super) snapshots: BTreeMap<LogIndex, u32>,
     /// Those that were committed, by their entries.
-    pub(super) memberships: BTreeMap<LogIndex, Membership>,
+    pub(super) memberships: BTreeMap<LogIndex, Arc<Membership>>,
     /// Whom any log ever named a voter.
     pub(super) voters_ever: BTreeSet<NodeId>,
     /// Within this many nanoseconds of hearing its leader no server may be talked out of it; `None` if
@@ -231,7 +232,7 @@ impl Judge {
     pub fn takes_no_part(&self, outsider: NodeId) -> bool {
         let members = self.members();
         let unaware = |id: &NodeId, server: &Server| {
-            let without = |membership: &Membership| !membership.members().contains(&outsider);
+            let without = |membership: &Arc<Membership>| !membership.members().contains(&outsider);
             let in_force = server.memberships.in_force();
             server.disk.is_idle() && in_force.map_or(!members.contains(id), without)
         };
@@ -246,6 +247,7 @@ impl Judge {
     pub fn note_fault(&mut self, fault: &Fault) {
         self.coverage.aimed_faults += u64::from(fault.when.is_some());
         self.coverage.pauses += u64::from(matches!(fault.what, FaultKind::Pause { .. }));
+        self.coverage.resets += u64::from(matches!(fault.what, FaultKind::Reset { .. }));
     }
 
     /// A server has stopped by itself, as it must when its disk fails.

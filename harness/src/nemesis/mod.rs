@@ -2,8 +2,8 @@
 //! at all (swarm testing, Groce et al. 2012) and when they strike.
 
 use crate::scenario::{
-    Anchor, Fault, FaultKind, HAPPENINGS, Judges, Reads, SCENARIO_VERSION, Scenario, Settings,
-    Target, Tier, Unsynced, Workload, WorkloadKind,
+    Anchor, Contact, DiskLie, Fault, FaultKind, HAPPENINGS, Judges, Reads, SCENARIO_VERSION,
+    Scenario, Settings, Skew, Target, Tier, Unsynced, Workload, WorkloadKind,
 };
 use crate::sim::seams::disk::{DiskCall, Errno};
 use crate::sim::seams::random::Stream;
@@ -39,25 +39,7 @@ pub const LIVE_WITHIN_MS: u64 = 4_000;
 pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
     let mut draw = Stream::derive(seed, "scenario", 0);
     let servers = if draw.chance(0.6) { 3 } else { 5 };
-    let kind = if draw.chance(0.7) {
-        WorkloadKind::Register
-    } else {
-        WorkloadKind::Append
-    };
-    // Of a stream of its own: the other seeds stay what they were before there were transactions.
-    let kind = if Stream::derive(seed, "scenario.transactions", 0).chance(0.2) {
-        WorkloadKind::Txn
-    } else {
-        kind
-    };
-    let workload = Workload {
-        kind,
-        clients: 2 + draw.below(4),
-        keys: 1 + draw.below(5),
-        think_ms: 5 + draw.below(60),
-        reads: [Reads::Leader, Reads::Lease, Reads::Anywhere][draw.index(3)],
-        script: None,
-    };
+    let workload = workload(seed, &mut draw);
     let mut settings = settings(seed, &mut draw, servers);
     if workload.reads == Reads::Lease {
         // Who asks for reads by lease has leases, as a rule, and what they need.
@@ -87,6 +69,45 @@ pub fn generate(seed: u64, length: Length, tier: Tier) -> Scenario {
         live_within_ms: LIVE_WITHIN_MS.min(length.healed_ms),
         clients_until_ms: end_at_ms - length.healed_ms / 4,
         end_at_ms,
+    }
+}
+
+/// What clients do. Half of the seeds are about single keys as strings, since these are checked most sharply.
+fn workload(seed: u64, draw: &mut Stream) -> Workload {
+    let kind = if draw.chance(0.7) {
+        WorkloadKind::Register
+    } else {
+        WorkloadKind::Append
+    };
+    let (clients, keys) = (2 + draw.below(4), 1 + draw.below(5));
+    let think_ms = 5 + draw.below(60);
+    let reads = [Reads::Leader, Reads::Lease, Reads::Anywhere][draw.index(3)];
+    // Of a stream of its own, so that what else a seed draws does not change with the kinds that there are.
+    let mut draw = Stream::derive(seed, "scenario.workload", 0);
+    let other = draw.chance(0.5).then(|| {
+        use WorkloadKind::{Bank, Counter, Queue, Set, Txn};
+        [Txn, Txn, Bank, Set, Counter, Queue][draw.index(6)]
+    });
+    let kind = other.unwrap_or(kind);
+    Workload {
+        kind,
+        clients,
+        keys: if kind == WorkloadKind::Bank {
+            keys + 1
+        } else {
+            keys
+        },
+        reads,
+        think_ms,
+        skew: [Skew::Uniform, Skew::Uniform, Skew::Zipf, Skew::Hot][draw.index(4)],
+        contact: [
+            Contact::Last,
+            Contact::Last,
+            Contact::Pinned,
+            Contact::Roaming,
+        ][draw.index(4)],
+        deaths_permille: [0, 0, 10, 100][draw.index(4)],
+        script: None,
     }
 }
 
@@ -163,9 +184,12 @@ enum Kind {
     Jump,
     Disk,
     Rot,
+    Lie,
+    Reset,
+    Slow,
 }
 
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 17] = [
     Kind::Partition,
     Kind::OneWay,
     Kind::Stall,
@@ -180,6 +204,9 @@ const KINDS: [Kind; 14] = [
     Kind::Jump,
     Kind::Disk,
     Kind::Rot,
+    Kind::Lie,
+    Kind::Reset,
+    Kind::Slow,
 ];
 
 fn faults(seed: u64, tier: Tier, servers: u64, settings: &Settings, faults_ms: u64) -> Vec<Fault> {
@@ -187,7 +214,7 @@ fn faults(seed: u64, tier: Tier, servers: u64, settings: &Settings, faults_ms: u
     let calm = draw.chance(0.03);
     let chance = if calm { 0.0 } else { 0.5 };
     let allowed = |kind: &Kind| match kind {
-        Kind::Disk | Kind::Rot => tier == Tier::Full,
+        Kind::Disk | Kind::Rot | Kind::Lie => tier == Tier::Full,
         // A clock that jumps breaks the promise that leases and stickiness rest on.
         Kind::Jump => !settings.stickiness && !settings.leases,
         _ => true,
@@ -272,7 +299,10 @@ fn lasts(draw: &mut Stream, what: &FaultKind) -> u64 {
             let longest = [50, 300, 2_000][draw.index(3)];
             1 + draw.below(longest)
         }
-        FaultKind::Transfer { .. } | FaultKind::Membership { .. } | FaultKind::Jump { .. } => 0,
+        FaultKind::Transfer { .. }
+        | FaultKind::Membership { .. }
+        | FaultKind::Jump { .. }
+        | FaultKind::Reset { .. } => 0,
         _ => 50 + draw.below(2_500),
     }
 }
@@ -387,6 +417,24 @@ fn fault(draw: &mut Stream, kind: Kind, servers: u64, aimed: bool) -> FaultKind 
             target: target(draw),
             by_ms: 1 + draw.below(1_000),
         },
+        Kind::Lie => FaultKind::Lie {
+            target: target(draw),
+            about: match draw.below(3) {
+                0 => DiskLie::Syncs,
+                1 => DiskLie::LostWrite,
+                _ => DiskLie::MisdirectedWrite {
+                    by: [1, 8, 64, 512, 4096][draw.index(5)],
+                },
+            },
+            skip: [0, 0, 1, 7][draw.index(4)],
+        },
+        Kind::Reset => FaultKind::Reset {
+            target: target(draw),
+        },
+        Kind::Slow => FaultKind::Slow {
+            from: side(draw),
+            bytes_per_s: [1_000, 20_000, 500_000][draw.index(3)],
+        },
         Kind::Rot => FaultKind::Rot {
             target: target(draw),
         },
@@ -485,6 +533,9 @@ mod tests {
         assert!(any(|f| matches!(f, FaultKind::Jump { .. })));
         assert!(any(|f| matches!(f, FaultKind::Disk { .. })));
         assert!(any(|f| matches!(f, FaultKind::Rot { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Lie { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Reset { .. })));
+        assert!(any(|f| matches!(f, FaultKind::Slow { .. })));
         for event in HAPPENINGS {
             let faults = &mut all.iter().flat_map(|s| &s.faults);
             assert!(

@@ -88,6 +88,8 @@ pub struct Resolved {
     pub log: tracing::Level,
     /// Certificates.
     pub tls: Option<TlsFiles>,
+    /// Where every step is written down, for `plumb conform`.
+    pub record_steps: Option<PathBuf>,
 }
 
 impl ServeConfig {
@@ -214,6 +216,7 @@ impl ServeConfig {
             metrics: self.metrics.map(|addr| address(&addr)).transpose()?,
             log: level(self.log.as_deref().unwrap_or("info"))?,
             tls: self.tls.as_ref().map(Tls::files),
+            record_steps: None,
         })
     }
 }

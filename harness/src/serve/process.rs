@@ -14,7 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::Resolved;
 use super::figures;
-use crate::cli::CliError;
+use crate::cli::{CliError, files};
+use crate::conformance::trace::StepRecorder;
 
 /// Runs a server until SIGTERM or SIGINT, upon which it hands over, finishes what it was writing and ends; a
 /// second one ends it at once, which it survives as it survives a crash.
@@ -53,7 +54,12 @@ async fn serve(config: Resolved) -> Result<(), CliError> {
             Arc::new(network)
         }
     };
-    let observer = Arc::new((Narrator::default(), Arc::clone(&metrics)));
+    let steps = match &config.record_steps {
+        None => None,
+        Some(path) => Some(Arc::new(StepRecorder::new(files::create(path)?))),
+    };
+    let looks = (Narrator::default(), Arc::clone(&metrics));
+    let observer = Arc::new((looks, steps.clone()));
     let seams = Seams {
         tasks: Tasks::Pool,
         clock,
@@ -94,6 +100,11 @@ async fn serve(config: Resolved) -> Result<(), CliError> {
     })?;
     if let Some(figures) = figures {
         figures.abort();
+    }
+    if let (Some(steps), Some(path)) = (&steps, &config.record_steps) {
+        steps
+            .finish()
+            .map_err(|error| files::not_written(path, &error))?;
     }
     match ended {
         Ok(()) => {

@@ -9,13 +9,14 @@ use std::time::Duration;
 use plumb_histories::Value;
 use plumb_raft::types::NodeId;
 
-use super::faults::{Moment, Turn, cut_pairs, describe, moments, target_of};
+use super::faults::{Moment, Turn, after_beginning, cut_pairs, describe, moments, target_of};
 use super::panics;
-use super::run::Books;
 use super::seams::disk::{Failure, Trap};
 use super::seams::network::{Flow, LinkFault};
 use super::watch::Watch;
-use crate::scenario::{Action, FaultKind, Scenario, Target, Unsynced};
+use crate::invariants::Coverage;
+use crate::scenario::{Action, DiskLie, FaultKind, Scenario, Target, Unsynced};
+use crate::workload::Books;
 
 const NS_PER_MS: u64 = 1_000_000;
 /// What was committed this long before the end must have reached every server at the end.
@@ -52,6 +53,12 @@ pub(super) trait World {
     fn break_disk(&mut self, id: u64, trap: Trap);
     /// One bit of the disk of a server that is down turns over.
     fn rot(&mut self, id: u64);
+    /// A server's disk lies from now on, unless something else is wrong with it.
+    fn lie(&mut self, id: u64, about: DiskLie, skip: u64);
+    /// The connections between two servers break.
+    fn reset(&mut self, one: u64, other: u64);
+    /// What the world itself has counted of what happened.
+    fn coverage(&self) -> Coverage;
     /// A server's disk works again, and has the bits back that it lost. Whether the server has stopped by itself
     /// meanwhile, or is about to, and is to be started anew.
     fn mend_disk(&mut self, id: u64) -> bool;
@@ -67,6 +74,8 @@ pub(super) struct Course<'a, W> {
     cuts: BTreeMap<usize, BTreeSet<(u64, u64)>>,
     /// The pairs that each fault under way stalls.
     stalls: BTreeMap<usize, BTreeSet<(u64, u64)>>,
+    /// The pairs that each fault under way leaves narrow links, and how narrow.
+    narrow: BTreeMap<usize, (BTreeSet<(u64, u64)>, u64)>,
     /// The servers that each fault under way holds down.
     crashed: BTreeMap<usize, Vec<u64>>,
     /// How many faults hold a server down at the moment.
@@ -93,6 +102,7 @@ impl<'a, W: World> Course<'a, W> {
             books,
             cuts: BTreeMap::new(),
             stalls: BTreeMap::new(),
+            narrow: BTreeMap::new(),
             crashed: BTreeMap::new(),
             down: BTreeMap::new(),
             pauses: BTreeMap::new(),
@@ -128,12 +138,8 @@ impl<'a, W: World> Course<'a, W> {
                 moments.retain(|moment| moment.fault != fault);
                 self.struck.insert(fault, subject.0);
                 self.begin(fault);
-                let at_ms = self.now_ns().div_ceil(NS_PER_MS) + scenario.faults[fault].for_ms;
-                moments.insert(Moment {
-                    at_ms,
-                    turn: Turn::Ends,
-                    fault,
-                });
+                let begun_ms = self.now_ns().div_ceil(NS_PER_MS);
+                moments.extend(after_beginning(fault, &scenario.faults[fault], begun_ms));
             }
         }
         if scenario.live_within_ms == 0 {
@@ -177,7 +183,8 @@ impl<'a, W: World> Course<'a, W> {
         let script = self.books.script.borrow();
         script
             .iter()
-            .any(|asked| asked.action != Action::Read && asked.at_us >= since_ms * 1_000)
+            .filter(|asked| !matches!(asked.action, Action::Read | Action::Dequeue))
+            .any(|asked| asked.at_us >= since_ms * 1_000)
     }
 
     fn now_ns(&self) -> u64 {
@@ -215,6 +222,18 @@ impl<'a, W: World> Course<'a, W> {
         match (moment.turn, fault.when) {
             (Turn::Begins, _) => self.begin(number),
             (Turn::Ends, _) => self.strike(number, false),
+            (Turn::Exposes, _) => {
+                // Its process ends and starts again, from what the disk shows.
+                if let Some(id) = self
+                    .struck
+                    .get(&number)
+                    .copied()
+                    .filter(|id| self.is_up(*id))
+                {
+                    self.crash(number, &[id], Unsynced::Kept);
+                    self.restart(number);
+                }
+            }
             (Turn::Waits, Some(anchor)) => self.watch.lock().anchors.arm(number, anchor),
             (Turn::Waits, None) => {}
             (Turn::GivesUp, _) => self.watch.lock().anchors.give_up(number),
@@ -294,6 +313,31 @@ impl<'a, W: World> Course<'a, W> {
                     self.mend(number, id, *unsynced);
                 }
             }
+            FaultKind::Lie { about, skip, .. } => {
+                let Some(id) = struck else { return };
+                if begins {
+                    self.world.lie(id, *about, *skip);
+                } else {
+                    self.mend(number, id, Unsynced::Kept);
+                }
+            }
+            FaultKind::Reset { .. } => {
+                let Some(id) = struck.filter(|_| begins) else {
+                    return;
+                };
+                for other in (1..=self.scenario.servers).filter(|other| *other != id) {
+                    self.world.reset(id, other);
+                }
+            }
+            FaultKind::Slow { bytes_per_s, .. } => {
+                let pairs = cut_pairs(&fault.what, self.scenario.servers, struck);
+                if begins {
+                    self.narrow.insert(number, (pairs, *bytes_per_s));
+                } else {
+                    self.narrow.remove(&number);
+                }
+                self.set_links();
+            }
             FaultKind::PowerLoss { unsynced } if begins => {
                 let all: Vec<u64> = (1..=self.scenario.servers).collect();
                 self.crash(number, &all, *unsynced);
@@ -329,6 +373,7 @@ impl<'a, W: World> Course<'a, W> {
                         duplicate: share(*duplicate_permille),
                         delay: share(*delay_permille),
                         delay_by: Duration::ZERO..=Duration::from_millis(*delay_ms),
+                        bytes_per_s: None,
                     };
                     self.noise.insert(number, noise);
                 } else {
@@ -372,8 +417,11 @@ impl<'a, W: World> Course<'a, W> {
                 } else {
                     Flow::Open
                 };
+                let narrow = self.narrow.values();
+                let narrow = narrow.filter(|(pairs, _)| pairs.contains(&(from, to)));
                 let fault = LinkFault {
                     flow,
+                    bytes_per_s: narrow.map(|(_, bytes)| *bytes).min(),
                     ..noise.clone()
                 };
                 self.world.set_link(from, to, fault);

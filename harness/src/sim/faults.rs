@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::scenario::{Fault, FaultKind, Happening, Target};
+use crate::scenario::{DiskLie, Fault, FaultKind, Happening, Target};
 
 /// A moment of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,8 @@ pub(super) struct Moment {
 pub(super) enum Turn {
     Ends,
     Begins,
+    /// A disk's lie comes to light, if it does.
+    Exposes,
     /// It waits for its event from now on.
     Waits,
     /// It has waited long enough.
@@ -34,17 +36,32 @@ pub(super) fn moments(faults: &[Fault]) -> BTreeSet<Moment> {
             fault: number,
         };
         match fault.when {
-            None => [
-                at(fault.at_ms, Turn::Begins),
-                at(fault.at_ms + fault.for_ms, Turn::Ends),
-            ],
-            Some(anchor) => [
+            None => {
+                let mut moments = after_beginning(number, fault, fault.at_ms);
+                moments.push(at(fault.at_ms, Turn::Begins));
+                moments
+            }
+            Some(anchor) => vec![
                 at(fault.at_ms, Turn::Waits),
                 at(fault.at_ms + anchor.within_ms, Turn::GivesUp),
             ],
         }
     };
     faults.iter().enumerate().flat_map(moments).collect()
+}
+
+/// What becomes of a fault once it has begun.
+pub(super) fn after_beginning(number: usize, fault: &Fault, begun_ms: u64) -> Vec<Moment> {
+    let at = |after_ms, turn| Moment {
+        at_ms: begun_ms + after_ms,
+        turn,
+        fault: number,
+    };
+    let mut moments = vec![at(fault.for_ms, Turn::Ends)];
+    if matches!(fault.what, FaultKind::Lie { .. }) {
+        moments.push(at(fault.for_ms / 2, Turn::Exposes));
+    }
+    moments
 }
 
 /// The ordered pairs of servers that a fault cuts or stalls, if it is one of the network.
@@ -63,7 +80,9 @@ pub(super) fn cut_pairs(
         FaultKind::Partition { side } => {
             pairs(&|from, to| side.contains(&from) != side.contains(&to))
         }
-        FaultKind::OneWay { from: side } | FaultKind::Stall { from: side } => {
+        FaultKind::OneWay { from: side }
+        | FaultKind::Stall { from: side }
+        | FaultKind::Slow { from: side, .. } => {
             pairs(&|from, to| side.contains(&from) && !side.contains(&to))
         }
         FaultKind::Isolate { .. } => pairs(&|from, to| struck == Some(from) || struck == Some(to)),
@@ -74,6 +93,8 @@ pub(super) fn cut_pairs(
         | FaultKind::Jump { .. }
         | FaultKind::Disk { .. }
         | FaultKind::Rot { .. }
+        | FaultKind::Lie { .. }
+        | FaultKind::Reset { .. }
         | FaultKind::Noise { .. }
         | FaultKind::Transfer { .. }
         | FaultKind::Replace
@@ -89,6 +110,8 @@ pub(super) fn target_of(what: &FaultKind) -> Option<Target> {
         | FaultKind::Pause { target }
         | FaultKind::Jump { target, .. }
         | FaultKind::Rot { target }
+        | FaultKind::Lie { target, .. }
+        | FaultKind::Reset { target }
         | FaultKind::Disk { target, .. } => Some(*target),
         _ => None,
     }
@@ -132,6 +155,25 @@ fn describe_kind(what: &FaultKind, struck: Option<u64>) -> String {
         FaultKind::Links { cut } => {
             let links: Vec<String> = cut.iter().map(|(f, t)| format!("n{f}>n{t}")).collect();
             format!("links cut: {}", links.join(" "))
+        }
+        FaultKind::Lie {
+            target,
+            about,
+            skip,
+        } => {
+            let lie = match about {
+                DiskLie::Syncs => "syncs do nothing".to_owned(),
+                DiskLie::LostWrite => "a write is lost".to_owned(),
+                DiskLie::MisdirectedWrite { by } => format!("a write lands {by} bytes further on"),
+            };
+            format!("the disk of {} lies: {lie}, after {skip}", whom(target))
+        }
+        FaultKind::Reset { target } => format!("connections of {} break", whom(target)),
+        FaultKind::Slow { from, bytes_per_s } => {
+            format!(
+                "narrow links: {} send {bytes_per_s} bytes a second",
+                list(from)
+            )
         }
         FaultKind::Rot { target } => format!("a bit of the disk of {} turns over", whom(target)),
         FaultKind::Pause { target } => format!("pause {}", whom(target)),

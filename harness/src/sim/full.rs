@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use plumb_raft::seams::{Seams, Tasks};
 use plumb_raft::server::{self, LogDriver, ServerConfig};
-use plumb_raft::storage::WalOptions;
+use plumb_raft::storage::{Wal, WalOptions};
 use plumb_raft::types::NodeId;
 
 use super::cluster::{core_config, read_mode, tasks};
 use super::course::World;
-use super::run::Books;
 use super::seams::clock::SimClock;
-use super::seams::disk::{CrashMode, DirectoryOrder, SimDisk, Trap};
+use super::seams::disk::{CrashMode, DirectoryOrder, DiskCall, Failure, SimDisk, Trap};
 use super::seams::gate::Gate;
 use super::seams::network::{Connection, LinkFault, LinkFaults, SimNetwork};
 use super::seams::random::Stream;
 use super::watch::{Watch, now_ns};
-use crate::scenario::{MAX_RUN_MS, Scenario, Settings, Unsynced};
-use crate::workload::{Actor, Book, Operator};
+use crate::invariants::Coverage;
+use crate::scenario::{DiskLie, MAX_RUN_MS, Scenario, Settings, Unsynced};
+use crate::workload::{Actor, Book, Books, Operator};
 
 /// Where servers listen, in the simulated network.
 const PORT: u16 = 7000;
@@ -52,6 +52,8 @@ pub(super) struct Full<'a> {
     sim: turmoil::Sim<'a>,
     servers: BTreeMap<u64, Server>,
     link_faults: LinkFaults,
+    segment_bytes: u64,
+    believed_lies: u64,
 }
 
 fn name(id: u64) -> String {
@@ -123,7 +125,17 @@ impl<'a> Full<'a> {
             sim,
             servers,
             link_faults,
+            segment_bytes: scenario.settings.segment_bytes,
+            believed_lies: 0,
         }
+    }
+}
+
+impl Full<'_> {
+    /// The servers' disks.
+    pub(super) fn disks(&self) -> BTreeMap<u64, SimDisk> {
+        let disk = |(id, server): (&u64, &Server)| (*id, server.disk.clone());
+        self.servers.iter().map(disk).collect()
     }
 }
 
@@ -149,13 +161,21 @@ impl World for Full<'_> {
             .servers
             .get_mut(&id)
             .expect("a server of this scenario");
-        server.disk.crash(&mut draw, crash_mode(unsynced));
+        // The atlas of faults: a disk that has lied keeps its power until it has made its word good. Nobody claims to
+        // survive more.
+        let mode = if server.disk.has_lied() {
+            CrashMode::KeepAll
+        } else {
+            crash_mode(unsynced)
+        };
+        server.disk.crash(&mut draw, mode);
         self.link_faults.set_down(&name(id), true);
         self.sim.crash(name(id));
     }
 
     fn empty(&mut self, id: u64) {
         if let Some(server) = self.servers.get(&id) {
+            server.disk.set_faults(|faults| faults.traps.clear());
             server.disk.empty();
             server.emptied.set(true);
         }
@@ -166,6 +186,10 @@ impl World for Full<'_> {
             .servers
             .get_mut(&id)
             .expect("a server of this scenario");
+        if server.disk.has_lost_writes() && reads_well(&server.disk, self.segment_bytes) {
+            server.disk.forget_lost_writes();
+            self.believed_lies += 1;
+        }
         let epoch = epoch_of(self.seed, id, server.lives);
         server.lives += 1;
         server.clock.restart(self.sim.elapsed(), epoch);
@@ -197,7 +221,7 @@ impl World for Full<'_> {
         let mut draw = Stream::derive(self.seed, "rot", at_ms << 8 | id);
         let server = &self.servers[&id];
         // No server can tell a second bit from a torn tail if the first took what would have told it.
-        if server.disk.is_rotten() {
+        if server.disk.is_rotten() || server.disk.has_lied() {
             return;
         }
         let files: Vec<(String, u64)> = server
@@ -215,13 +239,64 @@ impl World for Full<'_> {
         assert!(turned, "a byte of what is durable");
     }
 
+    fn lie(&mut self, id: u64, about: DiskLie, skip: u64) {
+        let disk = &self.servers[&id].disk;
+        if disk.is_rotten() || disk.has_lied() {
+            return;
+        }
+        let traps: &[(DiskCall, u64, Failure)] = match about {
+            DiskLie::Syncs => &[
+                (DiskCall::Sync, u64::MAX, Failure::Lost),
+                (DiskCall::SyncDir, u64::MAX, Failure::Lost),
+            ],
+            DiskLie::LostWrite => &[(DiskCall::Write, 1, Failure::Lost)],
+            DiskLie::MisdirectedWrite { by } => &[(DiskCall::Write, 1, Failure::Misdirected(by))],
+        };
+        for (call, times, failure) in traps.iter().copied() {
+            disk.set_trap(Trap {
+                call,
+                file: String::new(),
+                skip,
+                times,
+                failure,
+            });
+        }
+    }
+
+    fn reset(&mut self, one: u64, other: u64) {
+        self.link_faults.reset(&name(one), &name(other));
+    }
+
+    fn coverage(&self) -> Coverage {
+        let disks = self.servers.values().map(|server| server.disk.stats());
+        let links = self.link_faults.counts();
+        let mut coverage = Coverage {
+            narrowed: links.values().map(|link| link.narrowed).sum(),
+            believed_lies: self.believed_lies,
+            ..Coverage::default()
+        };
+        for disk in disks {
+            coverage.lost_writes += disk.lost_writes;
+            coverage.misdirected_writes += disk.misdirected_writes;
+            coverage.lost_syncs += disk.lost_syncs;
+        }
+        coverage
+    }
+
     fn mend_disk(&mut self, id: u64) -> bool {
         let server = &self.servers[&id];
         server.disk.set_faults(|faults| faults.traps.clear());
         server.disk.heal();
+        server.disk.come_true();
         // One that is paused has not noticed yet.
         server.stopped.get() || server.disk.stats().spoiled > server.spoiled_before
     }
+}
+
+/// Whether a server would take what is on this disk for a whole log: asked of a copy.
+fn reads_well(disk: &SimDisk, segment_bytes: u64) -> bool {
+    let copy = SimDisk::from_image(disk.cached_image(), 0, 0, 512);
+    Wal::open(Arc::new(copy.mount()), WalOptions { segment_bytes }).is_ok()
 }
 
 /// A clock's reading means nothing outside a life: every life starts from another one.
@@ -304,7 +379,8 @@ fn add_server(
             let shutdown = std::future::pending();
             let spoiled_before = disk.stats().spoiled;
             let ended = server::run(config, seams, random, observer, shutdown).await;
-            let disk_failed = disk.stats().spoiled > spoiled_before || disk.is_rotten();
+            let disk_failed =
+                disk.stats().spoiled > spoiled_before || disk.is_rotten() || disk.has_lied();
             if ended.is_err() && disk_failed {
                 stopped.set(true);
                 watch.lock().judge.stopped(NodeId(id));
@@ -354,12 +430,11 @@ fn actor(scenario: &Scenario, number: u64, link_faults: &LinkFaults, books: &Boo
     let host = format!("c{number}");
     let seams = client_seams(scenario, &host, u64::MAX - 1 - number, link_faults);
     Actor {
-        book: Book::new(
-            scenario,
-            number,
-            Rc::clone(&books.recorder),
-            Rc::clone(&books.script),
-        ),
+        scenario: Scenario {
+            faults: Vec::new(),
+            ..scenario.clone()
+        },
+        book: Book::new(scenario, number, books.clone()),
         servers: servers_of(scenario),
         seams,
         draw_server: Stream::derive(scenario.seed, "client.server", number),

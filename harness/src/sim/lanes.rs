@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use plumb_histories::browser::{ServerChange, ServerLanes, ServerRole};
+use plumb_histories::browser::{MarkKind, ServerChange, ServerLanes, ServerMark, ServerRole};
 use plumb_histories::{History, NemesisEvent};
-use plumb_raft::core::{Effects, Node, RoleKind};
-use plumb_raft::types::NodeId;
+use plumb_raft::core::{Effects, Input, Node, RoleKind};
+use plumb_raft::types::{Membership, NodeId};
+
+use super::messages::Messages;
 
 /// A server as it was last seen.
 #[derive(Debug)]
 struct Seen {
     at_ns: u64,
     change: ServerChange,
+    /// Of guests it is not known.
+    membership: Option<Membership>,
 }
 
 /// The changes so far; recording can be off, since a sweep has no use for them.
@@ -20,6 +24,8 @@ pub struct Lanes {
     recording: bool,
     servers: BTreeMap<NodeId, Seen>,
     changes: Vec<ServerChange>,
+    marks: Vec<ServerMark>,
+    messages: Messages,
 }
 
 impl Lanes {
@@ -40,7 +46,22 @@ impl Lanes {
         if let Some(seen) = self.servers.remove(&node.id()) {
             self.changes.push(down(&seen, seen.at_ns));
         }
-        self.see(at_ns, change(at_ns, node, 0), node.id());
+        self.see_node(at_ns, change(at_ns, node, 0), node);
+    }
+
+    /// A server is about to take an input.
+    pub fn before_step(&mut self, at_ns: u64, node: &Node, input: &Input) {
+        if !self.recording {
+            return;
+        }
+        match input {
+            Input::Receive(envelope) => self.messages.taken(at_ns, envelope),
+            Input::SnapshotTaken { index, data } => {
+                let what = format!("has written its state at {index}, {} bytes", data.len());
+                self.mark(at_ns, node, MarkKind::Snapshot, what);
+            }
+            _ => {}
+        }
     }
 
     /// A server has taken a step.
@@ -51,7 +72,30 @@ impl Lanes {
         let before = self.servers.get(&node.id());
         let before = before.map_or(0, |seen| seen.change.applied);
         let applied = effects.apply.last().map_or(before, |entry| entry.index.0);
-        self.see(at_ns, change(at_ns, node, applied), node.id());
+        if let Some(snapshot) = &effects.restore {
+            let what = format!(
+                "installs the snapshot of {}@{}",
+                snapshot.last_index, snapshot.last_term
+            );
+            self.mark(at_ns, node, MarkKind::Restore, what);
+        }
+        let known = self.servers.get(&node.id());
+        let known = known.and_then(|seen| seen.membership.as_ref());
+        if known.is_some_and(|known| known != node.membership()) {
+            let what = in_words(node.membership());
+            self.mark(at_ns, node, MarkKind::Membership, what);
+        }
+        self.messages.sent(at_ns, &effects.send);
+        self.see_node(at_ns, change(at_ns, node, applied), node);
+    }
+
+    fn mark(&mut self, at_ns: u64, node: &Node, kind: MarkKind, what: String) {
+        self.marks.push(ServerMark {
+            at_ns,
+            server: place(node.id()),
+            kind,
+            what,
+        });
     }
 
     /// Whether changes are kept.
@@ -70,6 +114,15 @@ impl Lanes {
         self.see(change.at_ns, change, id);
     }
 
+    fn see_node(&mut self, at_ns: u64, change: ServerChange, node: &Node) {
+        self.see(at_ns, change, node.id());
+        if let Some(seen) = self.servers.get_mut(&node.id()) {
+            let membership = seen.membership.get_or_insert_default();
+            membership.clone_from(node.membership());
+        }
+    }
+
+    /// A server has changed, or has done something and is as before.
     pub(super) fn see(&mut self, at_ns: u64, change: ServerChange, id: NodeId) {
         let same = self.servers.get(&id).is_some_and(|seen| {
             let at_ns = seen.change.at_ns;
@@ -86,7 +139,13 @@ impl Lanes {
             return;
         }
         self.changes.push(change.clone());
-        self.servers.insert(id, Seen { at_ns, change });
+        let known = self.servers.remove(&id);
+        let seen = Seen {
+            at_ns,
+            change,
+            membership: known.and_then(|seen| seen.membership),
+        };
+        self.servers.insert(id, seen);
     }
 
     /// The lanes. A server doesn't see its own crash; what the nemesis did tells when it was.
@@ -122,20 +181,21 @@ impl Lanes {
             }
         }
         self.changes.sort_by_key(|change| change.at_ns);
+        // By number until here: names come once all servers are known.
+        let row = |number: usize| ids.iter().position(|id| place(*id) == number);
         for change in &mut self.changes {
-            // By number until here: names come once all servers are known.
-            change.server = ids
-                .iter()
-                .position(|id| id.0 == change.server as u64)
-                .unwrap_or(usize::MAX);
-            change.vote = change
-                .vote
-                .and_then(|vote| ids.iter().position(|id| id.0 == vote as u64));
+            change.server = row(change.server).unwrap_or(usize::MAX);
+            change.vote = change.vote.and_then(row);
+        }
+        for mark in &mut self.marks {
+            mark.server = row(mark.server).unwrap_or(usize::MAX);
         }
         ServerLanes {
             plumb_lanes: 1,
             servers: ids.iter().map(ToString::to_string).collect(),
             changes: self.changes,
+            marks: self.marks,
+            messages: self.messages.finish(&ids),
         }
     }
 }
@@ -161,8 +221,28 @@ fn down(seen: &Seen, at_ns: u64) -> ServerChange {
     }
 }
 
+/// A server's number, which stands for its place until all are known.
+fn place(id: NodeId) -> usize {
+    usize::try_from(id.0).unwrap_or(usize::MAX)
+}
+
+/// Who votes and who listens, in words.
+fn in_words(membership: &Membership) -> String {
+    let named = |ids: &std::collections::BTreeSet<NodeId>| {
+        let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        names.join(" ")
+    };
+    let mut words = format!("members: {}", named(&membership.voters));
+    if !membership.outgoing.is_empty() {
+        words.push_str(&format!(", jointly with {}", named(&membership.outgoing)));
+    }
+    if !membership.learners.is_empty() {
+        words.push_str(&format!("; learners: {}", named(&membership.learners)));
+    }
+    words
+}
+
 fn change(at_ns: u64, node: &Node, applied: u64) -> ServerChange {
-    let place = |id: NodeId| usize::try_from(id.0).unwrap_or(usize::MAX);
     ServerChange {
         at_ns,
         server: place(node.id()),

@@ -10,6 +10,7 @@ mod faults;
 mod full;
 mod guests;
 pub mod lanes;
+mod messages;
 pub(crate) mod panics;
 pub mod peer;
 pub mod run;
@@ -19,8 +20,9 @@ pub mod shrink;
 pub mod story;
 pub mod sweep;
 pub mod system;
+pub mod torture;
 pub mod trace;
 pub mod watch;
 
-pub use run::{Run, RunOptions, run};
+pub use run::{Run, RunOptions, run, run_recorded};
 pub use system::System;

@@ -92,6 +92,11 @@ pub trait Peer: Sized {
     /// When it wants to be woken next, by its own clock. Asked for after every input.
     fn wakes_at(&self) -> Option<Duration>;
 
+    /// How many bytes a message takes, which counts on narrow links; by default, as many as its debugging text has.
+    fn size_of(message: &Self::Message) -> usize {
+        format!("{message:?}").len()
+    }
+
     /// What it shows of itself. Without, it is judged by what its clients see, and by what it says that it
     /// applies.
     fn metrics(&self) -> Option<Metrics> {

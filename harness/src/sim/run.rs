@@ -1,8 +1,9 @@
 //! One run of one scenario, from its world to what was seen and judged.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use plumb_checkers::{Budget, Consistency, Options, Spec, Verdict, check};
@@ -14,15 +15,19 @@ use super::course::{Course, World};
 use super::full::Full;
 use super::panics;
 use super::peer::Peer;
+use super::seams::disk::SimDisk;
 use super::service::lack_of_service;
 use super::watch::Watch;
+use crate::conformance::trace::StepRecorder;
 use crate::invariants::{Coverage, Violation};
-use crate::scenario::{Judges, Scenario, ScriptedOperation, Tier, WorkloadKind};
+use crate::scenario::{Judges, Scenario, ScriptedOperation, Tier, Workload, WorkloadKind};
 use crate::verify::stopwatch;
-use crate::workload::{SharedRecorder, SharedScript};
+use crate::workload::{Books, FIRST_BALANCE, key_name};
 
 /// The checker's budget for one history: far beyond what these histories take.
 const CHECK_STEPS: u64 = 20_000_000;
+/// That for whole queues, each state of which is a list: none takes a search if every dequeue was answered.
+const QUEUE_STEPS: u64 = 200_000;
 
 /// How to run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,13 +67,20 @@ pub struct Run {
     pub lanes: ServerLanes,
 }
 
-/// The spec by which a workload's history is checked, and a key's initial value.
+/// The spec by which a workload's history is checked, and what each of its objects holds at first.
 #[must_use]
-pub fn spec_of(kind: WorkloadKind) -> (&'static str, Value) {
-    match kind {
+pub fn spec_of(workload: &Workload) -> (&'static str, Value) {
+    match workload.kind {
         WorkloadKind::Register => ("cas-register", Value::Null),
         WorkloadKind::Append => ("kv-append", Value::Str(String::new())),
         WorkloadKind::Txn => ("list-append", Value::Null),
+        WorkloadKind::Bank => {
+            let account = |key| (key_name(key), Value::Int(FIRST_BALANCE));
+            ("bank", Value::map((0..workload.keys).map(account)))
+        }
+        WorkloadKind::Set => ("set", Value::Null),
+        WorkloadKind::Counter => ("counter", Value::Null),
+        WorkloadKind::Queue => ("fifo-queue", Value::Null),
     }
 }
 
@@ -76,31 +88,8 @@ pub fn spec_of(kind: WorkloadKind) -> (&'static str, Value) {
 #[must_use]
 pub fn consistency_of(kind: WorkloadKind) -> Consistency {
     match kind {
-        WorkloadKind::Register | WorkloadKind::Append => Consistency::Linearizable,
         WorkloadKind::Txn => Consistency::StrictSerializable,
-    }
-}
-
-/// Where a run's clients write down what they do and see.
-#[derive(Clone)]
-pub(super) struct Books {
-    pub(super) recorder: SharedRecorder,
-    pub(super) script: SharedScript,
-}
-
-impl Books {
-    /// Empty ones for a scenario.
-    ///
-    /// # Panics
-    /// If the scenario contradicts itself.
-    fn of(scenario: &Scenario) -> Books {
-        if let Err(what) = scenario.check() {
-            panic!("a scenario is checked before it is run: {what}");
-        }
-        Books {
-            recorder: Rc::new(RefCell::new(Recorder::new(header(scenario)))),
-            script: SharedScript::default(),
-        }
+        _ => Consistency::Linearizable,
     }
 }
 
@@ -112,17 +101,32 @@ impl Books {
 /// If the scenario contradicts itself: [`Scenario::check`] comes first.
 #[must_use]
 pub fn run(scenario: &Scenario, options: RunOptions) -> Run {
-    let books = Books::of(scenario);
+    run_recorded(scenario, options, None)
+}
+
+/// The same, with every step of every server written down.
+///
+/// # Panics
+/// If the scenario contradicts itself: [`Scenario::check`] comes first.
+#[must_use]
+pub fn run_recorded(
+    scenario: &Scenario,
+    options: RunOptions,
+    steps: Option<Arc<StepRecorder>>,
+) -> Run {
+    let books = books_of(scenario);
     match scenario.tier {
         Tier::Full => {
-            let watch = Watch::of_turmoil(options.trace);
+            let watch = Watch::of_turmoil(options.trace).recording_steps(steps);
             let world = Full::new(scenario, &watch, &books);
-            follow(scenario, world, &watch, &books)
+            follow(scenario, panics::Caught::here(), world, &watch, &books)
         }
         Tier::Bare => {
             let (watch, now) = Watch::of_events(options.trace);
+            let watch = watch.recording_steps(steps);
+            let panics = panics::Caught::here();
             let world = Bare::of_replicas(scenario, now, &watch, &books);
-            follow(scenario, world, &watch, &books)
+            follow(scenario, panics, world, &watch, &books)
         }
     }
 }
@@ -133,17 +137,45 @@ pub fn run(scenario: &Scenario, options: RunOptions) -> Run {
 /// If the scenario contradicts itself: [`Scenario::check`] comes first.
 #[must_use]
 pub fn run_peer<P: Peer>(scenario: &Scenario, options: RunOptions) -> Run {
-    let books = Books::of(scenario);
+    let books = books_of(scenario);
     let (watch, now) = Watch::of_events(options.trace);
     watch.lock().judge.guests(scenario.servers);
+    let panics = panics::Caught::here();
     let world = Bare::new(scenario, now, &watch, &books, |id| {
         Guest::<P>::new(scenario, id, &watch)
     });
-    follow(scenario, world, &watch, &books)
+    follow(scenario, panics, world, &watch, &books)
 }
 
-fn follow<W: World>(scenario: &Scenario, world: W, watch: &Watch, books: &Books) -> Run {
+/// Runs a scenario of the full tier, and gives back its servers' disks as the run left them.
+pub(super) fn run_with_disks(scenario: &Scenario) -> (Run, BTreeMap<u64, SimDisk>) {
+    let books = books_of(scenario);
+    let watch = Watch::of_turmoil(false);
+    let world = Full::new(scenario, &watch, &books);
+    let disks = world.disks();
     let panics = panics::Caught::here();
+    (follow(scenario, panics, world, &watch, &books), disks)
+}
+
+/// Empty books for a scenario, which is checked.
+fn books_of(scenario: &Scenario) -> Books {
+    if let Err(what) = scenario.check() {
+        panic!("a scenario is checked before it is run: {what}");
+    }
+    Books {
+        recorder: Rc::new(RefCell::new(Recorder::new(header(scenario)))),
+        script: Rc::default(),
+        coverage: Rc::default(),
+    }
+}
+
+fn follow<W: World>(
+    scenario: &Scenario,
+    panics: panics::Caught,
+    world: W,
+    watch: &Watch,
+    books: &Books,
+) -> Run {
     if scenario.settings.stickiness {
         let sticks_for_ns = sticks_for_ns(scenario);
         watch.lock().judge.expect_stickiness(sticks_for_ns);
@@ -172,6 +204,7 @@ fn conclude<W: World>(
     live_after_ms: Option<u64>,
 ) -> Run {
     let simulated = world.elapsed();
+    let of_the_world = world.coverage();
     let end_ns = u64::try_from(simulated.as_nanos()).unwrap_or(u64::MAX);
     let history = std::mem::take(&mut *books.recorder.borrow_mut()).finish();
     // Ends every task, so that nothing is seen after what is concluded from here.
@@ -185,9 +218,12 @@ fn conclude<W: World>(
         }] += 1;
     }
     let checking = stopwatch();
-    let judged = judge_history(&history, scenario.workload.kind);
+    let judged = judge_history(&history, &scenario.workload);
     let checking = checking();
     let mut watched = watch.lock();
+    let mut coverage = watched.judge.coverage().clone();
+    coverage.add(&books.coverage.borrow());
+    coverage.add(&of_the_world);
     let (mut explanation, mut undecided) = (None, None);
     match judged {
         Judged::Linearizable => {}
@@ -207,7 +243,7 @@ fn conclude<W: World>(
         violation: watched.judge.violation().cloned(),
         undecided,
         explanation,
-        coverage: watched.judge.coverage().clone(),
+        coverage,
         operations,
         members: watched.judge.members().iter().map(|id| id.0).collect(),
         script: books.script.take(),
@@ -226,13 +262,16 @@ enum Judged {
 }
 
 /// Counts steps and no time, so that the verdict is the same on any machine.
-fn judge_history(history: &History, kind: WorkloadKind) -> Judged {
-    let (spec, init) = spec_of(kind);
+fn judge_history(history: &History, workload: &Workload) -> Judged {
+    let (spec, init) = spec_of(workload);
     let spec = Spec::by_name(spec).expect("a workload names a spec that exists");
     let options = Options::new(spec)
         .with_init(init)
-        .with_consistency(consistency_of(kind))
-        .with_budget(Budget::steps(CHECK_STEPS));
+        .with_consistency(consistency_of(workload.kind))
+        .with_budget(Budget::steps(match workload.kind {
+            WorkloadKind::Queue => QUEUE_STEPS,
+            _ => CHECK_STEPS,
+        }));
     match check(history, &options) {
         Ok(report) => match report.verdict {
             Verdict::Valid(_) => Judged::Linearizable,
@@ -245,14 +284,9 @@ fn judge_history(history: &History, kind: WorkloadKind) -> Judged {
 }
 
 fn header(scenario: &Scenario) -> Header {
-    let (spec, init) = spec_of(scenario.workload.kind);
-    let workload = match scenario.workload.kind {
-        WorkloadKind::Register => "register",
-        WorkloadKind::Append => "append",
-        WorkloadKind::Txn => "txn",
-    };
+    let (spec, init) = spec_of(&scenario.workload);
     Header {
-        workload: Some(workload.to_owned()),
+        workload: Some(scenario.workload.kind.name().to_owned()),
         spec: Some(spec.to_owned()),
         init: Some(init),
         seed: Some(scenario.seed),
@@ -264,6 +298,7 @@ fn header(scenario: &Scenario) -> Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nemesis::{Length, generate};
 
     fn txn(f: &str, value: Value) -> Value {
         let key = Value::Str("k0".to_owned());
@@ -286,11 +321,13 @@ mod tests {
 
     #[test]
     fn transactions_are_held_to_real_time() {
+        let mut workload = generate(1, Length::SHORT, Tier::Bare).workload;
+        workload.kind = WorkloadKind::Txn;
         let fresh = read_after_append(Value::List(vec![Value::Int(4)]));
-        let judged = judge_history(&fresh, WorkloadKind::Txn);
+        let judged = judge_history(&fresh, &workload);
         assert!(matches!(judged, Judged::Linearizable));
         let stale = read_after_append(Value::List(vec![]));
-        let judged = judge_history(&stale, WorkloadKind::Txn);
+        let judged = judge_history(&stale, &workload);
         assert!(matches!(judged, Judged::Violation(_)));
     }
 }

@@ -5,7 +5,7 @@
 use plumb_histories::{History, Operation, Outcome, Value};
 
 use crate::scenario::{Fault, FaultKind, Scenario};
-use crate::workload::MISMATCH;
+use crate::workload::was_served;
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -54,10 +54,10 @@ fn reads_only(operation: &Operation<'_>) -> bool {
     }
 }
 
-/// A compare-and-set that found another value was served, too.
+/// A compare-and-set that found another value was served, too, and a transfer that was not covered.
 fn served(operation: &Operation<'_>) -> bool {
     let error = operation
         .completion
         .and_then(|event| event.error.as_deref());
-    operation.outcome() == Outcome::Ok || error == Some(MISMATCH)
+    operation.outcome() == Outcome::Ok || was_served(error)
 }

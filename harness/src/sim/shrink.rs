@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::run::{Run, RunOptions};
 use super::system::System;
-use crate::scenario::{Anchor, Fault, FaultKind, Scenario, ScriptedOperation, Target, Unsynced};
+use crate::scenario::{
+    Anchor, Contact, Fault, FaultKind, Scenario, ScriptedOperation, Target, Unsynced,
+};
 
 /// How large a scenario is, as its reader feels it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -320,7 +322,7 @@ impl Search<'_> {
     }
 
     fn simplify_settings(&mut self) {
-        let changes: [fn(&mut Scenario); 13] = [
+        let changes: [fn(&mut Scenario); 15] = [
             |s| s.settings.clock_ppm.fill(0),
             |s| s.settings.latency_ms.1 = s.settings.latency_ms.0,
             |s| s.settings.sync_us.1 = s.settings.sync_us.0,
@@ -334,6 +336,12 @@ impl Search<'_> {
             |s| s.settings.retained_entries = 100,
             |s| s.settings.snapshot_chunk_bytes = 100_000,
             |s| s.settings.first_voters = s.servers,
+            |s| s.workload.contact = Contact::Last,
+            |s| {
+                for operation in s.workload.script.iter_mut().flatten() {
+                    operation.dies_after_us = None;
+                }
+            },
         ];
         for change in changes {
             self.attempt(change);
@@ -443,7 +451,8 @@ fn keep_within(fault: &mut Fault, servers: u64) -> bool {
     match &mut fault.what {
         FaultKind::Partition { side }
         | FaultKind::OneWay { from: side }
-        | FaultKind::Stall { from: side } => {
+        | FaultKind::Stall { from: side }
+        | FaultKind::Slow { from: side, .. } => {
             side.retain(|id| *id <= servers);
             !side.is_empty() && (side.len() as u64) < servers
         }
@@ -456,6 +465,8 @@ fn keep_within(fault: &mut Fault, servers: u64) -> bool {
         | FaultKind::Pause { target }
         | FaultKind::Jump { target, .. }
         | FaultKind::Rot { target }
+        | FaultKind::Lie { target, .. }
+        | FaultKind::Reset { target }
         | FaultKind::Disk { target, .. } => match target {
             Target::Server(id) => *id <= servers,
             Target::Leader | Target::Subject => true,

@@ -1,7 +1,10 @@
 //! Many runs on all cores. Runs share nothing, so which thread takes which seed changes no result;
 //! results are given out in the order of seeds.
 
-use std::collections::BTreeMap;
+mod seen;
+mod shard;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -9,11 +12,14 @@ use std::time::Duration;
 
 use crate::invariants::{Coverage, Violation};
 use crate::nemesis::Length;
-use crate::scenario::{Judges, Scenario, Tier};
+use crate::scenario::{Judges, Scenario, Tier, WorkloadKind};
 use crate::verify::stopwatch;
 
 use super::run::{Run, RunOptions};
 use super::system::System;
+
+pub use seen::Seen;
+pub use shard::Shard;
 
 /// A run in which a property broke.
 #[derive(Clone, Debug)]
@@ -43,6 +49,8 @@ pub struct Summary {
     pub simulated: Duration,
     /// What happened.
     pub coverage: Coverage,
+    /// How many runs had each kind of workload.
+    pub workloads: BTreeMap<WorkloadKind, u64>,
     /// The slowest return to life after healing, in simulated milliseconds.
     pub slowest_to_live_ms: u64,
     /// Time spent on the checking of histories, over all threads; for people.
@@ -50,27 +58,38 @@ pub struct Summary {
 }
 
 impl Summary {
-    fn add(&mut self, seed: u64, scenario: &Scenario, run: &Run) {
+    /// Takes in another run.
+    pub fn add(&mut self, seen: Seen) {
         self.runs += 1;
-        self.checking += run.checking;
-        if let Some(violation) = run.violation.clone() {
-            let explanation = run.explanation.clone();
-            self.failures.push(Failure {
-                seed,
-                violation,
-                explanation,
-            });
-        } else if run.undecided.is_some() {
-            self.undecided.push(seed);
-        }
-        for (sum, count) in self.operations.iter_mut().zip(run.operations) {
+        for (sum, count) in self.operations.iter_mut().zip(seen.operations) {
             *sum += count;
         }
-        self.faults += scenario.faults.len() as u64;
-        self.simulated += run.simulated;
-        self.coverage.add(&run.coverage);
-        let live_after_ms = run.live_after_ms.unwrap_or(0);
+        self.faults += seen.faults;
+        self.simulated += Duration::from_millis(seen.simulated_ms);
+        self.coverage.add(&seen.coverage);
+        let live_after_ms = seen.live_after_ms.unwrap_or(0);
         self.slowest_to_live_ms = self.slowest_to_live_ms.max(live_after_ms);
+        *self.workloads.entry(seen.workload).or_default() += 1;
+        if let Some(violation) = seen.violation {
+            self.failures.push(Failure {
+                seed: seen.seed,
+                violation,
+                explanation: seen.explanation,
+            });
+        } else if seen.undecided.is_some() {
+            self.undecided.push(seen.seed);
+        }
+    }
+
+    /// The failures by what broke: how many, and the first seed.
+    #[must_use]
+    pub fn signatures(&self) -> BTreeMap<&str, (u64, u64)> {
+        let mut signatures = BTreeMap::new();
+        for failure in &self.failures {
+            let property = failure.violation.property.as_str();
+            signatures.entry(property).or_insert((0, failure.seed)).0 += 1;
+        }
+        signatures
     }
 }
 
@@ -79,8 +98,12 @@ impl Summary {
 pub struct Plan {
     /// What is simulated.
     pub system: System,
-    /// The seeds.
+    /// The seeds of all shards together.
     pub seeds: Range<u64>,
+    /// Which of them.
+    pub shard: Shard,
+    /// What has run before, in the order of seeds: it is not run again.
+    pub before: Vec<Seen>,
     /// How long each run is.
     pub length: Length,
     /// In which world.
@@ -95,28 +118,48 @@ pub struct Plan {
     pub for_time: Option<Duration>,
 }
 
-/// Runs the plan until it is done or `stop` is set. `each` sees every run, in the order of seeds;
+impl Plan {
+    /// How many seeds it has in all.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.shard.count(&self.seeds)
+    }
+}
+
+/// Runs the plan until it is done or any of `stop` is set. `each` sees every run, in the order of seeds;
 /// what it needs to keep, it keeps.
 pub fn sweep(
     plan: &Plan,
-    stop: &AtomicBool,
-    mut each: impl FnMut(u64, &Scenario, &Run, &Summary),
+    stop: &[&AtomicBool],
+    mut each: impl FnMut(&Seen, &Scenario, &Run, &Summary),
 ) -> Summary {
     let elapsed = stopwatch();
     let late = || plan.for_time.is_some_and(|time| elapsed() >= time);
-    let next = AtomicU64::new(plan.seeds.start);
-    let failed = AtomicBool::new(false);
-    let (sender, results) = mpsc::channel();
     let mut summary = Summary::default();
+    plan.before
+        .iter()
+        .cloned()
+        .for_each(|seen| summary.add(seen));
+    let done: BTreeSet<u64> = plan.before.iter().map(|seen| seen.seed).collect();
+    let next = AtomicU64::new(0);
+    let failed = AtomicBool::new(plan.stop_at_failure && !summary.failures.is_empty());
+    let (sender, results) = mpsc::channel();
     std::thread::scope(|scope| {
         for _ in 0..plan.jobs.max(1) {
             let (sender, next, failed, late) = (sender.clone(), &next, &failed, &late);
+            let done = &done;
             scope.spawn(move || {
-                let stopped = || stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
+                let stopped = || {
+                    let told = stop.iter().any(|stop| stop.load(Ordering::Relaxed));
+                    told || failed.load(Ordering::Relaxed)
+                };
                 while !stopped() && !late() {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= plan.seeds.end {
+                    let nth = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(seed) = plan.shard.nth(&plan.seeds, nth) else {
                         return;
+                    };
+                    if done.contains(&seed) {
+                        continue;
                     }
                     let mut scenario = (plan.system.generate)(seed, plan.length, plan.tier);
                     scenario.judges = plan.judges;
@@ -124,7 +167,7 @@ pub fn sweep(
                     if plan.stop_at_failure && run.violation.is_some() {
                         failed.store(true, Ordering::Relaxed);
                     }
-                    if sender.send((seed, scenario, run)).is_err() {
+                    if sender.send((nth, seed, scenario, run)).is_err() {
                         return;
                     }
                 }
@@ -132,17 +175,29 @@ pub fn sweep(
         }
         drop(sender);
         let mut waiting = BTreeMap::new();
-        let mut due = plan.seeds.start;
-        for (seed, scenario, run) in results {
-            waiting.insert(seed, (scenario, run));
+        let mut due = 0;
+        let is_done = |nth| {
+            let seed = plan.shard.nth(&plan.seeds, nth);
+            seed.is_some_and(|seed| done.contains(&seed))
+        };
+        for (nth, seed, scenario, run) in results {
+            waiting.insert(nth, (seed, scenario, run));
+            while is_done(due) {
+                due += 1;
+            }
             // Behind the first failure lie seeds that happened to be under way: with other threads
             // they would be others, so they are forgotten.
-            while let Some((scenario, run)) = waiting.remove(&due)
+            while let Some((seed, scenario, run)) = waiting.remove(&due)
                 && (!plan.stop_at_failure || summary.failures.is_empty())
             {
-                summary.add(due, &scenario, &run);
-                each(due, &scenario, &run, &summary);
+                let seen = Seen::of(seed, &scenario, &run);
+                summary.checking += run.checking;
+                summary.add(seen.clone());
+                each(&seen, &scenario, &run, &summary);
                 due += 1;
+                while is_done(due) {
+                    due += 1;
+                }
             }
         }
     });

@@ -11,6 +11,7 @@ use super::anchors::Anchors;
 use super::lanes::Lanes;
 use super::trace::Trace;
 use crate::conformance::steps::Conformance;
+use crate::conformance::trace::StepRecorder;
 use crate::invariants::Judge;
 
 /// What is watched in common.
@@ -33,6 +34,8 @@ pub struct Watched {
 pub struct Watch {
     watched: Arc<Mutex<Watched>>,
     now: Now,
+    /// Writes every step down, if that was asked for.
+    steps: Option<Arc<StepRecorder>>,
 }
 
 /// Where the time is read.
@@ -68,7 +71,14 @@ impl Watch {
         Watch {
             watched: Arc::new(Mutex::new(watched)),
             now,
+            steps: None,
         }
+    }
+
+    /// The same, and every step is written down besides.
+    #[must_use]
+    pub fn recording_steps(self, steps: Option<Arc<StepRecorder>>) -> Watch {
+        Watch { steps, ..self }
     }
 
     pub(super) fn now_ns(&self) -> u64 {
@@ -93,30 +103,47 @@ pub fn now_ns() -> u64 {
 
 impl Observer for Watch {
     fn recovered(&self, node: &Node, report: &RecoveryReport) {
+        if let Some(steps) = &self.steps {
+            steps.recovered(node, report);
+        }
         let mut watched = self.lock();
         watched.trace.recovered(self.now_ns(), node, report);
         watched.lanes.recovered(self.now_ns(), node);
-        watched.conformance.recovered(node);
+        let differs = watched.conformance.recovered(node);
         watched.judge.recovered(self.now_ns(), node, report);
+        if let Some(what) = differs {
+            watched
+                .judge
+                .rule(self.now_ns(), "Conformance", what.to_string());
+        }
         watched.anchors.recovered(node);
     }
 
     fn before_step(&self, node: &Node, input: &Input) {
+        if let Some(steps) = &self.steps {
+            steps.before_step(node, input);
+        }
         let mut watched = self.lock();
         watched.trace.before_step(self.now_ns(), node, input);
+        watched.lanes.before_step(self.now_ns(), node, input);
         watched.conformance.before_step(node, input);
         watched.judge.before_step(node, input);
         watched.anchors.before_step(node);
     }
 
     fn after_step(&self, node: &Node, effects: &Effects) {
+        if let Some(steps) = &self.steps {
+            steps.after_step(node, effects);
+        }
         let mut watched = self.lock();
         watched.trace.after_step(self.now_ns(), node, effects);
         watched.lanes.after_step(self.now_ns(), node, effects);
         watched.judge.after_step(self.now_ns(), node, effects);
         watched.anchors.after_step(node, effects);
         if let Some(what) = watched.conformance.after_step(node, effects) {
-            watched.judge.rule(self.now_ns(), "Conformance", what);
+            watched
+                .judge
+                .rule(self.now_ns(), "Conformance", what.to_string());
         }
     }
 }

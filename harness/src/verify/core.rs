@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+use super::layers::VACUOUS;
 use super::{Finding, Layer, Order, Verdict, stopwatch};
 use crate::cli::core::check_all;
 use crate::cli::{CliError, progress};
@@ -66,19 +67,23 @@ pub(super) fn exhaustive(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>,
 }
 
 fn finding(scope: &Scope, outcome: &Outcome) -> Option<Finding> {
-    let (what, story) = match &outcome.verdict {
+    let (rule, what, story) = match &outcome.verdict {
         CoreVerdict::Violation(story) => (
+            story.property.to_string(),
             format!("The core breaks {}: {}", story.property, story.reason),
             Some(story.to_string()),
         ),
         CoreVerdict::Vacuous(missed) => (
+            VACUOUS.to_owned(),
             format!("The core never reaches: {}.", missed.join("; ")),
             None,
         ),
         CoreVerdict::Exhausted | CoreVerdict::Stopped(_) => return None,
     };
     Some(Finding {
+        rule,
         what,
+        file: None,
         replay: Some(format!("cargo run --release -- core check {}", scope.name)),
         story,
     })

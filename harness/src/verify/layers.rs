@@ -15,7 +15,7 @@ use crate::cli::sim::{shrink_and_save, sweep_and_save, words_of};
 use crate::cli::{CliError, progress};
 use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::System;
-use crate::sim::sweep::{Failure, Plan, Summary};
+use crate::sim::sweep::{Failure, Plan, Shard, Summary};
 
 /// A layer's work; one command may fill several rows of the table.
 pub(super) type Work = fn(&Order, &AtomicBool) -> Result<Vec<Layer>, CliError>;
@@ -24,10 +24,11 @@ pub(super) type Work = fn(&Order, &AtomicBool) -> Result<Vec<Layer>, CliError>;
 const SHRINK_RUNS: u64 = 600;
 
 /// All layers, in the order in which a failure is cheapest to understand.
-pub(super) const ALL: [Work; 5] = [
+pub(super) const ALL: [Work; 6] = [
     specification,
     ablations,
     super::core::exhaustive,
+    super::storage::torture,
     bare_simulation,
     simulation,
 ];
@@ -83,20 +84,24 @@ fn specification(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliErro
 
 /// What a scope shows to be wrong with the specification, if anything.
 fn what_is_wrong(scope: &Scope, outcome: &Outcome) -> Option<Finding> {
-    let (what, story) = match &outcome.verdict {
+    let (rule, what, story) = match &outcome.verdict {
         ModelVerdict::Exhausted | ModelVerdict::Stopped(_) => return None,
         ModelVerdict::Violation(story) => (
+            story.property.to_owned(),
             format!("The specification breaks {}.", story.property),
             Some(story.to_string()),
         ),
         ModelVerdict::Vacuous(missed) => (
+            VACUOUS.to_owned(),
             format!("The specification never reaches: {}.", missed.join("; ")),
             None,
         ),
     };
     let replay = format!("cargo run --release -- model check --scope {}", scope.name);
     Some(Finding {
+        rule,
         what,
+        file: None,
         replay: Some(replay),
         story,
     })
@@ -147,6 +152,8 @@ fn ablations(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, CliError> {
             ModelVerdict::Exhausted | ModelVerdict::Vacuous(_) => {
                 decided += 1;
                 findings.push(Finding {
+                    rule: format!("{} rests on its rule", exam.breaks),
+                    file: None,
                     what: format!(
                         "Without the rule \"{}\" {} still holds: the specification does not show \
                          what the rule is for.",
@@ -251,6 +258,8 @@ fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swe
     let plan = Plan {
         system: System::SHIPPED,
         seeds: order.first_seed..end,
+        shard: Shard::WHOLE,
+        before: Vec::new(),
         length: order.profile.length,
         tier,
         judges: Judges::All,
@@ -371,12 +380,16 @@ fn finding(failure: &Failure, folder: &Path) -> Result<Finding, CliError> {
         what.push_str("\nand did not when it was run again, which is a bug of the simulator");
         let replay = Some(replay_command(System::SHIPPED, folder));
         return Ok(Finding {
+            rule: violation.property.clone(),
             what,
+            file: Some(folder.join("scenario.json").display().to_string()),
             replay,
             story: explanation.clone(),
         });
     };
+    let mut rule = violation.property.clone();
     if let Some(violation) = &shrunk.run.violation {
+        rule.clone_from(&violation.property);
         what = format!(
             "Seed {seed} breaks {}: {}",
             violation.property, violation.what
@@ -389,11 +402,16 @@ fn finding(failure: &Failure, folder: &Path) -> Result<Finding, CliError> {
         told.push_str(explanation);
     }
     Ok(Finding {
+        rule,
         what,
+        file: Some(small.join("scenario.json").display().to_string()),
         replay: Some(replay_command(System::SHIPPED, &small)),
         story: Some(told),
     })
 }
+
+/// The rule that a scope breaks in which what it is for never happens.
+pub(super) const VACUOUS: &str = "A scope reaches what it is for";
 
 /// The name by which a run's judge calls a history that no order explains.
 const LINEARIZABILITY: &str = "Linearizability";

@@ -4,6 +4,7 @@
 mod core;
 mod layers;
 mod page;
+mod storage;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::artifacts::{create_folder, write_file};
-use crate::cli::{CliError, Exit, github};
+use crate::cli::ci::github;
+use crate::cli::{CliError, Exit};
 use crate::nemesis::Length;
 
 /// How much is done.
@@ -26,6 +28,8 @@ pub struct Profile {
     pub seeds: u64,
     /// How many seeds are simulated with bare replicas, for each seed of the whole server.
     pub bare_per_seed: u64,
+    /// How many logs of simulated servers are tortured, at least.
+    pub tortured_logs: u64,
     /// How long each run is.
     #[serde(skip)]
     pub length: Length,
@@ -97,6 +101,7 @@ impl Profile {
         name: "quick",
         scopes: &QUICK_SCOPES,
         seeds: 300,
+        tortured_logs: 10,
         bare_per_seed: 10,
         length: Length::SHORT,
     };
@@ -105,6 +110,7 @@ impl Profile {
         name: "ci",
         scopes: &CI_SCOPES,
         seeds: 1_000,
+        tortured_logs: 100,
         bare_per_seed: 20,
         length: Length::SHORT,
     };
@@ -113,6 +119,7 @@ impl Profile {
         name: "nightly",
         scopes: &NIGHTLY_SCOPES,
         seeds: 10_000,
+        tortured_logs: 2_000,
         bare_per_seed: 20,
         length: Length::LONG,
     };
@@ -160,8 +167,12 @@ pub struct Layer {
 /// Something that broke.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
+    /// The property that broke, by its name.
+    pub rule: String,
     /// The property and what was seen.
     pub what: String,
+    /// The scenario that shows it, where there is one.
+    pub file: Option<String>,
     /// The command that shows it again.
     pub replay: Option<String>,
     /// The steps that lead there, where they are few enough to read.
@@ -212,11 +223,11 @@ pub(crate) fn stopwatch() -> impl Fn() -> Duration {
     move || started.elapsed()
 }
 
-/// Runs the layers, prints the table, writes `report.json` and `report.html`.
+/// Runs the layers, prints the table, writes `report.json` and `report.html`, and returns the report.
 ///
 /// # Errors
 /// If the output folder can't be written: found out before the work starts.
-pub fn verify(order: &Order, stop: &AtomicBool) -> Result<Exit, CliError> {
+pub fn verify(order: &Order, stop: &AtomicBool) -> Result<Report, CliError> {
     create_folder(&order.out)?;
     let probe = order.out.join(".writable");
     write_file(&probe, b"")?;
@@ -232,9 +243,10 @@ pub fn verify(order: &Order, stop: &AtomicBool) -> Result<Exit, CliError> {
         verdict: Verdict::Holds,
         seconds: 0.0,
     };
+    // Which seeds: so that whoever reads a log can do exactly this again.
     println!(
-        "plumb verify --profile {}, {}",
-        order.profile.name, report.build
+        "plumb verify --profile {} --start {}, {}",
+        order.profile.name, order.first_seed, report.build
     );
     print_header();
     for layer in layers::ALL {
@@ -254,10 +266,11 @@ pub fn verify(order: &Order, stop: &AtomicBool) -> Result<Exit, CliError> {
         report.verdict = Verdict::Undecided;
     }
     report.seconds = elapsed().as_secs_f64();
-    finish(order, &report)
+    finish(order, &report)?;
+    Ok(report)
 }
 
-fn finish(order: &Order, report: &Report) -> Result<Exit, CliError> {
+fn finish(order: &Order, report: &Report) -> Result<(), CliError> {
     let json = serde_json::to_string_pretty(report).unwrap_or_default();
     write_file(
         &order.out.join("report.json"),
@@ -275,9 +288,6 @@ fn finish(order: &Order, report: &Report) -> Result<Exit, CliError> {
             println!("  replay: {replay}");
         }
     }
-    for finding in report.layers.iter().flat_map(|layer| &layer.findings) {
-        github::annotate("plumb verify", &finding.what);
-    }
     github::summarize(&summary(report));
     let words = match report.verdict {
         Verdict::Holds => "everything asked for holds",
@@ -289,7 +299,7 @@ fn finish(order: &Order, report: &Report) -> Result<Exit, CliError> {
         report.seconds,
         display(&page)
     );
-    Ok(report.verdict.into())
+    Ok(())
 }
 
 /// The table as Markdown.

@@ -10,9 +10,10 @@ use plumb_histories::{Recorder, Value};
 use plumb_raft::client::Outcome;
 use plumb_raft::kv::{Operation, Reply};
 
-use super::txn::{self, Step};
-use crate::scenario::{Action, Scenario, ScriptedOperation, Workload, WorkloadKind};
-use crate::sim::seams::random::Stream;
+use super::deed::{Deed, End, Next};
+use super::draw::Draw;
+use crate::invariants::Coverage;
+use crate::scenario::{Action, Scenario, ScriptedOperation, WorkloadKind};
 
 /// The clients' shared history; a run is one thread.
 pub type SharedRecorder = Rc<RefCell<Recorder>>;
@@ -20,8 +21,17 @@ pub type SharedRecorder = Rc<RefCell<Recorder>>;
 /// The operations that all clients started, in the order in which they did.
 pub type SharedScript = Rc<RefCell<Vec<ScriptedOperation>>>;
 
-/// Why a compare-and-set failed that was carried out, and found another value than it expected.
+/// What all clients met with: whether the interesting things happened that a workload is there for.
+pub type SharedCoverage = Rc<RefCell<Coverage>>;
+
+/// Why an operation failed that was carried out, and found another value than it expected.
 pub const MISMATCH: &str = "another value";
+
+/// Why a transfer failed that was carried out, and found too little money.
+pub const UNCOVERED: &str = "the balance does not cover it";
+
+/// Why nobody knows what became of an operation whose client died.
+const DIED: &str = "the client died";
 
 /// What a client asks of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,96 +51,81 @@ pub enum Got {
     Reply(Reply),
 }
 
+/// How a client goes on after an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// The operation asks for more.
+    Ask(Ask),
+    /// It is over.
+    Done,
+    /// It is over, and its fate unknown: the client must be replaced by one with a session of its own.
+    Retired,
+}
+
+/// Where a run's clients write down what they do and see.
+#[derive(Clone)]
+pub struct Books {
+    /// What happened.
+    pub recorder: SharedRecorder,
+    /// What was started.
+    pub script: SharedScript,
+    /// What was met with.
+    pub coverage: SharedCoverage,
+}
+
 /// One client's present self, and what it knows.
 pub struct Book {
-    number: u64,
-    workload: Workload,
-    draw: Stream,
-    /// How many of its operations are reads, in tenths.
-    reads: u64,
-    /// When the faults are over, until it has written something from then on.
-    to_write_from_us: Option<u64>,
-    recorder: SharedRecorder,
-    script: SharedScript,
+    kind: WorkloadKind,
+    clients: u64,
+    keys: u64,
+    books: Books,
+    draw: Draw,
     /// The operations of this client, if a script says so, in reverse.
     ahead: Option<Vec<ScriptedOperation>>,
-    count: u64,
     process: u64,
     /// What it last saw of each key.
     seen: Vec<Option<Bytes>>,
     /// What is under way.
-    open: Option<ScriptedOperation>,
-}
-
-/// How an operation is recorded.
-enum End {
-    Ok(Value),
-    Fail(&'static str),
-    Info(&'static str),
+    open: Option<Deed>,
 }
 
 impl Book {
     /// A client that has done nothing yet. `number` counts the clients from zero; where no script says what
     /// it does, a stream of its own decides.
     #[must_use]
-    pub fn new(
-        scenario: &Scenario,
-        number: u64,
-        recorder: SharedRecorder,
-        script: SharedScript,
-    ) -> Book {
-        let mut draw = Stream::derive(scenario.seed, "client", number);
-        let mut workload = scenario.workload.clone();
-        let ahead = workload.script.take().map(|all| {
-            let mine = all.into_iter().filter(|o| o.client == number);
-            mine.rev().collect()
+    pub fn new(scenario: &Scenario, number: u64, books: Books) -> Book {
+        let workload = &scenario.workload;
+        let ahead = workload.script.as_ref().map(|all| {
+            let mine = all.iter().filter(|o| o.client == number);
+            mine.rev().copied().collect()
         });
         Book {
-            number,
-            // One that writes waits out a partition; one that reads sees what its leader still serves.
-            reads: [1, 4, 4, 9][draw.index(4)],
-            draw,
-            to_write_from_us: Some(scenario.heal_at_ms * 1_000),
-            recorder,
-            script,
+            kind: workload.kind,
+            clients: workload.clients,
+            keys: workload.keys,
+            books,
+            draw: Draw::new(scenario, number),
             ahead,
-            count: 0,
             process: number,
             seen: vec![None; workload.keys as usize],
             open: None,
-            workload,
         }
     }
 
     /// What this client does next, to be started at its time or as soon as it can be; `None` at the
-    /// end of its script. Every value is written once.
+    /// end of its script.
     pub fn next(&mut self, now_us: u64) -> Option<ScriptedOperation> {
-        if let Some(ahead) = &mut self.ahead {
-            return ahead.pop();
+        match &mut self.ahead {
+            Some(ahead) => ahead.pop(),
+            None => Some(self.draw.next(now_us)),
         }
-        let at_us = now_us + self.draw.below(self.workload.think_ms.max(1) * 1000);
-        self.count += 1;
-        let key = self.draw.below(self.workload.keys);
-        let mut reads = self.draw.below(10) < self.reads;
-        if self.to_write_from_us.is_some_and(|healed| at_us >= healed) {
-            // That the healed cluster commits is judged by what it commits.
-            self.to_write_from_us = None;
-            reads = false;
-        }
-        let action = match (self.workload.kind, self.draw.chance(0.5)) {
-            _ if reads => Action::Read,
-            (WorkloadKind::Append, _) => Action::Append,
-            (WorkloadKind::Txn, _) => Action::Txn,
-            (WorkloadKind::Register, true) => Action::Write,
-            (WorkloadKind::Register, false) => Action::Cas,
-        };
-        Some(ScriptedOperation {
-            client: self.number,
-            at_us,
-            action,
-            key,
-            value: self.number + 1 + self.count * self.workload.clients,
-        })
+    }
+
+    /// Whether an operation begins with a read that any server may be asked for.
+    #[must_use]
+    pub fn begins_with_a_read(&self, operation: ScriptedOperation) -> bool {
+        matches!(operation.action, Action::Read | Action::Dequeue)
+            && self.kind != WorkloadKind::Bank
     }
 
     /// Starts an operation at `node` and says what to ask.
@@ -143,147 +138,117 @@ impl Book {
             at_us: now_ns / 1_000,
             ..operation
         };
-        self.open = Some(operation);
-        self.script.borrow_mut().push(operation);
-        let key = key_name(operation.key);
-        let f = match (self.workload.kind, operation.action) {
-            (WorkloadKind::Txn, _) | (_, Action::Txn) => "txn",
-            (WorkloadKind::Append, Action::Read) => "get",
-            (WorkloadKind::Register, Action::Read) => "read",
-            (_, Action::Write) => "write",
-            (_, Action::Cas) => "cas",
-            (_, Action::Append) => "append",
-        };
-        self.recorder.borrow_mut().invoke(
+        self.books.script.borrow_mut().push(operation);
+        let seen = self.seen[operation.key as usize].clone();
+        let mut deed = Deed::new(operation, self.kind, self.keys, seen);
+        self.books.recorder.borrow_mut().invoke(
             now_ns,
             self.process,
-            f,
-            (f != "txn").then(|| Value::Str(key.clone())),
-            self.argument(operation),
+            deed.f(),
+            deed.key(),
+            deed.argument(),
             Some(node),
         );
-        let value = Bytes::from(operation.value.to_string());
-        match operation.action {
-            Action::Read => Ask::Read(key),
-            Action::Write => Ask::Execute(Operation::Write { key, value }),
-            Action::Cas => Ask::Execute(Operation::Cas {
-                key,
-                expected: self.seen[operation.key as usize].clone(),
-                value,
-            }),
-            Action::Append => Ask::Execute(Operation::Append {
-                key,
-                suffix: Bytes::from(suffix(operation)),
-            }),
-            Action::Txn => {
-                let steps = txn::steps(operation, self.workload.keys);
-                Ask::Execute(Operation::Txn(steps.iter().map(txn::asked).collect()))
+        let ask = deed.ask();
+        self.open = Some(deed);
+        ask
+    }
+
+    /// The cluster has answered, or has not in time.
+    ///
+    /// # Panics
+    /// If nothing is under way.
+    pub fn hear(&mut self, now_ns: u64, outcome: Outcome<Got>) -> Then {
+        let mut deed = self.open.take().expect("an answer comes after a question");
+        let next = match outcome {
+            Outcome::Ok(got) => {
+                note_answer(&mut self.books.coverage.borrow_mut(), &got);
+                self.learn(deed.operation, &got);
+                deed.answered(got)
             }
+            Outcome::Failed(why) => Next::End(End::Fail(why)),
+            Outcome::Unknown(why) => Next::End(deed.unknown(why)),
+        };
+        match next {
+            Next::Ask(ask) => {
+                self.open = Some(deed);
+                Then::Ask(ask)
+            }
+            Next::End(end) => self.end(now_ns, &deed, end),
         }
     }
 
-    /// Ends the operation under way. True if its fate is unknown: the client that carried it out must
-    /// be replaced by one with a session of its own.
+    /// The client dies with its operation under way, and comes back as another process.
     ///
     /// # Panics
-    /// If none is under way.
-    pub fn end(&mut self, now_ns: u64, outcome: Outcome<Got>) -> bool {
-        let operation = self.open.take().expect("an operation ends after it began");
+    /// If nothing is under way.
+    pub fn die(&mut self, now_ns: u64) {
+        let deed = self.open.take().expect("it dies while it waits");
+        self.books.coverage.borrow_mut().deaths += 1;
+        self.seen.fill(None);
+        self.end(now_ns, &deed, End::Info(DIED));
+    }
+
+    fn end(&mut self, now_ns: u64, deed: &Deed, end: End) -> Then {
         // An operation without a result is remembered by what it asked for.
-        let asked = self.argument(operation);
-        let end = match outcome {
-            Outcome::Ok(got) => self.result(operation, &asked, got),
-            Outcome::Failed(why) => End::Fail(why),
-            Outcome::Unknown(why) => End::Info(why),
-        };
-        let mut recorder = self.recorder.borrow_mut();
+        let asked = deed.argument();
+        note_end(
+            &mut self.books.coverage.borrow_mut(),
+            deed.operation.action,
+            &end,
+        );
+        let mut recorder = self.books.recorder.borrow_mut();
         match end {
             End::Ok(value) => recorder.ok(now_ns, self.process, value),
             End::Fail(why) => recorder.fail(now_ns, self.process, asked, Some(why)),
             End::Info(why) => {
                 recorder.info(now_ns, self.process, asked, Some(why));
                 // Jepsen's rule: a process with an operation of unknown fate is retired.
-                self.process += self.workload.clients;
-                return true;
+                self.process += self.clients;
+                return Then::Retired;
             }
         }
-        false
+        Then::Done
     }
 
-    /// An operation's argument as it is recorded.
-    fn argument(&self, operation: ScriptedOperation) -> Value {
-        match operation.action {
-            Action::Read if self.workload.kind == WorkloadKind::Txn => {
-                txn::recorded(&[Step::Read { key: operation.key }], None)
-            }
-            Action::Read => Value::Null,
-            Action::Txn => txn::recorded(&txn::steps(operation, self.workload.keys), None),
-            Action::Write => Value::Int(operation.value as i64),
-            Action::Cas => {
-                let expected = self.seen[operation.key as usize].as_ref();
-                Value::List(vec![number(expected), Value::Int(operation.value as i64)])
-            }
-            Action::Append => Value::Str(suffix(operation)),
-        }
-    }
-
-    fn result(&mut self, operation: ScriptedOperation, asked: &Value, got: Got) -> End {
+    /// What a register holds, for the next compare-and-set.
+    fn learn(&mut self, operation: ScriptedOperation, got: &Got) {
         let seen = &mut self.seen[operation.key as usize];
-        match (operation.action, got) {
-            (Action::Read, Got::Value(read)) => match self.workload.kind {
-                WorkloadKind::Append => End::Ok(Value::Str(text(read.as_ref()))),
-                WorkloadKind::Txn => {
-                    let step = Step::Read { key: operation.key };
-                    End::Ok(txn::recorded(&[step], Some(&[read])))
-                }
-                WorkloadKind::Register => {
-                    let value = number(read.as_ref());
-                    *seen = read;
-                    End::Ok(value)
-                }
-            },
-            (Action::Write, Got::Reply(Reply::Done))
-            | (Action::Cas, Got::Reply(Reply::Swapped)) => {
+        match (self.kind, got) {
+            (WorkloadKind::Register, Got::Value(read)) => seen.clone_from(read),
+            (_, Got::Reply(Reply::Mismatch(found))) => seen.clone_from(found),
+            (WorkloadKind::Register, Got::Reply(Reply::Done | Reply::Swapped)) => {
                 *seen = Some(Bytes::from(operation.value.to_string()));
-                End::Ok(asked.clone())
             }
-            (Action::Cas, Got::Reply(Reply::Mismatch(found))) => {
-                *seen = found;
-                End::Fail(MISMATCH)
-            }
-            (Action::Append, Got::Reply(Reply::Done)) => End::Ok(asked.clone()),
-            (Action::Txn, Got::Reply(Reply::Committed(reads))) => {
-                let steps = txn::steps(operation, self.workload.keys);
-                End::Ok(txn::recorded(&steps, Some(&reads)))
-            }
-            _ => End::Info("the server answered something else"),
+            _ => {}
         }
     }
 }
 
-/// A key's name.
-pub(super) fn key_name(key: u64) -> String {
-    format!("k{key}")
+/// Whether an operation failed because of what it found: it was served all the same.
+#[must_use]
+pub fn was_served(error: Option<&str>) -> bool {
+    matches!(error, Some(MISMATCH | UNCOVERED))
 }
 
-fn suffix(operation: ScriptedOperation) -> String {
-    format!("{} ", operation.value)
-}
-
-/// A register's value: a number, or nothing yet.
-fn number(bytes: Option<&Bytes>) -> Value {
-    match bytes {
-        None => Value::Null,
-        Some(bytes) => {
-            let text = String::from_utf8_lossy(bytes);
-            text.parse()
-                .map_or_else(|_| Value::Str(text.into_owned()), Value::Int)
-        }
+fn note_answer(coverage: &mut Coverage, got: &Got) {
+    let Got::Reply(reply) = got else { return };
+    match reply {
+        Reply::Committed(_) => coverage.transactions += 1,
+        Reply::Aborted { .. } => coverage.aborts += 1,
+        Reply::Mismatch(_) => coverage.mismatches += 1,
+        _ => {}
     }
 }
 
-fn text(bytes: Option<&Bytes>) -> String {
-    bytes
-        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-        .unwrap_or_default()
+fn note_end(coverage: &mut Coverage, action: Action, end: &End) {
+    match (action, end) {
+        (_, End::Info(_)) => coverage.unknown += 1,
+        (Action::Dequeue | Action::Transfer, End::Fail(MISMATCH)) => coverage.outrun += 1,
+        (_, End::Fail(UNCOVERED)) => coverage.uncovered += 1,
+        (Action::Dequeue, End::Ok(Value::Null)) => coverage.found_empty += 1,
+        (Action::Dequeue, End::Ok(_)) => coverage.taken += 1,
+        (Action::Add, End::Ok(_)) => coverage.added += 1,
+        _ => {}
+    }
 }

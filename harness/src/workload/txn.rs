@@ -5,7 +5,7 @@ use bytes::Bytes;
 use plumb_histories::Value;
 use plumb_raft::kv::TxnStep;
 
-use super::book::key_name;
+use super::values::{key_name, listed};
 use crate::scenario::ScriptedOperation;
 use crate::sim::seams::random::Stream;
 
@@ -63,7 +63,7 @@ pub(super) fn recorded(steps: &[Step], reads: Option<&[Option<Bytes>]>) -> Value
     let recorded = steps.iter().map(|step| match *step {
         Step::Read { key } => {
             let saw = reads.as_mut().and_then(Iterator::next);
-            let saw = saw.map_or(Value::Null, |value| list(value.as_ref()));
+            let saw = saw.map_or(Value::Null, |value| listed(value.as_ref()));
             micro("r", key, saw)
         }
         Step::Append { key, element } => micro("append", key, Value::Int(element as i64)),
@@ -77,15 +77,4 @@ fn micro(f: &str, key: u64, value: Value) -> Value {
         Value::Str(key_name(key)),
         value,
     ])
-}
-
-/// A list as its key's bytes hold it; nothing yet is an empty one.
-fn list(bytes: Option<&Bytes>) -> Value {
-    let text = bytes.map(|bytes| String::from_utf8_lossy(bytes));
-    let elements = text.iter().flat_map(|text| text.split_whitespace());
-    let element = |text: &str| {
-        text.parse()
-            .map_or_else(|_| Value::Str(text.to_owned()), Value::Int)
-    };
-    Value::List(elements.map(element).collect())
 }

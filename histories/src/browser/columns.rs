@@ -26,7 +26,7 @@ pub(super) fn encode(history: &History, input: &PageInput) -> String {
         "title": input.title,
         "faults": faults,
         "events": event_times(history),
-        "lanes": input.lanes.as_ref().map(lanes),
+        "lanes": input.lanes.as_ref().map(|lanes| self::lanes(lanes, &mut texts)),
         "verdict": input.verdict.as_ref().map(|verdict| {
             self::verdict(verdict, history.operations().len())
         }),
@@ -244,7 +244,7 @@ fn fault(event: &NemesisEvent, texts: &mut Texts) -> Json {
     ])
 }
 
-fn lanes(lanes: &ServerLanes) -> Json {
+fn lanes(lanes: &ServerLanes, texts: &mut Texts) -> Json {
     let mut logs: Vec<&[(u64, u64)]> = Vec::new();
     let changes: Vec<Json> = lanes
         .changes
@@ -271,7 +271,44 @@ fn lanes(lanes: &ServerLanes) -> Json {
             ])
         })
         .collect();
-    json!({ "servers": lanes.servers, "changes": changes, "logs": logs })
+    let known = |server: usize| server < lanes.servers.len();
+    let marks: Vec<Json> = lanes
+        .marks
+        .iter()
+        .filter(|mark| known(mark.server))
+        .map(|mark| {
+            json!([
+                mark.at_ns,
+                mark.server,
+                mark.kind,
+                texts.place(&shortened(&mark.what))
+            ])
+        })
+        .collect();
+    let messages: Vec<Json> = lanes
+        .messages
+        .iter()
+        .filter(|message| known(message.from) && known(message.to))
+        .map(|message| {
+            // Since the sending: shorter numbers.
+            let taken = message.arrivals_ns.iter();
+            let taken: Vec<u64> = taken.map(|at| at.saturating_sub(message.sent_ns)).collect();
+            json!([
+                message.sent_ns,
+                taken,
+                message.from,
+                message.to,
+                texts.place(&shortened(&message.what))
+            ])
+        })
+        .collect();
+    json!({
+        "servers": lanes.servers,
+        "changes": changes,
+        "logs": logs,
+        "marks": marks,
+        "messages": messages,
+    })
 }
 
 fn verdict(verdict: &PageVerdict, operations: usize) -> Json {

@@ -12,6 +12,81 @@ pub struct ServerLanes {
     pub servers: Vec<String>,
     /// What changed when.
     pub changes: Vec<ServerChange>,
+    /// Moments of a server that are no change of its numbers: snapshots, memberships.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<ServerMark>,
+    /// What servers sent each other, in the order of sending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<ServerMessage>,
+}
+
+/// A moment of a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerMark {
+    /// Nanoseconds since the start of the run.
+    pub at_ns: u64,
+    /// Which server: a place among the names.
+    pub server: usize,
+    /// What kind of moment.
+    pub kind: MarkKind,
+    /// What happened, in a few words.
+    pub what: String,
+}
+
+/// Kinds of moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MarkKind {
+    /// It wrote its state down.
+    Snapshot,
+    /// It took another's state for its own.
+    Restore,
+    /// Another membership counts for it.
+    Membership,
+}
+
+/// A message between servers. In a file it is a list, since a run has thousands: `[sent, arrivals, from,
+/// to, what]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Packed", into = "Packed")]
+pub struct ServerMessage {
+    /// When it was sent, in nanoseconds since the start of the run.
+    pub sent_ns: u64,
+    /// When it was taken in: never if it was lost, several times if it was duplicated.
+    pub arrivals_ns: Vec<u64>,
+    /// Who sent it: a place among the names.
+    pub from: usize,
+    /// Who it was for.
+    pub to: usize,
+    /// What it says.
+    pub what: String,
+}
+
+type Packed = (u64, Vec<u64>, usize, usize, String);
+
+impl From<Packed> for ServerMessage {
+    fn from((sent_ns, arrivals_ns, from, to, what): Packed) -> ServerMessage {
+        ServerMessage {
+            sent_ns,
+            arrivals_ns,
+            from,
+            to,
+            what,
+        }
+    }
+}
+
+impl From<ServerMessage> for Packed {
+    fn from(message: ServerMessage) -> Packed {
+        let ServerMessage {
+            sent_ns,
+            arrivals_ns,
+            from,
+            to,
+            what,
+        } = message;
+        (sent_ns, arrivals_ns, from, to, what)
+    }
 }
 
 /// What a server is.

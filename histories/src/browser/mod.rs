@@ -12,7 +12,7 @@ mod words;
 
 use crate::History;
 
-pub use lanes::{ServerChange, ServerLanes, ServerRole};
+pub use lanes::{MarkKind, ServerChange, ServerLanes, ServerMark, ServerMessage, ServerRole};
 pub use template::{escape, fill, for_script};
 pub use verdict::{PageAttempt, PageEdge, PageOutcome, PageStep, PageVerdict};
 
@@ -22,12 +22,13 @@ pub const BASE_STYLE: &str = include_str!("assets/base.css");
 const SKELETON: &str = include_str!("assets/page.html");
 const STYLE: &str = include_str!("assets/page.css");
 /// One scope, in the order in which the pieces need each other.
-const SCRIPTS: [&str; 11] = [
+const SCRIPTS: [&str; 12] = [
     include_str!("assets/data.js"),
     include_str!("assets/view.js"),
     include_str!("assets/paint.js"),
     include_str!("assets/timeline.js"),
     include_str!("assets/servers.js"),
+    include_str!("assets/messages.js"),
     include_str!("assets/path.js"),
     include_str!("assets/minimap.js"),
     include_str!("assets/core.js"),

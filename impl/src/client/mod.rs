@@ -28,6 +28,9 @@ pub enum Outcome<T> {
     Unknown(&'static str),
 }
 
+/// Why a change failed that the leader refuses for now only: asked for again, it may succeed.
+pub const TOO_EARLY: &str = "it is too early for that";
+
 /// A compare-and-set's result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CasResult {
@@ -132,6 +135,11 @@ impl Client {
     #[must_use]
     pub fn current_server(&self) -> NodeId {
         self.servers[self.next].0
+    }
+
+    /// Turns to this server next, by its place among those that the client was given (any number).
+    pub fn turn_to(&mut self, server: usize) {
+        self.next = server % self.servers.len();
     }
 
     /// What went wrong with the last try that failed, in words: for people.
@@ -256,12 +264,16 @@ impl Client {
         let mut attempts = self.attempts();
         match self.call(body, &mut attempts).await {
             Some(ResponseBody::Done) => Outcome::Ok(()),
-            Some(ResponseBody::Refused(_)) if attempts.in_doubt => {
+            Some(ResponseBody::Refused(_) | ResponseBody::TooEarly(_)) if attempts.in_doubt => {
                 Outcome::Unknown("an earlier try may have been heard")
             }
             Some(ResponseBody::Refused(why)) => {
                 self.trouble = Some(why);
                 Outcome::Failed("the leader refused")
+            }
+            Some(ResponseBody::TooEarly(why)) => {
+                self.trouble = Some(why);
+                Outcome::Failed(TOO_EARLY)
             }
             Some(_) => Outcome::Unknown("the server answered something else"),
             None => Outcome::Unknown("no answer in time"),

@@ -107,7 +107,7 @@ pub enum Answer {
 }
 
 /// Everything one step asks for, each list in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Effects {
     /// Make this durable, then say so with `Input::Persisted`.
     pub persist: Option<Batch>,

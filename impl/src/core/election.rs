@@ -1,6 +1,7 @@
 //! Leader election (§5.2) and its restriction (§5.4.1).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::effects::{Timer, Write};
 use super::lease::Lease;
@@ -244,7 +245,7 @@ impl Node {
         // The first of all says who takes part, so that it is on record.
         let unrecorded = self.membership_index() == LogIndex::ZERO && self.snapshot.is_none();
         let first = if unrecorded {
-            Payload::Membership(self.membership().clone())
+            Payload::Membership(Arc::clone(&self.memberships.in_force().1))
         } else {
             Payload::Noop
         };

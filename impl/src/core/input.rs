@@ -22,7 +22,7 @@ pub enum ReadMode {
 }
 
 /// One event.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Input {
     /// A message arrived.
     Receive(Envelope),

@@ -57,7 +57,7 @@ impl Node {
         let sending = progress.sending.get_or_insert_with(latest);
         let message = Message::InstallSnapshot {
             term,
-            chunk: sending.chunk(self.config.snapshot_chunk_bytes),
+            chunk: Box::new(sending.chunk(self.config.snapshot_chunk_bytes)),
             round: leadership.reads.round(),
         };
         out.send_now(self.config.id, peer, message);
@@ -193,7 +193,7 @@ mod tests {
 
     fn snapshot(index: u64, term: u64) -> Snapshot {
         let voters: BTreeSet<NodeId> = (1..=3).map(NodeId).collect();
-        let membership = Membership::of_voters(voters);
+        let membership = Membership::of_voters(voters).into();
         Snapshot::new(
             LogIndex(index),
             Term(term),
@@ -219,7 +219,7 @@ mod tests {
         let (mut node, _) = Node::recover(config.clone(), disk.clone());
         let message = Message::InstallSnapshot {
             term: Term(2),
-            chunk: Sending::new(snapshot(5, 2)).chunk(100),
+            chunk: Box::new(Sending::new(snapshot(5, 2)).chunk(100)),
             round: Round::default(),
         };
         let effects = node.step(Input::Receive(Envelope {

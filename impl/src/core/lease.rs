@@ -46,6 +46,23 @@ impl Lease {
         self.sent.push_back((round, now));
     }
 
+    /// The rounds under way, with when each was sent.
+    pub fn sent(&self) -> impl Iterator<Item = &(Round, Duration)> {
+        self.sent.iter()
+    }
+
+    /// When the latest round was sent that a quorum has answered.
+    #[must_use]
+    pub fn since(&self) -> Option<Duration> {
+        self.since
+    }
+
+    /// Whether it is given up for the rest of the term.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.void
+    }
+
     /// A quorum has answered this round.
     pub fn confirm(&mut self, round: Round) {
         while let Some((_, sent)) = self.sent.pop_front_if(|(sent, _)| *sent <= round) {

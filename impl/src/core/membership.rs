@@ -3,6 +3,9 @@
 //! itself. The membership in force is the latest in the log, committed or not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::effects::{Answer, Refusal, RequestId, Write};
 use super::node::{Node, Outbox, Role};
@@ -13,7 +16,7 @@ use crate::types::{Entry, LogIndex, Membership, NodeId, Payload};
 const MAX_LAG: u64 = 64;
 
 /// A change that somebody wants.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Change {
     /// Who shall vote; as before if `None`.
     pub voters: Option<BTreeSet<NodeId>>,
@@ -27,15 +30,15 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Memberships {
     /// Before all of `later`: as of the latest snapshot, or what the cluster began with.
-    base: (LogIndex, Membership),
+    base: (LogIndex, Arc<Membership>),
     /// In the order of the log.
-    later: Vec<(LogIndex, Membership)>,
+    later: Vec<(LogIndex, Arc<Membership>)>,
 }
 
 impl Memberships {
     /// A membership as of this entry.
     #[must_use]
-    pub fn starting_from(index: LogIndex, membership: Membership) -> Memberships {
+    pub fn starting_from(index: LogIndex, membership: Arc<Membership>) -> Memberships {
         Memberships {
             base: (index, membership),
             later: Vec::new(),
@@ -44,7 +47,7 @@ impl Memberships {
 
     /// The one in force and its entry; zero if no entry says it.
     #[must_use]
-    pub fn in_force(&self) -> &(LogIndex, Membership) {
+    pub fn in_force(&self) -> &(LogIndex, Arc<Membership>) {
         self.later.last().unwrap_or(&self.base)
     }
 
@@ -58,9 +61,14 @@ impl Memberships {
 
     /// The one that was in force at an entry, which is not before the base.
     #[must_use]
-    pub fn at(&self, index: LogIndex) -> &Membership {
+    pub fn at(&self, index: LogIndex) -> &Arc<Membership> {
         let later = self.later.iter().rev().find(|(at, _)| *at <= index);
         &later.unwrap_or(&self.base).1
+    }
+
+    /// All that are known, each with its entry, in the order of the log.
+    pub fn all(&self) -> impl Iterator<Item = &(LogIndex, Arc<Membership>)> {
+        std::iter::once(&self.base).chain(&self.later)
     }
 
     /// Entries were appended: what they say is in force at once.
@@ -96,7 +104,7 @@ impl Node {
                 let index = self.log.last_index().next();
                 let term = self.current_term();
                 out.answer(id, Answer::Appended { index, term });
-                self.append_as_leader([Payload::Membership(membership)], out);
+                self.append_as_leader([Payload::Membership(membership.into())], out);
                 self.broadcast(out);
             }
         }
@@ -194,7 +202,7 @@ impl Node {
         }
         if membership.is_joint() {
             let next = membership.after_joint();
-            self.append_as_leader([Payload::Membership(next)], out);
+            self.append_as_leader([Payload::Membership(next.into())], out);
             self.broadcast(out);
         } else if !membership.is_voter(self.config.id) {
             // They must learn of the commit that this server can't tell them later.
@@ -227,8 +235,8 @@ mod tests {
     use super::*;
     use crate::types::Term;
 
-    fn voters(ids: &[u64]) -> Membership {
-        Membership::of_voters(ids.iter().copied().map(NodeId).collect())
+    fn voters(ids: &[u64]) -> Arc<Membership> {
+        Membership::of_voters(ids.iter().copied().map(NodeId).collect()).into()
     }
 
     fn entry(index: u64, ids: &[u64]) -> Entry {

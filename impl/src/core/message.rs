@@ -82,7 +82,7 @@ pub enum Message {
         /// The leader's term.
         term: Term,
         /// The piece.
-        chunk: Chunk,
+        chunk: Box<Chunk>,
         /// The leader's latest confirmation round.
         round: Round,
     },

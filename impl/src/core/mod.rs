@@ -3,7 +3,7 @@
 //! model checker can explore it and a simulator can replay it.
 //!
 //! One room a concern: [`quorum`] counts, [`log`] holds entries, [`progress`] tracks a follower,
-//! [`reads`] confirms leadership, [`lease`] spares it that, [`durability`] withholds promises, and [`node`] joins them by the
+//! [`reads`] confirms leadership, [`read_index`] serves reads by it, [`lease`] spares it that, [`durability`] withholds promises, and [`node`] joins them by the
 //! rules of Figure 2 (elections in `election`, the log in `replication`, handing over in
 //! [`transfer`]).
 
@@ -20,7 +20,7 @@ pub mod message;
 pub mod node;
 pub mod progress;
 pub mod quorum;
-mod read_index;
+pub mod read_index;
 pub mod reads;
 mod replication;
 pub mod snapshot;

@@ -1,6 +1,7 @@
 //! The server of Figure 2: its state, and the dispatch of inputs to rules.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::CoreConfig;
@@ -186,7 +187,10 @@ impl Node {
             Some(snapshot) => (applied, snapshot.membership.clone()),
             None => {
                 let voters = Membership::of_voters(config.voters.clone());
-                (LogIndex::ZERO, voters.with_addresses(&config.addresses))
+                (
+                    LogIndex::ZERO,
+                    Arc::new(voters.with_addresses(&config.addresses)),
+                )
             }
         };
         let mut memberships = Memberships::starting_from(since, membership);
@@ -417,6 +421,30 @@ impl Node {
     #[must_use]
     pub fn membership_index(&self) -> LogIndex {
         self.memberships.in_force().0
+    }
+
+    /// The memberships that its log speaks of.
+    #[must_use]
+    pub fn memberships(&self) -> &Memberships {
+        &self.memberships
+    }
+
+    /// What it was told at its start.
+    #[must_use]
+    pub fn config(&self) -> &CoreConfig {
+        &self.config
+    }
+
+    /// Reads that it asked a leader about.
+    #[must_use]
+    pub fn forwarded(&self) -> &Forwarded {
+        &self.forwarded
+    }
+
+    /// The time by its own clock at its last step; zero where there are no leases.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.now
     }
 
     /// The latest term it has seen.

@@ -24,6 +24,19 @@ pub struct Forwarded {
     waiting: Vec<(RequestId, LogIndex)>,
 }
 
+impl Forwarded {
+    /// Those whose index the leader was asked for.
+    pub fn asked(&self) -> impl Iterator<Item = RequestId> {
+        self.asked.keys().copied()
+    }
+
+    /// Those that have their index, and wait until so much is committed here.
+    #[must_use]
+    pub fn waiting(&self) -> &[(RequestId, LogIndex)] {
+        &self.waiting
+    }
+}
+
 impl Node {
     /// A client asks for a read.
     pub(super) fn read(&mut self, id: RequestId, mode: ReadMode, out: &mut Outbox) {

@@ -37,6 +37,17 @@ impl Reads {
         self.round
     }
 
+    /// Reads with the index to serve them at and the round that must be confirmed, oldest first.
+    pub fn waiting(&self) -> impl Iterator<Item = &(Asker, LogIndex, Round)> {
+        self.waiting.iter()
+    }
+
+    /// Reads that wait for the leader's first commit of its own term.
+    #[must_use]
+    pub fn uncommitted(&self) -> &[Asker] {
+        &self.uncommitted
+    }
+
     /// Takes a read that must wait until an entry of this term commits: only then does the leader
     /// know what is committed (dissertation §6.4 step 1).
     pub fn wait_for_first_commit(&mut self, asker: Asker) {

@@ -1,6 +1,8 @@
 //! Snapshots (§7): what stands for a log's first entries, how a leader sends one in pieces, and how a
 //! follower puts the pieces together. What is in a snapshot is the state machine's business.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +16,7 @@ pub struct Snapshot {
     /// That entry's term.
     pub last_term: Term,
     /// Who took part after that entry.
-    pub membership: Membership,
+    pub membership: Arc<Membership>,
     /// CRC-32 of the data.
     pub checksum: u32,
     /// The state machine's bytes. They are kept in a file of their own: a record of the log only
@@ -29,7 +31,7 @@ impl Snapshot {
     pub fn new(
         last_index: LogIndex,
         last_term: Term,
-        membership: Membership,
+        membership: Arc<Membership>,
         data: Bytes,
     ) -> Snapshot {
         Snapshot {
@@ -70,7 +72,7 @@ pub struct Chunk {
     /// That entry's term.
     pub last_term: Term,
     /// Who took part after that entry.
-    pub membership: Membership,
+    pub membership: Arc<Membership>,
     /// CRC-32 of the whole data.
     pub checksum: u32,
     /// The length of the whole data.
@@ -140,7 +142,7 @@ impl Sending {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Receiving {
     last: (LogIndex, Term),
-    membership: Membership,
+    membership: Arc<Membership>,
     checksum: u32,
     total: u64,
     data: Vec<u8>,
@@ -210,12 +212,7 @@ mod tests {
 
     fn snapshot() -> Snapshot {
         let data: Vec<u8> = (0..100).collect();
-        Snapshot::new(
-            LogIndex(9),
-            Term(2),
-            Membership::default(),
-            Bytes::from(data),
-        )
+        Snapshot::new(LogIndex(9), Term(2), Arc::default(), Bytes::from(data))
     }
 
     #[test]
@@ -250,7 +247,7 @@ mod tests {
         let newer = Sending::new(Snapshot::new(
             LogIndex(10),
             Term(2),
-            Membership::default(),
+            Arc::default(),
             Bytes::new(),
         ));
         assert!(!receiving.is_of(&newer.chunk(30)));

@@ -189,6 +189,8 @@ pub enum ResponseBody {
     Done,
     /// What was asked of the cluster's leader was not done, for this reason.
     Refused(String),
+    /// It was not done for this reason, which will pass: ask again.
+    TooEarly(String),
     /// The server's view.
     Status(Box<Status>),
 }

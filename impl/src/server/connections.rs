@@ -23,8 +23,6 @@ const GREETING_WITHIN: Duration = Duration::from_secs(1);
 const PEER_SILENT_FOR: Duration = Duration::from_secs(2);
 /// How many connections may be open; more are dropped.
 const MAX_CONNECTIONS: usize = 8192;
-/// How many of them may be clients', so that peers find a place.
-const MAX_CLIENTS: usize = 4096;
 /// How many responses may wait for a slow client.
 const RESPONSES_WAITING: usize = 64;
 
@@ -78,12 +76,13 @@ pub(super) struct Inbox {
 pub(super) async fn accept(
     mut listener: Box<dyn Listener>,
     me: Myself,
+    max_clients: usize,
     inbox: Inbox,
     tasks: Tasks,
     clock: Arc<dyn Clock>,
 ) {
     let mut connections = JoinSet::new();
-    let clients = Arc::new(Semaphore::new(MAX_CLIENTS));
+    let clients = Arc::new(Semaphore::new(max_clients));
     loop {
         tokio::select! {
             biased;
@@ -146,8 +145,8 @@ async fn serve(
         Caller::Client => match clients.try_acquire() {
             Ok(_place) => serve_client(frames, writer, inbox).await,
             Err(_) => {
-                let why = format!("this server has {MAX_CLIENTS} clients already: ask another");
-                refuse(&mut writer, why, &clock).await;
+                let why = "this server has as many clients as it may have: ask another";
+                refuse(&mut writer, why.to_owned(), &clock).await;
             }
         },
     }

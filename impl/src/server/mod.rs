@@ -54,6 +54,9 @@ pub struct ServerConfig {
     pub heartbeat: Duration,
     /// A snapshot is taken whenever this many entries were applied since the last; never if zero.
     pub snapshot_every: u64,
+    /// How many clients may be connected; more are told to ask another server. Below the limit on all
+    /// connections, so that peers find a place.
+    pub max_clients: usize,
     /// The links to the peers.
     pub link: LinkConfig,
     /// The log on disk.
@@ -90,6 +93,7 @@ impl ServerConfig {
             election_timeout: (Duration::from_millis(150), Duration::from_millis(300)),
             heartbeat: Duration::from_millis(50),
             snapshot_every: 16_384,
+            max_clients: 4096,
             link: LinkConfig::default(),
             wal: WalOptions::default(),
             log_driver: LogDriver::Thread,
@@ -158,7 +162,8 @@ pub async fn run(
         listens: config.advertise.clone(),
         cluster: config.cluster.clone(),
     };
-    let accepting = connections::accept(listener, me.clone(), inbox, seams.tasks, clock);
+    let clients = config.max_clients;
+    let accepting = connections::accept(listener, me.clone(), clients, inbox, seams.tasks, clock);
     let writer = match config.log_driver {
         LogDriver::Thread => LogWriter::on_thread(wal),
         LogDriver::Inline => {

@@ -66,6 +66,25 @@ impl<T: Observer + ?Sized> Observer for std::sync::Arc<T> {
     }
 }
 
+/// Somebody may look.
+impl<T: Observer> Observer for Option<T> {
+    fn recovered(&self, node: &Node, report: &RecoveryReport) {
+        self.iter().for_each(|it| it.recovered(node, report));
+    }
+
+    fn before_step(&self, node: &Node, input: &Input) {
+        self.iter().for_each(|it| it.before_step(node, input));
+    }
+
+    fn after_step(&self, node: &Node, effects: &Effects) {
+        self.iter().for_each(|it| it.after_step(node, effects));
+    }
+
+    fn load(&self, load: &Load) {
+        self.iter().for_each(|it| it.load(load));
+    }
+}
+
 /// Nobody looks.
 #[derive(Clone, Copy, Debug)]
 pub struct Unobserved;

@@ -1,6 +1,6 @@
 //! Snapshots in the making: pictures of the state machine are turned into bytes, and these made durable, beside
-//! the event loop and the log's driver, which do not wait. On a thread for work that blocks; in a simulation as a task that takes its time, so that
-//! entries are applied, snapshots arrive and servers crash meanwhile.
+//! the event loop and the log's driver, which do not wait. On a thread for work that blocks; in a simulation as
+//! a task that takes its time, so that entries are applied, snapshots arrive and servers crash meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -279,8 +279,8 @@ impl<W> Replica<W> {
 
     fn carry_out(&mut self, effects: Effects) {
         self.work.persist.extend(effects.persist);
-        self.work.send.extend(effects.send);
-        self.work.timers.extend(effects.timers);
+        add(&mut self.work.send, effects.send);
+        add(&mut self.work.timers, effects.timers);
         // A command's place must be known before its entry is applied; a read is served after.
         let mut reads = Vec::new();
         for (id, answer) in effects.answers {
@@ -340,11 +340,11 @@ impl<W> Replica<W> {
             Refusal::NotLeader(leader) => ResponseBody::NotLeader(leader),
             Refusal::LostLeadership => ResponseBody::NotLeader(self.node.leader()),
             Refusal::HandingOver | Refusal::Overloaded => ResponseBody::Busy,
-            Refusal::ChangeUnderWay => ResponseBody::Refused(
-                "another change is under way, or this leader is new: try again".to_owned(),
+            Refusal::ChangeUnderWay => ResponseBody::TooEarly(
+                "another change is under way, or this leader is new".to_owned(),
             ),
-            Refusal::NotCaughtUp => ResponseBody::Refused(
-                "a new voter must be a learner first, and nearly up to date: try again".to_owned(),
+            Refusal::NotCaughtUp => ResponseBody::TooEarly(
+                "a new voter must be a learner first, and nearly up to date".to_owned(),
             ),
             Refusal::NoVoters => ResponseBody::Refused("nobody would vote".to_owned()),
             Refusal::NoSuchVoter => ResponseBody::Refused("no such voter".to_owned()),
@@ -451,5 +451,14 @@ impl<W> Replica<W> {
         for (id, change) in changes {
             self.step(Input::ChangeMembership(id, change));
         }
+    }
+}
+
+/// Moves what is new behind what is there; most often nothing is.
+fn add<T>(all: &mut Vec<T>, new: Vec<T>) {
+    if all.is_empty() {
+        *all = new;
+    } else {
+        all.extend(new);
     }
 }

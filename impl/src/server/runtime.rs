@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::yield_now;
 
 use super::connections::{ClientCall, FromPeer, Responder};
 use super::links::Links;
@@ -100,10 +99,11 @@ impl Runtime {
                 biased;
                 () = &mut shutdown, if leaves_by.is_none() => Event::Shutdown,
                 durable = self.writer.durable(self.persisted) => Event::Durable(durable),
+                // Before messages and calls: these may never end, and the log grows until a snapshot is there.
+                developed = self.pictures.next() => Event::Developed(developed),
                 Some(come) = from_peers.recv() => Event::Peer(come),
                 // What the log can't keep up with waits at the sockets.
                 Some(call) = from_clients.recv(), if !self.log_is_full => Event::Client(call),
-                developed = self.pictures.next() => Event::Developed(developed),
                 () = self.timers.sleep() => Event::Timer,
             };
             self.replica.set_now(self.clock.now());
@@ -133,7 +133,7 @@ impl Runtime {
                 Event::Client(call) => {
                     // Others may have been about to hand theirs over: together they take one record of
                     // the log, one sync and one message to each follower.
-                    yield_now().await;
+                    self.clock.give_way().await;
                     let mut bytes = call.body.bytes();
                     let mut calls = vec![call];
                     while calls.len() < CALLS_PER_STEP && bytes < BYTES_PER_STEP {
@@ -161,7 +161,7 @@ impl Runtime {
     fn take_in(&mut self, come: FromPeer) {
         match come {
             FromPeer::Message(envelope) => self.replica.step(Input::Receive(envelope)),
-            FromPeer::Greeting(peer, addr) => self.links.greet(peer, addr, self.replica.node()),
+            FromPeer::Greeting(peer, addr) => self.links.greet(peer, addr),
         }
     }
 
@@ -170,7 +170,7 @@ impl Runtime {
         for batch in work.persist {
             self.writer.submit(batch);
         }
-        self.links.follow(self.replica.node());
+        self.links.follow(self.replica.node().membership());
         for envelope in work.send {
             self.links.send(envelope);
         }

@@ -16,7 +16,7 @@ use super::scan::read_whole;
 use super::segment::sync_dir;
 use crate::core::snapshot::Snapshot;
 use crate::seams::Disk;
-use crate::types::{LogIndex, Membership, Term};
+use crate::types::{LogIndex, Term};
 
 const MAGIC: &[u8; 8] = b"PLUMBSNP";
 const HEADER_BYTES: usize = 36;
@@ -43,7 +43,7 @@ impl Ahead {
         data: &Bytes,
     ) -> Result<(), StorageError> {
         // Who took part is in the record, not in the file.
-        let snapshot = Snapshot::new(index, term, Membership::default(), data.clone());
+        let snapshot = Snapshot::new(index, term, Arc::default(), data.clone());
         write(disk, AHEAD_FILE, &snapshot)?;
         let mut last = self.lock();
         publish(disk, AHEAD_FILE, &snapshot)?;
@@ -60,17 +60,33 @@ impl Ahead {
         self.lock().as_deref() == Some(&header(snapshot)[..])
     }
 
-    /// Removes every snapshot but this one, and the one that was written ahead and is not named yet.
+    /// Removes every snapshot but this one, and the one that was written ahead if it is later: then a record
+    /// may still come to name it. One that is not later never will be named.
     pub(crate) fn remove_others(
         &self,
         disk: &dyn Disk,
         keep: &Snapshot,
     ) -> Result<(), StorageError> {
-        let ahead = self.lock();
-        let named = ahead
+        let mut ahead = self.lock();
+        let kept = snapshot_name(keep);
+        let later = ahead
             .as_deref()
-            .map(|header| name_of(u64_at(header, 12), u64_at(header, 20)));
-        remove_all_but(disk, &[Some(snapshot_name(keep)), named])
+            .map(|header| (u64_at(header, 12), u64_at(header, 20)))
+            .filter(|(index, _)| *index > keep.last_index.0)
+            .map(|(index, term)| name_of(index, term));
+        if later.is_none() {
+            *ahead = None;
+        }
+        let names = disk
+            .list()
+            .map_err(|e| StorageError::io("list", "the data folder", e))?;
+        for name in names {
+            if name.ends_with(SUFFIX) && name != kept && Some(&name) != later.as_ref() {
+                disk.remove(&name)
+                    .map_err(|e| StorageError::io("remove", &name, e))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -147,24 +163,6 @@ pub(crate) fn load(disk: &dyn Disk, named: &Snapshot) -> Result<Snapshot, Storag
     } else {
         damaged(HEADER_BYTES, "its data is not what was written")
     }
-}
-
-/// Removes every snapshot but this one.
-pub(crate) fn remove_others(disk: &dyn Disk, keep: &Snapshot) -> Result<(), StorageError> {
-    remove_all_but(disk, &[Some(snapshot_name(keep))])
-}
-
-fn remove_all_but(disk: &dyn Disk, keep: &[Option<String>]) -> Result<(), StorageError> {
-    let names = disk
-        .list()
-        .map_err(|e| StorageError::io("list", "the data folder", e))?;
-    for name in names {
-        if name.ends_with(SUFFIX) && !keep.iter().flatten().any(|kept| *kept == name) {
-            disk.remove(&name)
-                .map_err(|e| StorageError::io("remove", &name, e))?;
-        }
-    }
-    Ok(())
 }
 
 fn header(snapshot: &Snapshot) -> Vec<u8> {

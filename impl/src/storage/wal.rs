@@ -182,8 +182,9 @@ impl Wal {
                 segment::cut(&*disk, &name, scan.durable.offset)?;
             }
         }
+        let ahead = Ahead::default();
         if let Some(snapshot) = &snapshot {
-            snapshots::remove_others(&*disk, snapshot)?;
+            ahead.remove_others(&*disk, snapshot)?;
         }
 
         let Recovery {
@@ -210,7 +211,7 @@ impl Wal {
             buffer: Vec::new(),
             highest,
             compaction: None,
-            ahead: Ahead::default(),
+            ahead,
             failed: None,
         };
         Ok((

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use plumb_raft::core::{Batch, PersistSeq, Snapshot, Write};
 use plumb_raft::seams::{Disk, DiskFile};
 use plumb_raft::storage::{Recovered, StorageError, Wal, WalOptions};
-use plumb_raft::types::{Entry, HardState, LogIndex, Membership, NodeId, Payload, Term};
+use plumb_raft::types::{Entry, HardState, LogIndex, NodeId, Payload, Term};
 
 pub type Image = BTreeMap<String, Vec<u8>>;
 
@@ -417,7 +417,7 @@ impl Workload {
         let Entry { index, term, .. } = state.entries[at];
         let dropped = state.entries[self.rng.below(at + 1)].clone();
         Some(Write::Snapshot {
-            snapshot: Snapshot::new(index, term, Membership::default(), data),
+            snapshot: Snapshot::new(index, term, Arc::default(), data),
             base: (dropped.index, dropped.term),
         })
     }

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use super::Search;
-use super::frontier::Frontier;
 use crate::action::Action;
+use crate::fingerprint::Fingerprint;
 use crate::raft::Raft;
-use crate::state::{Shape, State};
+use crate::state::State;
 
 /// From how many states more can be committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -38,7 +38,7 @@ pub(crate) enum Reach {
 /// The explored graph; states have numbers in the order in which they were found.
 #[derive(Default)]
 struct Graph {
-    numbers: HashMap<u64, u32>,
+    numbers: HashMap<Fingerprint, u32>,
     /// From where to where.
     steps: Vec<(u32, u32)>,
     /// States with a step that commits something new.
@@ -75,36 +75,29 @@ impl Search<'_> {
 
     fn graph(&self, stop: &AtomicBool) -> Option<Graph> {
         let mut graph = Graph::default();
-        let initial = self.canonical(self.raft.initial());
-        graph.add(self.raft, &initial);
-        let mut level = Frontier::default();
-        level.push(&initial);
+        let mut level = vec![self.raft.initial()];
+        graph.add(self, &level[0]);
         let mut first = 0;
-        while level.len() > 0 {
-            let (mut next_level, mut origins) = (Frontier::default(), Vec::new());
-            let states = level
-                .chunks
-                .iter()
-                .flat_map(|chunk| chunk.states(Shape::of(self.raft.bounds())));
-            for (place, state) in (0u32..).zip(states) {
+        while !level.is_empty() {
+            let (mut next_level, mut origins) = (Vec::new(), Vec::new());
+            for (place, state) in (0u32..).zip(&level) {
                 if stop.load(Ordering::Relaxed) {
                     return None;
                 }
                 let mut offer = 0;
-                self.raft.offers(&state, |action| {
+                self.raft.offers(state, |action| {
                     offer += 1;
-                    let Some(next) = self.raft.step(&state, action) else {
+                    let Some(next) = self.raft.step(state, action) else {
                         return;
                     };
                     if next.ghost().committed().len() > state.ghost().committed().len() {
                         graph.commits.push(first + place);
                     }
-                    let next = self.canonical(next);
-                    let (number, is_new) = graph.add(self.raft, &next);
+                    let (number, is_new) = graph.add(self, &next);
                     graph.steps.push((first + place, number));
                     if is_new {
                         origins.push((place, offer - 1));
-                        next_level.push(&next);
+                        next_level.push(next);
                     }
                 });
             }
@@ -118,11 +111,12 @@ impl Search<'_> {
 
 impl Graph {
     /// The state's number, and whether it has it from now on.
-    fn add(&mut self, raft: &Raft, state: &State) -> (u32, bool) {
+    fn add(&mut self, search: &Search<'_>, state: &State) -> (u32, bool) {
         let next = self.roomy.len() as u32;
-        let number = *self.numbers.entry(state.fingerprint(0)).or_insert(next);
+        let print = search.fingerprint(state);
+        let number = *self.numbers.entry(print).or_insert(next);
         if number == next {
-            self.roomy.push(has_room(raft, state));
+            self.roomy.push(has_room(search.raft, state));
         }
         (number, number == next)
     }

@@ -5,6 +5,7 @@ mod wording;
 
 use crate::log::{Entry, Index, Term};
 use crate::server::ServerId;
+pub(crate) use packing::Kind;
 pub use packing::Packed;
 
 /// A message on the network.

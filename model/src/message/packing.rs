@@ -19,6 +19,21 @@ const PART: u32 = 4;
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Packed(pub(crate) u32);
 
+/// What a message is, without what it says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    RequestVote,
+    Grant,
+    AppendEntries,
+    Ack,
+    Heartbeat,
+    HeartbeatAck,
+    InstallSnapshot,
+    PreVote,
+    PreVoteGrant,
+    TimeoutNow,
+}
+
 /// What a message is: its kind, by which it is sorted, and its part.
 const fn what(kind: u32, part: u32) -> u32 {
     kind << KIND | part << PART
@@ -72,25 +87,78 @@ impl Packed {
         ServerId(self.field(FROM))
     }
 
+    /// Whom it is sent to, if not to all.
+    #[inline]
+    pub(crate) const fn to(self) -> Option<ServerId> {
+        // The kinds that have a receiver are the odd ones.
+        if self.0 & 1 << KIND == 0 {
+            return None;
+        }
+        Some(ServerId(self.field(TO)))
+    }
+
+    /// Whether it is the same but for its index.
+    #[inline]
+    pub(crate) const fn differs_in_index_only(self, other: Packed) -> bool {
+        (self.0 ^ other.0) & !(7 << INDEX) == 0
+    }
+
+    /// Whether it is counted where it lies, rather than handled by who receives it.
+    #[inline]
+    pub(crate) const fn is_counted(self) -> bool {
+        self.0 & 1 << KIND != 0 && self.0 & what(3, 3) != TIMEOUT_NOW
+    }
+
+    /// What it is.
+    #[inline]
+    pub(crate) const fn kind(self) -> Kind {
+        match self.0 & what(3, 3) {
+            REQUEST_VOTE => Kind::RequestVote,
+            GRANT => Kind::Grant,
+            APPEND_ENTRIES => Kind::AppendEntries,
+            ACK => Kind::Ack,
+            HEARTBEAT => Kind::Heartbeat,
+            HEARTBEAT_ACK => Kind::HeartbeatAck,
+            INSTALL_SNAPSHOT => Kind::InstallSnapshot,
+            PRE_VOTE => Kind::PreVote,
+            PRE_VOTE_GRANT => Kind::PreVoteGrant,
+            TIMEOUT_NOW => Kind::TimeoutNow,
+            _ => panic!("no message is packed so"),
+        }
+    }
+
+    /// The index that it names: its last entry's, the one before its entry, the one up to which a log is
+    /// held, or a round.
+    #[inline]
+    pub(crate) const fn index(self) -> Index {
+        self.field(INDEX)
+    }
+
+    /// Whom it is sent to; means nothing if it is sent to all.
+    #[inline]
+    pub(crate) const fn receiver(self) -> ServerId {
+        ServerId(self.field(TO))
+    }
+
     /// The message in words.
     #[inline]
     #[must_use]
     pub const fn unpack(self) -> Message {
         let (term, from, to) = (self.term(), self.from(), ServerId(self.field(TO)));
-        match self.0 & what(3, 3) {
-            REQUEST_VOTE => Message::RequestVote {
+        match self.kind() {
+            Kind::RequestVote => Message::RequestVote {
                 term,
                 candidate: from,
                 last_index: self.field(INDEX),
                 last_term: self.field(LOG_TERM),
                 transfer: self.field(COMMIT) == 1,
             },
-            GRANT => Message::Grant {
+            Kind::Grant => Message::Grant {
                 term,
                 voter: from,
                 candidate: to,
             },
-            APPEND_ENTRIES => {
+            Kind::AppendEntries => {
                 let bits = (self.0 >> ENTRY & 0x3f) as u64;
                 Message::AppendEntries {
                     term,
@@ -105,57 +173,59 @@ impl Packed {
                     commit: self.field(COMMIT),
                 }
             }
-            ACK => Message::Ack {
+            Kind::Ack => Message::Ack {
                 term,
                 follower: from,
                 leader: to,
                 matched: self.field(INDEX),
             },
-            HEARTBEAT => Message::Heartbeat {
+            Kind::Heartbeat => Message::Heartbeat {
                 term,
                 leader: from,
                 round: self.field(INDEX),
             },
-            HEARTBEAT_ACK => Message::HeartbeatAck {
+            Kind::HeartbeatAck => Message::HeartbeatAck {
                 term,
                 follower: from,
                 leader: to,
                 round: self.field(INDEX),
             },
-            TIMEOUT_NOW => Message::TimeoutNow {
+            Kind::TimeoutNow => Message::TimeoutNow {
                 term,
                 leader: from,
                 to,
             },
-            INSTALL_SNAPSHOT => Message::InstallSnapshot {
+            Kind::InstallSnapshot => Message::InstallSnapshot {
                 term,
                 leader: from,
                 last_index: self.field(INDEX),
                 last_term: self.field(LOG_TERM),
             },
-            PRE_VOTE => Message::PreVote {
+            Kind::PreVote => Message::PreVote {
                 term,
                 candidate: from,
                 last_index: self.field(INDEX),
                 last_term: self.field(LOG_TERM),
             },
-            PRE_VOTE_GRANT => Message::PreVoteGrant {
+            Kind::PreVoteGrant => Message::PreVoteGrant {
                 term,
                 voter: from,
                 candidate: to,
             },
-            _ => panic!("no message is packed so"),
         }
+    }
+
+    /// What it says but for the servers that it names.
+    #[inline]
+    pub(crate) const fn without_names(self) -> Packed {
+        Packed(self.0 & !(7 << FROM | 7 << TO))
     }
 
     /// The message with its servers renamed by `f`.
     #[inline]
     pub(crate) fn rename(self, f: impl Fn(ServerId) -> ServerId) -> Packed {
-        let to = match self.0 >> KIND & 3 {
-            0 | 2 => ServerId(0),
-            _ => f(ServerId(self.field(TO))),
-        };
-        let rest = self.0 & !(7 << FROM | 7 << TO);
+        let to = self.to().map_or(ServerId(0), &f);
+        let rest = self.without_names().0;
         Packed(rest | (f(self.from()).0 as u32) << FROM | (to.0 as u32) << TO)
     }
 }

@@ -5,7 +5,7 @@ use crate::message::Message;
 use crate::properties::Property;
 use crate::raft::Raft;
 use crate::rules::leases::patience;
-use crate::rules::settle::settle;
+use crate::rules::settle::{Taken, settle};
 use crate::server::ServerId;
 use crate::state::State;
 
@@ -14,23 +14,28 @@ use crate::state::State;
 /// All three go at once, yet a write that is cut in the middle is covered: since this rule may
 /// strike after every other step, a disk that holds a part of what was written in order is a disk
 /// that was written to earlier.
-pub(crate) fn persist(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn persist(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
     if !state.server(id).is_dirty() {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     next.server_mut(id).persist();
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// A server loses all that is not on disk, and starts again as a follower from what is (§5.1 with
 /// Figure 2; `commitIndex` is volatile). Staying down for a while needs no rule: a server that does
 /// nothing, and whose messages are late, is no different from one that is down.
-pub(crate) fn crash_and_restart(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn crash_and_restart(
+    raft: &Raft,
+    state: &State,
+    next: &mut State,
+    id: ServerId,
+) -> Taken {
     if state.ghost().crashes() >= raft.bounds().crashes {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     let server = next.server_mut(id);
     if raft.without(Ablation::ForgetTerm) {
         server.forget_term();
@@ -51,11 +56,11 @@ pub(crate) fn crash_and_restart(raft: &Raft, state: &State, id: ServerId) -> Opt
         // Nothing was lost: only the budget would shrink, which allows nothing new.
         return None;
     }
-    if raft.features().snapshots && breaks_acknowledgement(&next, id) {
+    if raft.features().snapshots && breaks_acknowledgement(next, id) {
         next.ghost.set_broken(Property::DurablePromises);
     }
     next.ghost.count_crash();
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// Whether a server that has started lacks entries that it has acknowledged in its term: within a term

@@ -9,7 +9,7 @@ use crate::rules::leases::{is_patient, may_hear_of};
 use crate::rules::membership::{is_quorum, may_stand};
 use crate::rules::pre_vote::{may_win, mistaken_votes};
 use crate::rules::replication::send_all;
-use crate::rules::settle::settle;
+use crate::rules::settle::{Taken, settle};
 use crate::server::{Role, Server, ServerId};
 use crate::state::State;
 
@@ -18,7 +18,7 @@ use crate::state::State;
 ///
 /// Clocks are left out: a timeout may strike at any time, as safety must not depend on timing. Where
 /// leases make it depend, a server stands once its patience is over (dissertation §6.4.1).
-pub(crate) fn timeout(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn timeout(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
     let server = state.server(id);
     if server.is_leader()
         || server.term() >= raft.bounds().max_term
@@ -28,14 +28,20 @@ pub(crate) fn timeout(raft: &Raft, state: &State, id: ServerId) -> Option<State>
     {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     next.server_mut(id)
         .enter_term(server.term() + 1, Some(id), Role::Candidate);
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// §5.1: a server that sees a higher term in any message adopts it, and becomes a follower.
-pub(crate) fn adopt_term(raft: &Raft, state: &State, id: ServerId, term: Term) -> Option<State> {
+pub(crate) fn adopt_term(
+    raft: &Raft,
+    state: &State,
+    next: &mut State,
+    id: ServerId,
+    term: Term,
+) -> Taken {
     let server = state.server(id);
     if term <= server.term() {
         return None;
@@ -50,10 +56,10 @@ pub(crate) fn adopt_term(raft: &Raft, state: &State, id: ServerId, term: Term) -
     } else {
         Role::Follower
     };
-    let mut next = state.clone();
+    next.clone_from(state);
     let vote = server.vote().filter(|_| raft.without(Ablation::KeepVote));
     next.server_mut(id).enter_term(term, vote, role);
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// §5.2, §5.4.1: a server grants its vote to the first candidate of its term whose log is at least
@@ -61,9 +67,10 @@ pub(crate) fn adopt_term(raft: &Raft, state: &State, id: ServerId, term: Term) -
 pub(crate) fn handle_request_vote(
     raft: &Raft,
     state: &State,
+    next: &mut State,
     id: ServerId,
     message: Packed,
-) -> Option<State> {
+) -> Taken {
     let Message::RequestVote {
         term,
         candidate,
@@ -90,9 +97,9 @@ pub(crate) fn handle_request_vote(
     if !may_vote || !up_to_date {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     next.server_mut(id).set_vote(Some(candidate));
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// §5.4.1: whether a log that ends so is at least as up to date as that of `server`.
@@ -113,12 +120,12 @@ pub(crate) fn is_up_to_date(
 /// It appends no entry of its own: Raft's no-op is a matter of progress, not of safety, and would
 /// fill the short logs of a scope. Entries of earlier terms are committed along with the next
 /// client request (§5.4.2), which `Claim::CommitsEarlierTerm` proves reachable.
-pub(crate) fn become_leader(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn become_leader(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
     let server = state.server(id);
     if server.role() != Role::Candidate || !is_quorum(raft, server, supporters(raft, state, id)) {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     next.server_mut(id).set_role(Role::Leader);
     next.server_mut(id).extra_mut().enter_term();
     match state.ghost().leader(server.term()) {
@@ -129,21 +136,21 @@ pub(crate) fn become_leader(raft: &Raft, state: &State, id: ServerId) -> Option<
     if !server.vote_is_durable() {
         next.ghost.set_broken(Property::DurablePromises);
     }
-    send_all(raft, &mut next, id);
-    Some(settle(raft, state, next, id))
+    send_all(raft, next, id);
+    settle(raft, state, next, id)
 }
 
 /// Dissertation §6.2: a leader that does not hear from a majority for an election timeout gives up,
 /// within its term. Here it may do so at any time; it does less than a crash.
-pub(crate) fn step_down(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn step_down(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
     if !state.server(id).is_leader() {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     let server = next.server_mut(id);
     server.set_role(Role::Follower);
     server.extra_mut().enter_term();
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// The servers whose votes a candidate can count: those that granted, and itself once its own vote

@@ -12,7 +12,7 @@ use crate::raft::Raft;
 use crate::reductions;
 use crate::rules::membership::{is_quorum, may_stand};
 use crate::rules::reads::{confirmers, has_committed_in_its_term, serve};
-use crate::rules::settle::settle;
+use crate::rules::settle::{Taken, settle};
 use crate::server::{Role, Server, ServerId};
 use crate::state::State;
 
@@ -36,16 +36,16 @@ pub(crate) fn lease(raft: &Raft) -> u8 {
 }
 
 /// A tick of real time passes, for all servers at once.
-pub(crate) fn tick(raft: &Raft, state: &State) -> Option<State> {
-    let mut next = state.clone();
+pub(crate) fn tick(raft: &Raft, state: &State, next: &mut State) -> Taken {
+    next.clone_from(state);
     for server in next.servers_mut() {
         server.extra_mut().tick();
     }
     if next.servers() == state.servers() {
         return None;
     }
-    reductions::forget(raft, &mut next);
-    Some(next)
+    reductions::forget(raft, state, next);
+    Some(())
 }
 
 /// §4.2.3: whether a server would not hear of an election now, because it has heard from a leader
@@ -78,7 +78,7 @@ pub(crate) fn may_hear_of(raft: &Raft, state: &State, id: ServerId, term: u8) ->
 ///
 /// It has one round under way at a time: a read in the lease of an earlier one is a read in a run
 /// where the later one has not begun, and only made others patient.
-pub(crate) fn confirm_lease(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn confirm_lease(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
     let server = state.server(id);
     let extra = server.extra();
     let from_answers = raft.without(Ablation::LeaseFromAnswers);
@@ -91,17 +91,17 @@ pub(crate) fn confirm_lease(raft: &Raft, state: &State, id: ServerId) -> Option<
     {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     let extra = next.server_mut(id).extra_mut();
     if from_answers {
         extra.set_lease(lease(raft));
     }
     extra.confirm_lease();
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// §6.4.1: a leader that holds a lease serves a read at once. It changes nothing.
-pub(crate) fn lease_read(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn lease_read(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
     let server = state.server(id);
     if !server.is_leader()
         || !server.extra().holds_lease()
@@ -110,9 +110,9 @@ pub(crate) fn lease_read(raft: &Raft, state: &State, id: ServerId) -> Option<Sta
     {
         return None;
     }
-    let mut next = state.clone();
-    serve(&mut next, id, state.ghost().committed().len());
-    Some(next)
+    next.clone_from(state);
+    serve(next, id, state.ghost().committed().len());
+    Some(())
 }
 
 /// A leader that has told another to stand has no lease any more in its term.
@@ -125,14 +125,15 @@ fn has_given_up(raft: &Raft, server: Server) -> bool {
 pub(crate) fn transfer_leadership(
     raft: &Raft,
     state: &State,
+    next: &mut State,
     id: ServerId,
     to: ServerId,
-) -> Option<State> {
+) -> Taken {
     let server = state.server(id);
     if !server.is_leader() || server.extra().has_transferred() || to == id {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     let extra = next.server_mut(id).extra_mut();
     extra.transfer();
     if !raft.without(Ablation::KeepLeaseThroughTransfer) {
@@ -144,7 +145,7 @@ pub(crate) fn transfer_leadership(
         to,
     };
     next.network.insert(timeout_now.pack());
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// §3.10: told by its leader, a server stands for election without waiting for its patience to end,
@@ -152,9 +153,10 @@ pub(crate) fn transfer_leadership(
 pub(crate) fn handle_timeout_now(
     raft: &Raft,
     state: &State,
+    next: &mut State,
     id: ServerId,
     message: Packed,
-) -> Option<State> {
+) -> Taken {
     let Message::TimeoutNow { term, to, .. } = message.unpack() else {
         return None;
     };
@@ -167,9 +169,9 @@ pub(crate) fn handle_timeout_now(
     {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     let server = next.server_mut(id);
     server.enter_term(term + 1, Some(id), Role::Candidate);
     server.extra_mut().stand_by_transfer();
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }

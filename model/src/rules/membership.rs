@@ -11,7 +11,7 @@ use crate::raft::Raft;
 use crate::rules::election::ServerSet;
 use crate::rules::reads::has_committed_in_its_term;
 use crate::rules::replication::send_all;
-use crate::rules::settle::settle;
+use crate::rules::settle::{Taken, settle};
 use crate::server::{Role, Server, ServerId};
 use crate::state::State;
 
@@ -75,9 +75,10 @@ pub(crate) fn may_stand(raft: &Raft, server: Server, id: ServerId) -> bool {
 pub(crate) fn change_configuration(
     raft: &Raft,
     state: &State,
+    next: &mut State,
     id: ServerId,
     change: u8,
-) -> Option<State> {
+) -> Taken {
     let server = state.server(id);
     let (at, config) = in_force(raft, server);
     let next_config = raft.features().plan.0[usize::from(change)];
@@ -92,25 +93,25 @@ pub(crate) fn change_configuration(
     {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     let entry = Entry {
         term: server.term(),
         value: Plan::value(change),
     };
     next.server_mut(id).set_log(server.log().with(entry));
-    send_all(raft, &mut next, id);
-    Some(settle(raft, state, next, id))
+    send_all(raft, next, id);
+    settle(raft, state, next, id)
 }
 
 /// §6: a leader that the committed configuration does not have as a voter steps down. Until then it
 /// leads servers without counting itself.
-pub(crate) fn leave_office(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn leave_office(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
     let server = state.server(id);
     let (at, config) = in_force(raft, server);
     if !server.is_leader() || at > server.commit() || config.has_voter(id) {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     next.server_mut(id).set_role(Role::Follower);
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }

@@ -1,8 +1,8 @@
 //! The next-state rules, one function a rule, in the order of the paper (Ongaro and Ousterhout, "In
 //! Search of an Understandable Consensus Algorithm", extended version).
 //!
-//! Each rule takes a state and returns the next one, or `None` where its guard does not hold or
-//! nothing would change. A guard is part of its rule and is written nowhere else.
+//! Each rule takes a state and writes the next one where it is told to, or returns `None` where its guard
+//! does not hold or nothing would change. A guard is part of its rule and is written nowhere else.
 //!
 //! Three things of Figure 2 are not in a server's state, because the network holds them already.
 //! *Votes received* and *matchIndex*: grants and acknowledgements stay in the network, so that to
@@ -35,4 +35,5 @@ pub(crate) use replication::{
     advance_commit, appends_of, client_request, handle_append_entries, holders, send_append_entries,
 };
 pub(crate) use sessions::{client_retry, executions};
+pub(crate) use settle::Taken;
 pub(crate) use snapshots::{compact, handle_install_snapshot};

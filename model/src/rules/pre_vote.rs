@@ -10,13 +10,13 @@ use crate::raft::Raft;
 use crate::rules::election::{ServerSet, is_up_to_date};
 use crate::rules::leases::is_patient;
 use crate::rules::membership::{is_quorum, may_stand};
-use crate::rules::settle::settle;
+use crate::rules::settle::{Taken, settle};
 use crate::server::{Server, ServerId};
 use crate::state::State;
 
 /// §9.6: a server that hears of no leader asks all others whether they would vote for it in the next
 /// term.
-pub(crate) fn ask_pre_vote(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn ask_pre_vote(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
     let server = state.server(id);
     if server.is_leader()
         || server.term() >= raft.bounds().max_term
@@ -25,7 +25,7 @@ pub(crate) fn ask_pre_vote(raft: &Raft, state: &State, id: ServerId) -> Option<S
     {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     let asked = Message::PreVote {
         term: server.term(),
         candidate: id,
@@ -35,7 +35,7 @@ pub(crate) fn ask_pre_vote(raft: &Raft, state: &State, id: ServerId) -> Option<S
     if !next.network.insert(asked.pack()) {
         return None;
     }
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// §9.6: a server says that it would vote for another in the next term, if it would: its own term is no
@@ -43,9 +43,10 @@ pub(crate) fn ask_pre_vote(raft: &Raft, state: &State, id: ServerId) -> Option<S
 pub(crate) fn handle_pre_vote(
     raft: &Raft,
     state: &State,
+    next: &mut State,
     id: ServerId,
     message: Packed,
-) -> Option<State> {
+) -> Taken {
     let Message::PreVote {
         term,
         candidate,
@@ -64,7 +65,7 @@ pub(crate) fn handle_pre_vote(
     {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     let answer = Message::PreVoteGrant {
         term,
         voter: id,
@@ -73,8 +74,8 @@ pub(crate) fn handle_pre_vote(
     if !next.network.insert(answer.pack()) {
         return None;
     }
-    let next = settle(raft, state, next, id);
-    (next != *state).then_some(next)
+    settle(raft, state, next, id)?;
+    (*next != *state).then_some(())
 }
 
 /// §9.6: whether enough servers would vote for `id` in its next term.

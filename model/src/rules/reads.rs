@@ -8,18 +8,18 @@ use crate::raft::Raft;
 use crate::rules::election::ServerSet;
 use crate::rules::leases::{lease, patience};
 use crate::rules::membership::is_quorum;
-use crate::rules::settle::settle;
+use crate::rules::settle::{Taken, settle};
 use crate::server::{Role, Server, ServerId};
 use crate::state::State;
 
 /// §6.4: a leader begins a round of heartbeats, to learn whether it has been deposed. It may do so
 /// at any time: who asks for a read makes use of a round that began later.
-pub(crate) fn begin_round(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn begin_round(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
     let server = state.server(id);
     if !server.is_leader() || server.extra().round() >= raft.features().rounds {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     let extra = next.server_mut(id).extra_mut();
     extra.begin_round();
     if raft.features().patience > 0 && !extra.has_transferred() {
@@ -31,7 +31,7 @@ pub(crate) fn begin_round(raft: &Raft, state: &State, id: ServerId) -> Option<St
         round: extra.round(),
     };
     next.network.insert(heartbeat.pack());
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// §6.4: a server that hears the leader of its term answers. That it is in this term is a fact about
@@ -39,9 +39,10 @@ pub(crate) fn begin_round(raft: &Raft, state: &State, id: ServerId) -> Option<St
 pub(crate) fn handle_heartbeat(
     raft: &Raft,
     state: &State,
+    next: &mut State,
     id: ServerId,
     message: Packed,
-) -> Option<State> {
+) -> Taken {
     let Message::Heartbeat {
         term,
         leader,
@@ -55,7 +56,7 @@ pub(crate) fn handle_heartbeat(
     if leader == id || (term != server.term() && !refuses) {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     if server.role() == Role::Candidate && !refuses {
         next.server_mut(id).set_role(Role::Follower);
     }
@@ -70,8 +71,8 @@ pub(crate) fn handle_heartbeat(
         round,
     };
     next.network.insert(answer.pack());
-    let next = settle(raft, state, next, id);
-    (next != *state).then_some(next)
+    settle(raft, state, next, id)?;
+    (*next != *state).then_some(())
 }
 
 /// §6.4, steps 1 to 3: asked for a read, a leader that has committed an entry of its term notes its
@@ -79,7 +80,7 @@ pub(crate) fn handle_heartbeat(
 ///
 /// A client whose question waits for that first commit is left out: it would be satisfied with less
 /// than one that asks just then, as fewer entries had been committed when it asked.
-pub(crate) fn ask_read(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn ask_read(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
     let server = state.server(id);
     let (ghost, features) = (state.ghost(), raft.features());
     if !server.is_leader()
@@ -90,14 +91,14 @@ pub(crate) fn ask_read(raft: &Raft, state: &State, id: ServerId) -> Option<State
     {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     next.server_mut(id).extra_mut().set_read(Some(Read {
         index: server.commit(),
         round: server.extra().round() + 1,
         floor: ghost.committed().len(),
     }));
     next.ghost.count_read();
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// §6.4: until a leader has committed an entry of its term, it does not know what is committed.
@@ -110,7 +111,13 @@ pub(crate) fn has_committed_in_its_term(server: Server) -> bool {
 ///
 /// At once or never: a server that serves later has applied no less, and one that crashed meanwhile
 /// is asked anew what it has applied.
-pub(crate) fn serve_read(raft: &Raft, state: &State, id: ServerId, at: ServerId) -> Option<State> {
+pub(crate) fn serve_read(
+    raft: &Raft,
+    state: &State,
+    next: &mut State,
+    id: ServerId,
+    at: ServerId,
+) -> Taken {
     let (leader, server) = (state.server(id), state.server(at));
     let read = leader.extra().read()?;
     let confirmed = is_quorum(raft, leader, confirmers(raft, state, id, read.round))
@@ -119,10 +126,10 @@ pub(crate) fn serve_read(raft: &Raft, state: &State, id: ServerId, at: ServerId)
     if !leader.is_leader() || !confirmed || !applied {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     next.server_mut(id).extra_mut().set_read(None);
-    serve(&mut next, at, read.floor);
-    Some(settle(raft, state, next, id))
+    serve(next, at, read.floor);
+    settle(raft, state, next, id)
 }
 
 /// Answers a read from what `at` has applied, which must have all of the first `floor` entries that

@@ -7,13 +7,13 @@ use crate::properties::Property;
 use crate::raft::Raft;
 use crate::rules::election::ServerSet;
 use crate::rules::membership::is_quorum;
-use crate::rules::settle::settle;
+use crate::rules::settle::{Taken, settle};
 use crate::server::{Role, ServerId};
 use crate::state::State;
 
 /// §5.3: a leader appends a client's command to its log and sends it. It does not wait for its own
 /// disk: its copy counts only once durable, see [`advance_commit`].
-pub(crate) fn client_request(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn client_request(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
     let server = state.server(id);
     let bounds = raft.bounds();
     if !server.is_leader()
@@ -22,15 +22,15 @@ pub(crate) fn client_request(raft: &Raft, state: &State, id: ServerId) -> Option
     {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     next.ghost.count_request();
     let entry = Entry {
         term: server.term(),
         value: next.ghost.requests(),
     };
     next.server_mut(id).set_log(server.log().with(entry));
-    send_all(raft, &mut next, id);
-    Some(settle(raft, state, next, id))
+    send_all(raft, next, id);
+    settle(raft, state, next, id)
 }
 
 /// §5.3: what a leader may send now, as AppendEntries of one entry or none; and its snapshot, where it
@@ -75,14 +75,15 @@ pub(crate) fn appends_of(state: &State, id: ServerId) -> impl Iterator<Item = Pa
 pub(crate) fn send_append_entries(
     raft: &Raft,
     state: &State,
+    next: &mut State,
     id: ServerId,
     message: Packed,
-) -> Option<State> {
-    let mut next = state.clone();
+) -> Taken {
+    next.clone_from(state);
     if !state.server(id).is_leader() || !next.network.insert(message) {
         return None;
     }
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// A leader sends all that it may at once, as part of the step that lets it. Sound and complete for
@@ -102,9 +103,10 @@ pub(crate) fn send_all(raft: &Raft, state: &mut State, id: ServerId) {
 pub(crate) fn handle_append_entries(
     raft: &Raft,
     state: &State,
+    next: &mut State,
     id: ServerId,
     message: Packed,
-) -> Option<State> {
+) -> Taken {
     let Message::AppendEntries {
         term,
         leader,
@@ -159,9 +161,9 @@ pub(crate) fn handle_append_entries(
     if server == state.server(id) {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     *next.server_mut(id) = server;
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// §5.3, §5.4.2: a leader commits up to `index` if a majority holds its log so far and the entry
@@ -169,9 +171,10 @@ pub(crate) fn handle_append_entries(
 pub(crate) fn advance_commit(
     raft: &Raft,
     state: &State,
+    next: &mut State,
     id: ServerId,
     index: Index,
-) -> Option<State> {
+) -> Taken {
     let server = state.server(id);
     let own_term = server.log().term_at(index) == server.term();
     if !server.is_leader()
@@ -182,14 +185,14 @@ pub(crate) fn advance_commit(
     {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     next.server_mut(id).set_commit(index);
     next.ghost.commit(server.log().prefix(index), server.term());
     if server.durable_len() < index && raft.without(Ablation::OwnCopyBeforePersist) {
         next.ghost.set_broken(Property::DurablePromises);
     }
-    send_all(raft, &mut next, id);
-    Some(settle(raft, state, next, id))
+    send_all(raft, next, id);
+    settle(raft, state, next, id)
 }
 
 /// The servers that are known to the leader to hold its log up to `index`: those that acknowledged

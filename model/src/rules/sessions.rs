@@ -5,13 +5,19 @@ use crate::ablations::Ablation;
 use crate::log::Entry;
 use crate::raft::Raft;
 use crate::rules::replication::send_all;
-use crate::rules::settle::settle;
+use crate::rules::settle::{Taken, settle};
 use crate::server::{Server, ServerId};
 use crate::state::State;
 
 /// §8: a leader takes a request that was made before, and appends it again. What its log has already
 /// may not be committed, so it is no answer.
-pub(crate) fn client_retry(raft: &Raft, state: &State, id: ServerId, value: u8) -> Option<State> {
+pub(crate) fn client_retry(
+    raft: &Raft,
+    state: &State,
+    next: &mut State,
+    id: ServerId,
+    value: u8,
+) -> Taken {
     let server = state.server(id);
     let ghost = state.ghost();
     if !server.is_leader()
@@ -21,15 +27,15 @@ pub(crate) fn client_retry(raft: &Raft, state: &State, id: ServerId, value: u8) 
     {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     next.ghost.count_retry();
     let entry = Entry {
         term: server.term(),
         value,
     };
     next.server_mut(id).set_log(server.log().with(entry));
-    send_all(raft, &mut next, id);
-    Some(settle(raft, state, next, id))
+    send_all(raft, next, id);
+    settle(raft, state, next, id)
 }
 
 /// §8, dissertation §6.3: how often the state machine of `server` has executed the request `value`. It

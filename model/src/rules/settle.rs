@@ -9,23 +9,27 @@ use crate::reductions;
 use crate::server::{Role, Server, ServerId};
 use crate::state::State;
 
+/// What a rule returns: something if it allows its step, which is then in the state that it was given
+/// to write to. States are large, so that none is made, moved or cleared for a step that is looked at.
+pub(crate) type Taken = Option<()>;
+
 /// Completes a step of server `id` that led from `before` to `next`.
-pub(crate) fn settle(raft: &Raft, before: &State, mut next: State, id: ServerId) -> State {
-    check_append_only(before, &mut next, id);
-    check_monotonicity(before, &mut next, id);
-    if reductions::persists_at_once(raft, &next) {
+pub(crate) fn settle(raft: &Raft, before: &State, next: &mut State, id: ServerId) -> Taken {
+    check_append_only(before, next, id);
+    check_monotonicity(before, next, id);
+    if reductions::persists_at_once(raft, next) {
         let first = next.ghost.crashes() != before.ghost.crashes();
         for other in next.ids() {
             if other == id || first {
                 next.server_mut(other).persist();
-                promise(raft, &mut next, other);
+                promise(raft, next, other);
             }
         }
     } else {
-        promise(raft, &mut next, id);
+        promise(raft, next, id);
     }
-    reductions::forget(raft, &mut next);
-    next
+    reductions::forget(raft, before, next);
+    Some(())
 }
 
 /// Leader Append-Only is a property of steps (Figure 3): while a server leads one term, its log

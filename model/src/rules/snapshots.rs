@@ -12,13 +12,13 @@ use crate::log::{Index, Log, Term};
 use crate::message::{Message, Packed};
 use crate::raft::Raft;
 use crate::rules::replication::send_all;
-use crate::rules::settle::settle;
+use crate::rules::settle::{Taken, settle};
 use crate::server::{Role, ServerId};
 use crate::state::State;
 
 /// §7: a server writes down its state machine and discards the entries that it has applied. A snapshot
 /// of fewer of them is one that was taken earlier.
-pub(crate) fn compact(raft: &Raft, state: &State, id: ServerId) -> Option<State> {
+pub(crate) fn compact(raft: &Raft, state: &State, next: &mut State, id: ServerId) -> Taken {
     let server = state.server(id);
     let upto = if raft.without(Ablation::CompactUncommitted) {
         server.log().len()
@@ -28,12 +28,12 @@ pub(crate) fn compact(raft: &Raft, state: &State, id: ServerId) -> Option<State>
     if upto <= server.base() {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     next.server_mut(id).set_base(upto);
     if server.is_leader() {
-        send_all(raft, &mut next, id);
+        send_all(raft, next, id);
     }
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// §7: a server that lacks what its leader has discarded installs the leader's snapshot. If its log has
@@ -45,9 +45,10 @@ pub(crate) fn compact(raft: &Raft, state: &State, id: ServerId) -> Option<State>
 pub(crate) fn handle_install_snapshot(
     raft: &Raft,
     state: &State,
+    next: &mut State,
     id: ServerId,
     message: Packed,
-) -> Option<State> {
+) -> Taken {
     let Message::InstallSnapshot {
         term,
         leader,
@@ -85,9 +86,9 @@ pub(crate) fn handle_install_snapshot(
     if server == state.server(id) {
         return None;
     }
-    let mut next = state.clone();
+    next.clone_from(state);
     *next.server_mut(id) = server;
-    Some(settle(raft, state, next, id))
+    settle(raft, state, next, id)
 }
 
 /// The entries that the snapshot with this last entry stands for. By Log Matching its index and term

@@ -1,12 +1,13 @@
-//! The verdicts of `plumb check` as text, JSON and JUnit XML.
+//! The verdicts of `plumb check` as text, as JSON, and as cases for reports.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
+use std::io::{BufRead, IsTerminal};
 
 use plumb_checkers::{Limit, Verdict};
 use serde_json::{Value, json};
 
 use super::{Checked, Exit};
+use crate::cli::ci::{Case, Kind, Problem};
 use crate::cli::files::print;
 
 /// The version of the JSON.
@@ -100,18 +101,33 @@ fn indented(text: &str) -> String {
 
 /// The count of verdicts, for several files.
 pub(super) fn summary(all: &[Checked], asked: usize) {
+    println!("{}", counted(all, asked));
+}
+
+fn counted(all: &[Checked], asked: usize) -> String {
     let count = |exit: Exit| all.iter().filter(|checked| checked.exit() == exit).count();
-    println!(
+    format!(
         "{} of {asked} histories: {} valid, {} violated, {} unknown, {} unreadable",
         all.len(),
         count(Exit::Holds),
         count(Exit::Violation),
         count(Exit::Undecided),
         count(Exit::Usage)
-    );
+    )
 }
 
-/// All verdicts as JSON, as documented in README.md.
+/// The summary of a job: the count, and what did not pass.
+pub(super) fn markdown(all: &[Checked], asked: usize) -> String {
+    let mut text = format!("### plumb check\n\n{}\n", counted(all, asked));
+    for case in cases(all) {
+        for problem in &case.problems {
+            let _ = write!(text, "\n```text\n{}\n{}\n```\n", case.name, problem.text);
+        }
+    }
+    text
+}
+
+/// All verdicts as JSON; `SCHEMA` changes when a reader would have to.
 pub(super) fn json(all: &[Checked], exit: Exit) -> String {
     let histories: Vec<Value> = all
         .iter()
@@ -141,81 +157,74 @@ pub(super) fn json(all: &[Checked], exit: Exit) -> String {
     format!("{value:#}\n")
 }
 
-/// All verdicts as JUnit XML: a violation is a failure; what is unknown or unreadable is an error,
-/// never a success.
-pub(super) fn junit(all: &[Checked]) -> String {
-    let failures = all
-        .iter()
-        .filter(|checked| checked.exit() == Exit::Violation)
-        .count();
-    let errors = all
-        .iter()
-        .filter(|checked| matches!(checked.exit(), Exit::Undecided | Exit::Usage))
-        .count();
-    let seconds: f64 = all.iter().map(|checked| checked.took.as_secs_f64()).sum();
-    let mut xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"plumb check\" \
-         tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{seconds:.3}\">\n",
-        all.len()
-    );
-    for checked in all {
-        let _ = write!(
-            xml,
-            "<testcase classname=\"plumb.check\" name=\"{}\" time=\"{:.3}\">",
-            escape(&checked.file),
-            checked.took.as_secs_f64()
-        );
-        let problem = match &checked.result {
-            Ok(report) => match &report.verdict {
-                Verdict::Valid(_) => None,
-                Verdict::Violation(counterexample) => {
-                    Some(("failure", "violation", counterexample.to_string()))
-                }
-                Verdict::Unknown(reason) => Some(("error", "unknown", reason.to_string())),
-            },
-            Err(error) => Some(("error", "unreadable", error.to_string())),
-        };
-        if let Some((element, kind, text)) = problem {
-            let first = text.lines().next().unwrap_or_default();
-            let _ = write!(
-                xml,
-                "<{element} type=\"{kind}\" message=\"{}\">{}</{element}>",
-                escape(first),
-                escape(&text)
-            );
-        }
-        xml.push_str("</testcase>\n");
-    }
-    xml.push_str("</testsuite>\n</testsuites>\n");
-    xml
+/// Each history as a case of a report for machines.
+pub(super) fn cases(all: &[Checked]) -> Vec<Case> {
+    all.iter()
+        .map(|checked| Case {
+            name: checked.file.clone(),
+            seconds: checked.took.as_secs_f64(),
+            problems: problem(checked).into_iter().collect(),
+        })
+        .collect()
 }
 
-/// Text for an attribute or an element; what XML 1.0 cannot carry becomes a question mark.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' | '\t' => escaped.push(c),
-            c if c.is_control() || c == '\u{fffe}' || c == '\u{ffff}' => escaped.push('?'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+fn problem(checked: &Checked) -> Option<Problem> {
+    let (kind, rule, text, line) = match &checked.result {
+        Ok(report) => match &report.verdict {
+            Verdict::Valid(_) => return None,
+            Verdict::Violation(counterexample) => (
+                Kind::Violation,
+                report.consistency.to_string(),
+                counterexample.to_string(),
+                counterexample
+                    .prefix
+                    .as_ref()
+                    .and_then(|prefix| line_of(checked, prefix.last_event)),
+            ),
+            Verdict::Unknown(reason) => (
+                Kind::Undecided,
+                "unknown".to_owned(),
+                reason.to_string(),
+                None,
+            ),
+        },
+        Err(error) if checked.stopped => (
+            Kind::Undecided,
+            "unknown".to_owned(),
+            error.to_string(),
+            None,
+        ),
+        Err(error) => (
+            Kind::Unreadable,
+            "unreadable".to_owned(),
+            error.to_string(),
+            None,
+        ),
+    };
+    Some(Problem {
+        kind,
+        rule,
+        text,
+        file: Some(checked.file.clone()),
+        line,
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_from_a_history_can_not_break_the_xml() {
-        assert_eq!(
-            escape("<a b=\"&\">\u{0}\n"),
-            "&lt;a b=&quot;&amp;&quot;&gt;?\n"
-        );
+/// The line of an event in a file of JSON Lines; other formats say nothing of lines and indexes.
+fn line_of(checked: &Checked, index: u64) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct Indexed {
+        index: u64,
     }
+    if checked.format.as_deref() != Some("plumbline") {
+        return None;
+    }
+    let file = std::io::BufReader::new(std::fs::File::open(&checked.file).ok()?);
+    (1..)
+        .zip(file.lines())
+        .find(|(_, line)| {
+            let line = line.as_deref().unwrap_or_default();
+            serde_json::from_str::<Indexed>(line).is_ok_and(|event| event.index == index)
+        })
+        .map(|(number, _)| number)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plumb_raft::client::{Client, ClientConfig, Outcome};
+use plumb_raft::client::{Client, ClientConfig, Outcome, TOO_EARLY};
 use plumb_raft::net::TlsNetwork;
 use plumb_raft::net::protocol::Status;
 use plumb_raft::production::{TcpNetwork, TokioClock};
@@ -171,11 +171,7 @@ impl Cluster {
             let (voters, learners) = (voters.clone(), learners.clone());
             let asked = client.change_membership(voters, learners, addresses.clone());
             let outcome = asked.await;
-            let too_early = client
-                .trouble()
-                .is_some_and(|why| why.contains("try again"));
-            let refused = matches!(outcome, Outcome::Failed(_));
-            if !(refused && too_early) || self.clock.now() >= deadline {
+            if outcome != Outcome::Failed(TOO_EARLY) || self.clock.now() >= deadline {
                 return outcome;
             }
             self.clock.sleep(PAUSE).await;

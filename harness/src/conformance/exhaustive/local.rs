@@ -358,11 +358,11 @@ impl Done {
         let node = &mut self.after.node;
         let (commit, membership) = (node.commit_index(), node.membership().clone());
         let leads = node.role_kind() == RoleKind::Leader;
-        let mut conformance = Conformance::of_single_steps();
+        let mut conformance = Conformance::default();
         conformance.before_step(node, &input);
         let effects = node.step(input);
         if let Some(what) = conformance.after_step(node, &effects) {
-            self.breach = Some(Breach::of(Property::Conformance, what));
+            self.breach = Some(Breach::of(Property::Conformance, what.to_string()));
         }
         if leads && node.commit_index() > commit {
             self.commits.push((membership, node.commit_index()));
@@ -521,7 +521,7 @@ fn remembered(scope: &Scope, term: u64, terms: &[u64]) -> Remembered {
         index: LogIndex(index),
         term: Term(*term),
         payload: if index == 1 {
-            Payload::Membership(Membership::of_voters(voters.clone()))
+            Payload::Membership(Membership::of_voters(voters.clone()).into())
         } else {
             Payload::Noop
         },

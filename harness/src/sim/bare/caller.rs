@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use plumb_raft::client::ClientConfig;
 use plumb_raft::net::protocol::{RequestBody, ResponseBody};
 use plumb_raft::types::NodeId;
 
 use super::network::Network;
 use super::queue::{Addressed, Event, Queue};
-use crate::workload::patience;
 
 /// The way back to a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +54,13 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(me: usize, servers: usize, first: usize, give_up_after: Duration) -> Caller {
+    pub(super) fn new(me: usize, servers: usize, first: usize, patience: &ClientConfig) -> Caller {
         let nanos = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
-        let patience = patience();
         Caller {
             me,
             servers,
             try_for_ns: nanos(patience.try_for),
-            give_up_after_ns: nanos(give_up_after),
+            give_up_after_ns: nanos(patience.give_up_after),
             pause_ns: nanos(patience.pause),
             next: first % servers,
             sweep: first % servers,
@@ -77,6 +76,17 @@ impl Caller {
     pub(super) fn start_over(&mut self, first: usize) {
         self.next = first % self.servers;
         self.sweep = self.next;
+    }
+
+    /// Turns to this server next.
+    pub(super) fn turn_to(&mut self, server: usize) {
+        self.next = server % self.servers;
+    }
+
+    /// Waits for nothing any more.
+    pub(super) fn give_up(&mut self) {
+        self.asking = None;
+        self.number += 1;
     }
 
     /// Turns to the next server, as a client does that reads anywhere.

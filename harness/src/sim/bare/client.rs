@@ -1,7 +1,5 @@
 //! A client of the workload: asks what its book says, in a session, and writes down what it hears.
 
-use std::rc::Rc;
-
 use plumb_raft::client::Outcome;
 use plumb_raft::core::ReadMode;
 use plumb_raft::kv::{Reply, SessionId};
@@ -10,11 +8,10 @@ use plumb_raft::net::protocol::{RequestBody, ResponseBody};
 use super::caller::{Caller, Heard, Ticket};
 use super::network::Network;
 use super::queue::{Addressed, Event, Queue};
-use crate::scenario::{Action, Scenario, ScriptedOperation};
+use crate::scenario::{Scenario, ScriptedOperation};
 use crate::sim::cluster::read_mode;
-use crate::sim::run::Books;
 use crate::sim::seams::random::Stream;
-use crate::workload::{Ask, Book, Got, patience};
+use crate::workload::{Ask, Book, Books, Got, Then, contact, patience};
 
 /// What it is about.
 enum Doing {
@@ -23,15 +20,16 @@ enum Doing {
     /// It waits for the time of its next operation.
     Waiting(ScriptedOperation),
     /// It opens the session in which it is going to ask this.
-    Opening(Ask),
+    Opening(ScriptedOperation, Ask),
     /// It has asked.
-    Asking,
+    Asking(ScriptedOperation),
 }
 
 /// One client.
 pub(super) struct Client {
     number: usize,
     servers: usize,
+    scenario: Scenario,
     book: Book,
     caller: Caller,
     session: Option<SessionId>,
@@ -51,13 +49,17 @@ impl Client {
         Client {
             number: number_here,
             servers,
-            book: Book::new(
-                scenario,
-                number,
-                Rc::clone(&books.recorder),
-                Rc::clone(&books.script),
+            book: Book::new(scenario, number, books.clone()),
+            scenario: Scenario {
+                faults: Vec::new(),
+                ..scenario.clone()
+            },
+            caller: Caller::new(
+                number_here,
+                servers,
+                first,
+                &patience(scenario.workload.kind),
             ),
-            caller: Caller::new(number_here, servers, first, patience().give_up_after),
             session: None,
             sequence: 0,
             doing: Doing::Nothing,
@@ -105,18 +107,66 @@ impl Client {
             self.doing = Doing::Nothing;
             return;
         }
-        if operation.action == Action::Read && self.read_mode == ReadMode::Anywhere {
-            self.caller.go_on();
+        let place = contact(&self.scenario, operation);
+        match place {
+            Some(place) => self.caller.turn_to(place),
+            None if self.goes_on() && self.book.begins_with_a_read(operation) => {
+                self.caller.go_on();
+            }
+            None => {}
         }
         let node = self.caller.current_server().to_string();
         let ask = self.book.begin(queue.now_ns(), operation, &node);
+        if let Some(after_us) = operation.dies_after_us {
+            let event = Event::Death {
+                client: self.number,
+                operation: operation.value,
+            };
+            queue.after(after_us * 1_000, event);
+        }
+        self.begin(operation, ask, queue, network);
+    }
+
+    /// Whether it asks one server after the other.
+    fn goes_on(&self) -> bool {
+        self.read_mode == ReadMode::Anywhere
+    }
+
+    /// Asks one thing, with all the time that one may take.
+    fn begin<M: Addressed + Clone>(
+        &mut self,
+        operation: ScriptedOperation,
+        ask: Ask,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) {
         self.caller.begin(queue);
         if matches!(ask, Ask::Execute(_)) && self.session.is_none() {
-            self.doing = Doing::Opening(ask);
+            self.doing = Doing::Opening(operation, ask);
             self.caller.ask(RequestBody::OpenSession, queue, network);
         } else {
-            self.ask(ask, queue, network);
+            self.ask(operation, ask, queue, network);
         }
+    }
+
+    /// It dies with this operation under way, unless that has ended.
+    pub(super) fn die<M: Addressed + Clone>(&mut self, operation: u64, queue: &mut Queue<M>) {
+        let (Doing::Opening(open, _) | Doing::Asking(open)) = self.doing else {
+            return;
+        };
+        if open.value == operation {
+            self.book.die(queue.now_ns());
+            self.caller.give_up();
+            self.retire();
+            self.plan(queue);
+        }
+    }
+
+    /// A new process, with a new session.
+    fn retire(&mut self) {
+        self.session = None;
+        let first = self.draw_server.index(self.servers);
+        self.caller.start_over(first);
     }
 
     pub(super) fn answer<M: Addressed + Clone>(
@@ -132,11 +182,12 @@ impl Client {
 
     fn ask<M: Addressed + Clone>(
         &mut self,
+        operation: ScriptedOperation,
         ask: Ask,
         queue: &mut Queue<M>,
         network: &mut Network<M>,
     ) {
-        self.doing = Doing::Asking;
+        self.doing = Doing::Asking(operation);
         let body = match (ask, self.session) {
             (Ask::Read(key), _) => RequestBody::Read {
                 key,
@@ -164,24 +215,29 @@ impl Client {
         let Heard::Answered(answer) = heard else {
             return;
         };
-        let outcome = match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Opening(ask) => match answer {
+        let (operation, outcome) = match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Opening(operation, ask) => match answer {
                 Some(ResponseBody::Applied(Reply::SessionOpened(session))) => {
                     self.session = Some(session);
                     self.sequence = 0;
-                    self.ask(ask, queue, network);
+                    self.ask(operation, ask, queue, network);
                     return;
                 }
-                _ => Outcome::Failed("no session could be opened"),
+                _ => (operation, Outcome::Failed("no session could be opened")),
             },
-            Doing::Asking => self.outcome(answer),
+            Doing::Asking(operation) => (operation, self.outcome(answer)),
             Doing::Nothing | Doing::Waiting(_) => unreachable!("it had asked for this answer"),
         };
-        if self.book.end(queue.now_ns(), outcome) {
-            // A new process, with a new session.
-            self.session = None;
-            let first = self.draw_server.index(self.servers);
-            self.caller.start_over(first);
+        match self.book.hear(queue.now_ns(), outcome) {
+            Then::Ask(ask) => {
+                if matches!(ask, Ask::Read(_)) && self.goes_on() {
+                    self.caller.go_on();
+                }
+                self.begin(operation, ask, queue, network);
+                return;
+            }
+            Then::Done => {}
+            Then::Retired => self.retire(),
         }
         self.plan(queue);
     }
@@ -201,6 +257,9 @@ impl Client {
             Some(ResponseBody::Applied(Reply::SessionExpired)) => {
                 self.session = None;
                 undone("the session expired")
+            }
+            Some(ResponseBody::Applied(Reply::TooLarge)) => {
+                Outcome::Failed("a value would be larger than it may be")
             }
             Some(ResponseBody::Applied(reply)) => Outcome::Ok(Got::Reply(reply)),
             Some(ResponseBody::TooLarge) => undone("the command is larger than an entry may be"),

@@ -21,6 +21,8 @@ pub(in crate::sim) struct Parcel<M> {
     from: u64,
     to: u64,
     message: M,
+    /// How many bytes it takes: asked for on narrow links only.
+    size_of: fn(&M) -> usize,
 }
 
 impl<M> Addressed for Parcel<M> {
@@ -30,6 +32,10 @@ impl<M> Addressed for Parcel<M> {
 
     fn to(&self) -> u64 {
         self.to
+    }
+
+    fn size(&self) -> usize {
+        (self.size_of)(&self.message)
     }
 }
 
@@ -121,8 +127,13 @@ impl<P: Peer> Guest<P> {
             queue.after(delay_ns, Event::Synced { server, life });
         }
         for (to, message) in self.out.send.drain(..) {
-            let from = self.id;
-            network.send(Parcel { from, to, message }, queue);
+            let parcel = Parcel {
+                from: self.id,
+                to,
+                message,
+                size_of: P::size_of,
+            };
+            network.send(parcel, queue);
         }
         for (ticket, body) in self.out.answers.drain(..) {
             let way_ns = network.caller_way_ns();

@@ -21,12 +21,13 @@ use plumb_raft::net::protocol::RequestBody;
 use plumb_raft::server::Picture;
 
 use super::course::World;
-use super::run::Books;
 use super::seams::disk::Trap;
 use super::seams::network::LinkFault;
 use super::seams::random::Stream;
 use super::watch::Watch;
-use crate::scenario::{Scenario, Unsynced};
+use crate::invariants::Coverage;
+use crate::scenario::{DiskLie, Scenario, Unsynced};
+use crate::workload::Books;
 use client::Client;
 pub(crate) use disk::apply_write;
 pub(super) use guest::Guest;
@@ -129,14 +130,23 @@ impl<S: Host> Bare<S> {
             struck: watch.lock().anchors.signal(),
             broken: false,
         };
-        for server in &mut world.servers {
-            server.start(&mut world.queue, &mut world.network);
+        for place in 0..world.servers.len() {
+            world.start(place);
         }
         for client in &mut world.clients {
             client.start(&mut world.queue);
         }
         world.operator.start(&mut world.queue);
         world
+    }
+
+    /// A server starts. Its panic is a finding like any other's.
+    fn start(&mut self, place: usize) {
+        let server = &mut self.servers[place];
+        let started = catch_unwind(AssertUnwindSafe(|| {
+            server.start(&mut self.queue, &mut self.network);
+        }));
+        self.broken |= started.is_err();
     }
 
     fn happen(&mut self, event: Event<S::Message>) {
@@ -150,7 +160,7 @@ impl<S: Host> Bare<S> {
         let (queue, network) = (&mut self.queue, &mut self.network);
         match event {
             Event::Deliver(envelope) => {
-                if let Some(envelope) = network.deliver(*envelope) {
+                if let Some(envelope) = network.deliver(envelope, queue.now_ns()) {
                     let to = envelope.to() as usize - 1;
                     self.servers[to].receive(envelope, queue, network);
                 }
@@ -177,6 +187,7 @@ impl<S: Host> Bare<S> {
                 Ticket::OPERATOR => self.operator.wake(number, queue, network),
                 client => self.clients[client].wake(number, queue, network),
             },
+            Event::Death { client, operation } => self.clients[client].die(operation, queue),
         }
     }
 }
@@ -238,11 +249,7 @@ impl<S: Host> World for Bare<S> {
 
     fn restart(&mut self, id: u64) {
         self.seen_now.store(self.queue.now_ns(), Ordering::Relaxed);
-        let server = &mut self.servers[id as usize - 1];
-        let started = catch_unwind(AssertUnwindSafe(|| {
-            server.start(&mut self.queue, &mut self.network);
-        }));
-        self.broken |= started.is_err();
+        self.start(id as usize - 1);
     }
 
     fn pause(&mut self, id: u64) {
@@ -266,6 +273,21 @@ impl<S: Host> World for Bare<S> {
 
     fn rot(&mut self, _: u64) {
         unreachable!("a checked scenario of this tier breaks no disk");
+    }
+
+    fn lie(&mut self, _: u64, _: DiskLie, _: u64) {
+        unreachable!("a checked scenario of this tier breaks no disk");
+    }
+
+    fn reset(&mut self, one: u64, other: u64) {
+        self.network.reset(one, other);
+    }
+
+    fn coverage(&self) -> Coverage {
+        Coverage {
+            narrowed: self.network.narrowed,
+            ..Coverage::default()
+        }
     }
 
     fn mend_disk(&mut self, _: u64) -> bool {

@@ -1,11 +1,13 @@
 //! A network of messages: each link keeps their order, as a connection would, unless a fault says
 //! otherwise. Every link has draws of its own, so that a fault on one disturbs no other.
 
+use std::time::Duration;
+
 use plumb_raft::core::Envelope;
 
 use super::queue::{Addressed, Event, Queue};
 use crate::scenario::Scenario;
-use crate::sim::seams::network::{Flow, LinkFault};
+use crate::sim::seams::network::{Flow, LONGEST_WAIT, LinkFault};
 use crate::sim::seams::random::Stream;
 
 /// From one server to another.
@@ -15,6 +17,10 @@ struct Link<M> {
     faults: Stream,
     /// When the last message that was not late is due.
     last_ns: u64,
+    /// When the last message has passed a narrow link.
+    free_ns: u64,
+    /// What is due until then was on its way when the connection broke.
+    broken_until_ns: u64,
     /// What was due while the link was stalled.
     held: Vec<M>,
 }
@@ -26,6 +32,8 @@ pub(in crate::sim) struct Network<M = Envelope> {
     latency_ns: (u64, u64),
     links: Vec<Link<M>>,
     to_callers: Stream,
+    /// Messages that waited for a narrow link.
+    pub(super) narrowed: u64,
 }
 
 impl<M: Addressed + Clone> Network<M> {
@@ -38,6 +46,8 @@ impl<M: Addressed + Clone> Network<M> {
                 latency: Stream::derive(scenario.seed, "link.latency", place as u64),
                 faults: Stream::derive(scenario.seed, "link.faults", place as u64),
                 last_ns: 0,
+                free_ns: 0,
+                broken_until_ns: 0,
                 held: Vec::new(),
             })
             .collect();
@@ -46,6 +56,7 @@ impl<M: Addressed + Clone> Network<M> {
             latency_ns: (least * 1_000_000, most * 1_000_000),
             links,
             to_callers: Stream::derive(scenario.seed, "callers.latency", 0),
+            narrowed: 0,
         }
     }
 
@@ -61,7 +72,7 @@ impl<M: Addressed + Clone> Network<M> {
             return;
         }
         for envelope in std::mem::take(&mut link.held) {
-            queue.after(0, Event::Deliver(Box::new(envelope)));
+            queue.after(0, Event::Deliver(envelope));
         }
     }
 
@@ -73,32 +84,54 @@ impl<M: Addressed + Clone> Network<M> {
             return;
         }
         let bounds = self.latency_ns;
-        let link = self.link(from, to);
+        let place = (from as usize - 1) * self.servers + to as usize - 1;
+        let link = &mut self.links[place];
         if link.fault.flow == Flow::Block {
             return;
         }
         let way_ns = between(&mut link.latency, bounds);
-        let mut due_ns = (queue.now_ns() + way_ns).max(link.last_ns);
         let fault = &link.fault;
+        let now_ns = queue.now_ns();
+        let mut leaves_ns = now_ns.max(link.free_ns);
+        if fault.bytes_per_s.is_some() {
+            leaves_ns += nanos(fault.takes(envelope.size()));
+            if leaves_ns - now_ns > nanos(LONGEST_WAIT) {
+                return;
+            }
+            link.free_ns = leaves_ns;
+            self.narrowed += 1;
+        }
+        let mut due_ns = (leaves_ns + way_ns).max(link.last_ns);
         if fault.drop > 0.0 && link.faults.chance(fault.drop) {
             return;
         }
-        let nanos = |d: std::time::Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
         if fault.duplicate > 0.0 && link.faults.chance(fault.duplicate) {
             let later_ns = due_ns + nanos(link.faults.range_duration(&fault.delay_by));
-            queue.at(later_ns, Event::Deliver(Box::new(envelope.clone())));
+            queue.at(later_ns, Event::Deliver(envelope.clone()));
         }
         if fault.delay > 0.0 && link.faults.chance(fault.delay) {
             due_ns += nanos(link.faults.range_duration(&fault.delay_by));
         } else {
             link.last_ns = due_ns;
         }
-        queue.at(due_ns, Event::Deliver(Box::new(envelope)));
+        queue.at(due_ns, Event::Deliver(envelope));
     }
 
-    /// A message is due: here it is, unless its link was cut or stalled meanwhile.
-    pub(super) fn deliver(&mut self, envelope: M) -> Option<M> {
+    /// The connections between two servers break: what is on its way is lost.
+    pub(super) fn reset(&mut self, one: u64, other: u64) {
+        for (from, to) in [(one, other), (other, one)] {
+            let link = self.link(from, to);
+            link.held.clear();
+            link.broken_until_ns = link.last_ns;
+        }
+    }
+
+    /// A message is due: here it is, unless its link was cut, stalled or broken meanwhile.
+    pub(super) fn deliver(&mut self, envelope: M, now_ns: u64) -> Option<M> {
         let link = self.link(envelope.from(), envelope.to());
+        if now_ns <= link.broken_until_ns {
+            return None;
+        }
         match link.fault.flow {
             Flow::Open => Some(envelope),
             Flow::Hold => {
@@ -113,6 +146,10 @@ impl<M: Addressed + Clone> Network<M> {
     pub(super) fn caller_way_ns(&mut self) -> u64 {
         between(&mut self.to_callers, self.latency_ns)
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn between(draw: &mut Stream, (least, most): (u64, u64)) -> u64 {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use plumb_raft::client::ClientConfig;
 use plumb_raft::net::protocol::{RequestBody, ResponseBody};
 use plumb_raft::types::NodeId;
 
@@ -11,7 +12,7 @@ use super::network::Network;
 use super::queue::{Addressed, Event, Queue};
 use crate::scenario::Scenario;
 use crate::sim::cluster::tasks;
-use crate::workload::Task;
+use crate::workload::{Task, patience};
 
 /// How long one request may take in all.
 const GIVE_UP_AFTER: Duration = Duration::from_millis(800);
@@ -37,10 +38,14 @@ pub(super) struct Operator {
 impl Operator {
     pub(super) fn new(scenario: &Scenario) -> Operator {
         let servers = scenario.servers as usize;
+        let patience = ClientConfig {
+            give_up_after: GIVE_UP_AFTER,
+            ..patience(scenario.workload.kind)
+        };
         Operator {
             tasks: tasks(scenario).into(),
             steps: VecDeque::new(),
-            caller: Caller::new(Ticket::OPERATOR, servers, 0, GIVE_UP_AFTER),
+            caller: Caller::new(Ticket::OPERATOR, servers, 0, &patience),
         }
     }
 

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use plumb_raft::core::Envelope;
-use plumb_raft::net::protocol::{RequestBody, ResponseBody};
+use plumb_raft::net::protocol::{RequestBody, ResponseBody, encode};
 use plumb_raft::server::Picture;
 
 use super::caller::Ticket;
@@ -16,6 +16,8 @@ pub(in crate::sim) trait Addressed {
     fn from(&self) -> u64;
     /// Whom it is for.
     fn to(&self) -> u64;
+    /// How many bytes it takes on a narrow link. Asked for on such links only.
+    fn size(&self) -> usize;
 }
 
 impl Addressed for Envelope {
@@ -26,13 +28,17 @@ impl Addressed for Envelope {
     fn to(&self) -> u64 {
         self.to.0
     }
+
+    fn size(&self) -> usize {
+        encode(self).len()
+    }
 }
 
 /// One thing that happens.
 #[derive(Debug)]
 pub(in crate::sim) enum Event<M = Envelope> {
     /// A message arrives, unless the network has something against it.
-    Deliver(Box<M>),
+    Deliver(M),
     /// A timer of a server may be due.
     Wake { server: usize },
     /// A server's disk has finished a sync.
@@ -56,6 +62,8 @@ pub(in crate::sim) enum Event<M = Envelope> {
     },
     /// A caller has waited long enough.
     Patience { caller: usize, number: u64 },
+    /// A client dies, if it still waits for this operation, by its value.
+    Death { client: usize, operation: u64 },
 }
 
 impl<M: Addressed> Event<M> {
@@ -67,7 +75,7 @@ impl<M: Addressed> Event<M> {
             | Event::Synced { server, .. }
             | Event::Developed { server, .. }
             | Event::Call { server, .. } => Some(*server),
-            Event::Answer { .. } | Event::Patience { .. } => None,
+            Event::Answer { .. } | Event::Patience { .. } | Event::Death { .. } => None,
         }
     }
 }

@@ -17,6 +17,9 @@ pub const MAX_PPM: i32 = 500_000;
 
 const MILLION: u128 = 1_000_000;
 
+/// How long others take who are let go first.
+const GIVING_WAY: Duration = Duration::from_millis(1);
+
 /// A node's clock. Clones are handles to the same clock.
 ///
 /// It reads turmoil's time only while a host runs; anywhere else (a destructor at a crash, the
@@ -193,6 +196,10 @@ impl Clock for SimClock {
             }
         })
     }
+
+    fn give_way(&self) -> BoxFuture<'static, ()> {
+        self.sleep(GIVING_WAY)
+    }
 }
 
 #[cfg(test)]
@@ -267,6 +274,23 @@ mod tests {
         assert_eq!(log.borrow().len(), 1, "100 ms now take 200");
         run(&mut sim, 260 * MS);
         assert_eq!(log.borrow().len(), 2);
+    }
+
+    #[test]
+    fn time_passes_for_whoever_gives_way() {
+        let clock = SimClock::new(Duration::ZERO, 0);
+        let log: Rc<RefCell<Vec<Duration>>> = Rc::default();
+        let mut sim = turmoil::Builder::new().rng_seed(1).build();
+        let (mine, seen) = (clock.clone(), log.clone());
+        sim.client("n1", async move {
+            for _ in 0..3 {
+                seen.borrow_mut().push(mine.now());
+                mine.give_way().await;
+            }
+            Ok(())
+        });
+        sim.run().unwrap();
+        assert!(log.borrow().windows(2).all(|pair| pair[0] < pair[1]));
     }
 
     #[test]

@@ -125,6 +125,28 @@ impl SimDisk {
         lock(&self.medium).is_rotten()
     }
 
+    /// Whether it has said to have done what it has not: a power loss now would take what others were promised.
+    #[must_use]
+    pub fn has_lied(&self) -> bool {
+        lock(&self.medium).has_lied()
+    }
+
+    /// Whether it has lost or misplaced what it said to have written.
+    #[must_use]
+    pub fn has_lost_writes(&self) -> bool {
+        lock(&self.medium).has_lost_writes()
+    }
+
+    /// Whoever reads it now is content with it: nothing is to be given back.
+    pub fn forget_lost_writes(&self) {
+        lock(&self.medium).forget_lost_writes();
+    }
+
+    /// All that it has said to have done is done, and durable.
+    pub fn come_true(&self) {
+        lock(&self.medium).come_true();
+    }
+
     /// What a crash would leave that loses all it may.
     #[must_use]
     pub fn durable_image(&self) -> BTreeMap<String, Vec<u8>> {

@@ -25,7 +25,7 @@ use self::peer::PeerStream;
 use super::gate::Gate;
 use super::random::Stream;
 
-pub use self::faults::{Flow, LinkCounts, LinkFault, LinkFaults};
+pub use self::faults::{Flow, LONGEST_WAIT, LinkCounts, LinkFault, LinkFaults};
 
 /// A connection as seen from one of its ends, for deciding whether it is a link between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

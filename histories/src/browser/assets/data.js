@@ -124,11 +124,12 @@ const faultRows = (() => {
 
 // Servers: each with its own changes in the order of time.
 const ROLES = ["down", "follower", "candidate", "leader"];
-const servers = (source.rest.lanes?.servers ?? []).map((name) => ({ name, at: [], changes: [] }));
+const servers = (source.rest.lanes?.servers ?? []).map((name) => ({ name, at: [], changes: [], marks: [] }));
 for (const [at, server, role, term, vote, commit, applied, last, log] of source.rest.lanes?.changes ?? []) {
   servers[server].at.push(at);
   servers[server].changes.push({ at, role, term, vote, commit, applied, last, log: source.rest.lanes.logs[log] });
 }
+for (const [at, server, kind, what] of source.rest.lanes?.marks ?? []) servers[server].marks.push({ at, kind, what });
 const serverAt = (server, ns) => server.changes[countBelow(server.at, ns + 0.5) - 1];
 
 // What is placed though it is none of the core may take effect at any later moment, as far as the

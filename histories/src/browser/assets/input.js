@@ -71,7 +71,10 @@ const hover = (x, y) => {
   else if (fault) words = `${fault.words}\n${moment(fault.from)}${fault.to < Infinity ? ` to ${moment(fault.to)}` : ", never healed"}`;
   else if (y >= frame.servers && y < frame.servers + servers.length * SERVER && x > GUTTER) {
     const server = servers[Math.floor((y - frame.servers) / SERVER)], change = server && serverAt(server, view.axis.toTime(toAxis(x)));
-    if (change) words = `${server.name}: ${ROLES[change.role]}, term ${change.term}\ncommit ${change.commit}, applied ${change.applied}, log to ${change.last}`;
+    const mark = server && markAt(server, x), message = messageAt(x, y);
+    if (mark) words = `${server.name} ${text(mark.what)}\n${moment(mark.at)}`;
+    else if (message) words = sayMessage(message);
+    else if (change) words = `${server.name}: ${ROLES[change.role]}, term ${change.term}\ncommit ${change.commit}, applied ${change.applied}, log to ${change.last}`;
   }
   tip.hidden = !words;
   if (!words) return;
@@ -149,7 +152,7 @@ const commands = {
   "+": () => zoom(0.6), "=": () => zoom(0.6), "-": () => zoom(1 / 0.6), "−": () => zoom(1 / 0.6), 0: fit,
   n: () => walk(1), p: () => walk(-1), ",": () => stepMoment(-1), ".": () => stepMoment(1),
   v: goViolation, "[": () => goFault(-1), "]": () => goFault(1), "/": () => find.focus(),
-  x: () => setAxis(view.axis.byOrder ? "time" : "order"), l: () => setMerged(!view.merged), d: turnTheme,
+  x: () => setAxis(view.axis.byOrder ? "time" : "order"), l: () => setMerged(!view.merged), d: turnTheme, m: () => messages.length && setSending(!sending),
   "?": () => dialog.showModal(), Escape: () => { select(-1); setMoment(-1); },
 };
 document.addEventListener("keydown", (event) => {
@@ -176,6 +179,7 @@ find.addEventListener("input", () => {
 keyField.addEventListener("change", () => setKey(keyField.value));
 button("axis").addEventListener("click", commands.x);
 button("lanes").addEventListener("click", commands.l);
+button("messages").addEventListener("click", commands.m);
 button("zoom-in").addEventListener("click", () => zoom(0.5));
 button("zoom-out").addEventListener("click", () => zoom(2));
 button("fit").addEventListener("click", fit);

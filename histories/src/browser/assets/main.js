@@ -30,12 +30,16 @@ listeners.push((what) => {
     showTable();
   }
   if (what === "moment") showMoment();
+  if (what === "messages") button("messages").setAttribute("aria-pressed", String(sending));
   schedule();
 });
 
 for (const key of keyTexts) keyField.append(element("option", { value: key }, key));
 keyField.closest("label").hidden = keyTexts.length < 2;
 button("axis").hidden = !clocks;
+button("messages").hidden = messages.length === 0;
+document.body.classList.toggle("has-servers", servers.length > 0);
+document.body.classList.toggle("has-marks", servers.some((server) => server.marks.length > 0));
 button("go-violation").hidden = core.size === 0 && verdict?.at == null;
 document.body.classList.toggle("has-core", core.size > 0);
 

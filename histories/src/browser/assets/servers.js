@@ -45,6 +45,10 @@ const paintServers = (pen) => {
         pen.fillStyle = colours.soft;
         pen.globalAlpha = 0.45;
         pen.fillRect(x, y + 27 - height, Math.max(1, end - x), height);
+        // What is applied stands before what is committed.
+        const done = 1 + Math.round(Math.max(0, Math.min(1, (last.applied - least) / (most - least))) * 8);
+        pen.globalAlpha = 0.9;
+        pen.fillRect(x, y + 27 - done, Math.max(1, end - x), done);
         pen.globalAlpha = 1;
       }
       i = next;
@@ -58,6 +62,7 @@ const paintServers = (pen) => {
       pen.fillStyle = name === "follower" || name === "down" ? colours.ink : name === "candidate" ? "#1d1e20" : colours.paper;
       pen.fillText(words, x, textY);
     }
+    for (const mark of server.marks) paintMark(pen, mark, toX(view.axis.ofTime(mark.at)), y + 9);
     pen.fillStyle = colours.paper;
     pen.fillRect(0, y, GUTTER - 1, SERVER);
     gutterText(pen, server.name, y + 9, colours.ink);
@@ -70,3 +75,22 @@ const paintServers = (pen) => {
   });
   pen.restore();
 };
+
+// Moments by their shape: a disk for a state written down, an arrow for one taken over, a square for members.
+const paintMark = (pen, { kind }, x, y) => {
+  if (x < GUTTER || x > frame.width) return;
+  pen.fillStyle = colours.paper;
+  pen.strokeStyle = colours.ink;
+  pen.lineWidth = 1.5;
+  pen.beginPath();
+  if (kind === "snapshot") pen.arc(x, y, 4.5, 0, 7);
+  else if (kind === "restore") {
+    pen.moveTo(x - 5, y - 4);
+    pen.lineTo(x + 5, y - 4);
+    pen.lineTo(x, y + 5);
+    pen.closePath();
+  } else pen.rect(x - 4, y - 4, 8, 8);
+  pen.fill();
+  pen.stroke();
+};
+const markAt = (server, x) => server.marks.findLast((mark) => Math.abs(toX(view.axis.ofTime(mark.at)) - x) <= 6);

@@ -56,6 +56,7 @@ const paint = () => {
   paintGutter(pen);
   pen.restore();
   paintServers(pen);
+  paintMessages(pen);
   paintFaults(pen);
   paintRuler(pen);
   paintMoment(pen);

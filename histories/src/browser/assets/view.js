@@ -145,6 +145,7 @@ const link = () => {
   if (view.selected >= 0) parts.push(`op=${view.selected}`);
   if (view.moment >= 0) parts.push(`t=${Math.round(view.moment)}`);
   if (view.key !== "") parts.push(`key=${encodeURIComponent(view.key)}`);
+  if (sending) parts.push("messages=1");
   if (view.axis.byOrder && clocks) parts.push("axis=order");
   if (view.from > view.axis.min || view.to < view.axis.max) parts.push(`from=${view.from.toFixed(1)}`, `to=${view.to.toFixed(1)}`);
   return parts.length ? `#${parts.join("&")}` : "#";
@@ -154,6 +155,7 @@ const follow = (hash) => {
   const number = (name) => (asked.has(name) && Number.isFinite(Number(asked.get(name))) ? Number(asked.get(name)) : undefined);
   if (asked.get("axis") === "order" || asked.get("axis") === "time") setAxis(asked.get("axis"));
   if (asked.has("key") && keyTexts.includes(asked.get("key"))) setKey(asked.get("key"));
+  if (asked.has("messages") !== sending && messages.length) setSending(asked.has("messages"));
   const op = number("op"), t = number("t"), from = number("from"), to = number("to");
   if (from !== undefined && to !== undefined) look(from, to);
   if (op !== undefined && op >= 0 && op < count) {

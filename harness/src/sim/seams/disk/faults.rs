@@ -165,6 +165,12 @@ pub struct DiskStats {
     pub dir_syncs: u64,
     /// Calls that a trap or a full disk spoiled.
     pub spoiled: u64,
+    /// Of these, writes that were lost.
+    pub lost_writes: u64,
+    /// Of these, writes that went elsewhere.
+    pub misdirected_writes: u64,
+    /// Of these, syncs that did nothing.
+    pub lost_syncs: u64,
     /// Calls by a life that was already over.
     pub fenced: u64,
     /// Crashes.

@@ -27,6 +27,8 @@ pub(super) struct Inode {
     pending: Vec<Change>,
     /// Bits that have turned over, and that no sync has overwritten.
     rotten: Vec<Rotten>,
+    /// What `cached` would be if no write had been lost or misdirected, if one was.
+    honest: Option<Vec<u8>>,
     /// Open handles; a file without names lives on until the last one is dropped.
     pub(super) handles: u32,
 }
@@ -57,9 +59,42 @@ impl Inode {
         written.sum()
     }
 
+    /// A write that is said to have happened, and happens elsewhere or not at all.
+    pub(super) fn lie(&mut self, offset: usize, bytes: &[u8], lands: Option<usize>) {
+        let mut honest = self.honest.take().unwrap_or_else(|| self.cached.clone());
+        overwrite(&mut honest, offset, bytes);
+        if let Some(lands) = lands {
+            self.write(lands, bytes);
+        }
+        self.honest = Some(honest);
+    }
+
+    /// Whether there is something that it said and did not do.
+    pub(super) fn has_lied(&self) -> bool {
+        self.honest.is_some()
+    }
+
+    /// Nobody misses what was lost.
+    pub(super) fn forget_lies(&mut self) {
+        self.honest = None;
+    }
+
+    /// What was said is true from now on, and durable.
+    pub(super) fn come_true(&mut self) {
+        if let Some(honest) = self.honest.take() {
+            self.pending.clear();
+            self.rotten.clear();
+            self.durable.clone_from(&honest);
+            self.cached = honest;
+        }
+    }
+
     pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
+        }
+        if let Some(honest) = &mut self.honest {
+            overwrite(honest, offset, bytes);
         }
         overwrite(&mut self.cached, offset, bytes);
         let written = offset..offset + bytes.len();
@@ -73,6 +108,9 @@ impl Inode {
     }
 
     pub(super) fn set_len(&mut self, len: usize) {
+        if let Some(honest) = &mut self.honest {
+            honest.resize(len, 0);
+        }
         self.cached.resize(len, 0);
         for rotten in &mut self.rotten {
             rotten.covered |= rotten.offset >= len;

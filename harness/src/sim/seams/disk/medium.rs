@@ -45,6 +45,8 @@ pub(super) struct Medium {
     /// Whether the present life still has power.
     pub(super) powered: bool,
     pub(super) faults: DiskFaults,
+    /// Something counts as durable that is not.
+    lied_of_syncs: bool,
     stats: DiskStats,
     delays: Stream,
     damage: Stream,
@@ -63,6 +65,7 @@ impl Medium {
             generation: 0,
             powered: true,
             faults: DiskFaults::default(),
+            lied_of_syncs: false,
             stats: DiskStats::default(),
             delays: Stream::derive(seed, "disk.delay", index),
             damage: Stream::derive(seed, "disk.damage", index),
@@ -70,6 +73,7 @@ impl Medium {
     }
 
     pub(super) fn empty(&mut self) {
+        self.lied_of_syncs = false;
         self.inodes.clear();
         self.names.clear();
         self.durable_names.clear();
@@ -194,6 +198,8 @@ impl Medium {
     pub(super) fn sync_dir(&mut self) -> io::Result<()> {
         self.stats.dir_syncs += 1;
         if self.admit(DiskCall::SyncDir, "")? == Some(Failure::Lost) {
+            self.stats.lost_syncs += 1;
+            self.lied_of_syncs = true;
             return Ok(());
         }
         self.name_changes.clear();
@@ -229,13 +235,22 @@ impl Medium {
     ) -> io::Result<()> {
         self.stats.writes += 1;
         self.stats.bytes_written += bytes.len() as u64;
-        let (shift, errno) = match self.admit(DiskCall::Write, name)? {
-            Some(Failure::Lost) => return Ok(()),
-            Some(Failure::Misdirected(shift)) => (shift, None),
-            Some(Failure::Error(errno)) => (0, Some(errno)),
-            Some(Failure::PowerLoss) | None => (0, None),
+        let errno = match self.admit(DiskCall::Write, name)? {
+            Some(Failure::Lost) => {
+                self.stats.lost_writes += 1;
+                self.inode(id).lie(position(offset)?, bytes, None);
+                return Ok(());
+            }
+            Some(Failure::Misdirected(shift)) => {
+                self.stats.misdirected_writes += 1;
+                let lands = position(offset.saturating_add(shift))?;
+                self.inode(id).lie(position(offset)?, bytes, Some(lands));
+                return Ok(());
+            }
+            Some(Failure::Error(errno)) => Some(errno),
+            Some(Failure::PowerLoss) | None => None,
         };
-        let start = position(offset.saturating_add(shift))?;
+        let start = position(offset)?;
         let end = position((start as u64).saturating_add(bytes.len() as u64))?;
         let grows = end.saturating_sub(self.peek(id).cached().len()) as u64;
         let errno = errno.or_else(|| self.full(grows));
@@ -278,7 +293,11 @@ impl Medium {
                 inode.fail_sync(&mut self.damage, self.sector);
                 Err(errno.into())
             }
-            Some(Failure::Lost) => Ok(()),
+            Some(Failure::Lost) => {
+                self.stats.lost_syncs += 1;
+                self.lied_of_syncs = true;
+                Ok(())
+            }
             _ => {
                 inode.sync();
                 Ok(())
@@ -367,6 +386,31 @@ impl Medium {
 
     pub(super) fn heal(&mut self) {
         self.inodes.values_mut().for_each(Inode::heal);
+    }
+
+    /// Whether it has said to have done what it has not.
+    pub(super) fn has_lied(&self) -> bool {
+        self.lied_of_syncs || self.inodes.values().any(Inode::has_lied)
+    }
+
+    /// Whether it has lost or misplaced what it said to have written.
+    pub(super) fn has_lost_writes(&self) -> bool {
+        self.inodes.values().any(Inode::has_lied)
+    }
+
+    pub(super) fn forget_lost_writes(&mut self) {
+        self.inodes.values_mut().for_each(Inode::forget_lies);
+    }
+
+    /// All that it has said is true from now on.
+    pub(super) fn come_true(&mut self) {
+        self.inodes.values_mut().for_each(Inode::come_true);
+        if std::mem::take(&mut self.lied_of_syncs) {
+            self.inodes.values_mut().for_each(Inode::sync);
+            self.name_changes.clear();
+            self.durable_names.clone_from(&self.names);
+            self.collect_garbage();
+        }
     }
 
     pub(super) fn is_rotten(&self) -> bool {

@@ -41,6 +41,22 @@ pub struct LinkFault {
     pub delay: f64,
     /// How late, uniformly.
     pub delay_by: RangeInclusive<Duration>,
+    /// How many bytes a second pass, if that is bounded.
+    pub bytes_per_s: Option<u64>,
+}
+
+/// What would wait for a narrow link for longer than this is lost: its buffer is full.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+impl LinkFault {
+    /// How long so many bytes take on the link.
+    #[must_use]
+    pub fn takes(&self, bytes: usize) -> Duration {
+        match self.bytes_per_s {
+            None => Duration::ZERO,
+            Some(rate) => Duration::from_micros(bytes as u64 * 1_000_000 / rate.max(1)),
+        }
+    }
 }
 
 impl Default for LinkFault {
@@ -51,6 +67,7 @@ impl Default for LinkFault {
             duplicate: 0.0,
             delay: 0.0,
             delay_by: Duration::ZERO..=Duration::ZERO,
+            bytes_per_s: None,
         }
     }
 }
@@ -70,6 +87,8 @@ pub struct LinkCounts {
     pub duplicated: u64,
     /// Of these, late.
     pub delayed: u64,
+    /// Of these, such that waited for a narrow link.
+    pub narrowed: u64,
     /// Bytes that were no frame of ours and passed untouched.
     pub unframed_bytes: u64,
 }

@@ -8,7 +8,7 @@ use std::task::Waker;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::faults::{Flow, Link};
+use super::faults::{Flow, LONGEST_WAIT, Link};
 use crate::sim::seams::random::Stream;
 
 /// The largest frame of our wire protocol, without its length. More than this is not our protocol.
@@ -34,6 +34,8 @@ pub(super) struct Outbox {
     queue: BTreeMap<(Instant, u64), Frame>,
     queued_bytes: usize,
     next: u64,
+    /// When the last frame has passed a narrow link.
+    free_at: Option<Instant>,
     pub(super) ending: Ending,
     pub(super) failed: Option<std::io::ErrorKind>,
     pub(super) writer: Option<Waker>,
@@ -84,6 +86,7 @@ impl Outbox {
             queue: BTreeMap::new(),
             queued_bytes: 0,
             next: 0,
+            free_at: None,
             ending: Ending::No,
             failed: None,
             writer: None,
@@ -141,6 +144,18 @@ impl Outbox {
     fn judge(&mut self, now: Instant, bytes: Bytes) {
         let fault = self.link.fault();
         let handshake = self.next == 0;
+        // A narrow link is free once all before has passed; what passed it slowly is not overtaken afterwards.
+        let free_at = self.free_at.map_or(now, |at| at.max(now)) + fault.takes(bytes.len());
+        let waits = free_at - now;
+        if waits > LONGEST_WAIT && !handshake {
+            self.link.count(|counts| {
+                counts.frames += 1;
+                counts.dropped += 1;
+            });
+            return;
+        }
+        self.free_at = (!waits.is_zero()).then_some(free_at);
+        let now = free_at;
         // Always five draws a frame, so that changing one probability moves no other decision.
         let dropped = self.rng.chance(fault.drop) && !handshake;
         let duplicated = self.rng.chance(fault.duplicate) && !handshake && !dropped;
@@ -152,6 +167,7 @@ impl Outbox {
             counts.dropped += u64::from(dropped);
             counts.duplicated += u64::from(duplicated);
             counts.delayed += u64::from(delayed);
+            counts.narrowed += u64::from(!waits.is_zero());
         });
         let frame = Frame {
             bytes,

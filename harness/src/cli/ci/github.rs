@@ -3,24 +3,22 @@
 
 use std::io::Write;
 
-use plumb_checkers::{Report, Verdict};
-
-use super::CliError;
+use super::{Kind, Problem};
 
 /// Whether this is a job there.
 fn is_here() -> bool {
     std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true")
 }
 
-/// An annotation: one line on standard error's sister, the job's log.
-pub(crate) fn annotate(title: &str, message: &str) {
+/// An annotation of a problem: one line of the job's log.
+pub(super) fn annotate(suite: &str, problem: &Problem) {
     if is_here() {
         // On standard error, since standard output may be JSON for somebody.
-        eprintln!("{}", annotation(title, message));
+        eprintln!("{}", annotation(suite, problem));
     }
 }
 
-fn annotation(title: &str, message: &str) -> String {
+fn annotation(suite: &str, problem: &Problem) -> String {
     // The format's own escapes, for data and for properties.
     let data = |text: &str| {
         text.replace('%', "%25")
@@ -28,17 +26,19 @@ fn annotation(title: &str, message: &str) -> String {
             .replace('\n', "%0A")
     };
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
-    format!("::error title={}::{}", property(title), data(message))
-}
-
-/// What a history came to, unless it is valid.
-pub(crate) fn annotate_check(file: &str, result: &Result<Report, CliError>) {
-    match result.as_ref().map(|report| &report.verdict) {
-        Ok(Verdict::Valid(_)) => {}
-        Ok(Verdict::Violation(counterexample)) => annotate(file, &counterexample.to_string()),
-        Ok(Verdict::Unknown(reason)) => annotate(file, &format!("undecided: {reason}")),
-        Err(error) => annotate(file, &error.to_string()),
+    let level = match problem.kind {
+        Kind::Violation | Kind::Unreadable => "error",
+        Kind::Undecided => "warning",
+    };
+    let mut place = String::new();
+    if let Some(file) = &problem.file {
+        place.push_str(&format!("file={},", property(file)));
     }
+    if let Some(line) = problem.line {
+        place.push_str(&format!("line={line},"));
+    }
+    let title = property(&format!("{suite}: {}", problem.rule));
+    format!("::{level} {place}title={title}::{}", data(&problem.text))
 }
 
 /// Adds to the job's summary.
@@ -65,9 +65,16 @@ mod tests {
 
     #[test]
     fn an_annotation_is_one_line_whatever_it_says() {
+        let problem = Problem {
+            kind: Kind::Violation,
+            rule: "b, c".to_owned(),
+            text: "50 %\nof it".to_owned(),
+            file: Some("h.jsonl".to_owned()),
+            line: Some(7),
+        };
         assert_eq!(
-            annotation("a: b, c", "50 %\nof it"),
-            "::error title=a%3A b%2C c::50 %25%0Aof it"
+            annotation("a", &problem),
+            "::error file=h.jsonl,line=7,title=a%3A b%2C c::50 %25%0Aof it"
         );
     }
 }

@@ -1,0 +1,321 @@
+//! `plumb sim sweep`: many seeds on all cores, with their results in a file that a later call can go on with.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::cases::cases;
+use super::record::{self, Writer};
+use super::{JudgesArg, LengthArg, TierArg, all_cores};
+use crate::artifacts::{replay_command, save_failure};
+use crate::cli::ci::{Reports, github};
+use crate::cli::{CliError, Exit, files, interrupt, progress};
+use crate::nemesis::Length;
+use crate::scenario::{Judges, Tier, WORKLOADS};
+use crate::sim::System;
+use crate::sim::sweep::{Plan, Shard, Summary, sweep};
+use crate::verify::stopwatch;
+
+#[derive(Debug, Args)]
+pub(super) struct SweepArgs {
+    /// How many seeds.
+    #[arg(long, default_value_t = 200)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    start: u64,
+    /// How many runs at a time; all cores if not given.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// How long each run is.
+    #[arg(long, value_enum, default_value = "short")]
+    length: LengthArg,
+    /// In which world.
+    #[arg(long, value_enum, default_value = "full")]
+    tier: TierArg,
+    /// Whose rulings count.
+    #[arg(long, value_enum, default_value = "all")]
+    judges: JudgesArg,
+    /// Go on after a failure.
+    #[arg(long)]
+    keep_going: bool,
+    /// As many of the seeds as fit in this many seconds; all of them if not given.
+    #[arg(long, value_name = "SECONDS")]
+    time: Option<u64>,
+    /// Run part K of N only: every Nth seed.
+    #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]
+    shard: Shard,
+    /// Write a line for each seed as soon as it and those before it have run.
+    #[arg(long, value_name = "FILE")]
+    jsonl: Option<PathBuf>,
+    /// Go on with a sweep that was interrupted: what to run is in its file, and what has run is not run again.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "start", "length", "tier", "judges", "shard", "jsonl"])]
+    resume: Option<PathBuf>,
+    /// Write the summary as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    reports: Reports,
+    /// Where failing runs are saved.
+    #[arg(long, default_value = "target/plumb/failures", value_name = "DIR")]
+    out: PathBuf,
+}
+
+impl SweepArgs {
+    fn plan(&self, system: System) -> Result<Plan, CliError> {
+        let end = self.start.checked_add(self.seeds).ok_or_else(|| {
+            CliError::new(
+                "--start and --seeds go beyond the last seed",
+                "choose smaller numbers",
+            )
+        })?;
+        Ok(Plan {
+            system,
+            seeds: self.start..end,
+            shard: self.shard,
+            before: Vec::new(),
+            length: self.length.into(),
+            tier: self.tier.into(),
+            judges: self.judges.into(),
+            jobs: 1,
+            stop_at_failure: false,
+            for_time: None,
+        })
+    }
+}
+
+pub(super) fn many(system: System, args: &SweepArgs) -> Result<Exit, CliError> {
+    files::probe(args.json.as_deref().into_iter().chain(args.reports.paths()))?;
+    let (mut plan, writer) = match &args.resume {
+        Some(path) => {
+            let record = record::read(system, path)?;
+            if let Some((line, _)) = record.torn {
+                let name = path.display();
+                eprintln!("{name}:{line}: the line is cut short; its seed runs again");
+            }
+            let writer = Writer::go_on(&record)?;
+            (record.asked.plan(system, record.seen), Some(writer))
+        }
+        None => {
+            let plan = args.plan(system)?;
+            let writer = args
+                .jsonl
+                .as_deref()
+                .map(|path| Writer::create(path, &plan));
+            (plan, writer.transpose()?)
+        }
+    };
+    plan.jobs = args.jobs.unwrap_or_else(all_cores);
+    plan.stop_at_failure = !args.keep_going;
+    plan.for_time = args.time.map(Duration::from_secs);
+    let stop = interrupt::flag();
+    let elapsed = stopwatch();
+    let (summary, saved) = sweep_into(&plan, stop, &args.out, writer)?;
+    let seconds = elapsed().as_secs_f64();
+    let mut last = String::new();
+    for folder in &saved {
+        let replay = replay_command(system, folder);
+        last.push_str(&format!("failed  {}\nreplay  {replay}\n", folder.display()));
+    }
+    let whole = summary.runs == plan.count();
+    if let Some(path) = args
+        .resume
+        .as_ref()
+        .or(args.jsonl.as_ref())
+        .filter(|_| !whole)
+    {
+        last.push_str(&format!(
+            "go on   {} sweep --resume {}\n",
+            plan.system.name(),
+            path.display()
+        ));
+    }
+    // Ctrl-C leaves less than was asked for; the end of the time that was asked for does not.
+    let in_time = plan.for_time.is_some() && summary.runs > 0 && !stop.load(Ordering::Relaxed);
+    let exit = sweep_exit(&summary, in_time || whole || !summary.failures.is_empty());
+    let cases = cases(&plan, seconds, &summary, &saved, exit);
+    report(&plan, &summary, args.json.as_deref(), &args.reports, &last)?;
+    args.reports.write("plumb sim sweep", &cases, exit)?;
+    Ok(exit)
+}
+
+/// Says what came of a sweep, with some last words, and writes its summary where that was asked for.
+pub(super) fn report(
+    plan: &Plan,
+    summary: &Summary,
+    json: Option<&Path>,
+    reports: &Reports,
+    last: &str,
+) -> Result<(), CliError> {
+    if let Some(path) = json {
+        let text = serde_json::to_string_pretty(&summary_json(plan, summary)).unwrap_or_default();
+        files::write(path, format!("{text}\n").as_bytes())?;
+    }
+    let mut words = words_of_sweep(plan, summary);
+    words.push_str(last);
+    if files::is_stdout(json) || reports.on_stdout() {
+        // Whoever asked for JSON there gets nothing else.
+        eprint!("{words}");
+    } else {
+        files::print(&words);
+    }
+    github::summarize(&format!("### plumb sim sweep\n\n```text\n{words}```\n"));
+    Ok(())
+}
+
+/// How a sweep ends: less than was asked for is no pass.
+pub(super) fn sweep_exit(summary: &Summary, whole: bool) -> Exit {
+    if !summary.failures.is_empty() {
+        Exit::Violation
+    } else if !summary.undecided.is_empty() || !whole {
+        Exit::Undecided
+    } else {
+        Exit::Holds
+    }
+}
+
+/// Runs a sweep with a progress bar and saves what fails; returns the folders.
+///
+/// # Errors
+/// If a failure can't be saved.
+pub fn sweep_and_save(
+    plan: &Plan,
+    stop: &AtomicBool,
+    out: &Path,
+) -> Result<(Summary, Vec<PathBuf>), CliError> {
+    sweep_into(plan, stop, out, None)
+}
+
+/// The same, and keeps each seed in a file. A file that can't be written any more ends the sweep: nobody wants an hour's
+/// work without its results.
+fn sweep_into(
+    plan: &Plan,
+    stop: &AtomicBool,
+    out: &Path,
+    mut writer: Option<Writer>,
+) -> Result<(Summary, Vec<PathBuf>), CliError> {
+    let bar = progress::bar(plan.count(), "seeds");
+    let elapsed = stopwatch();
+    let before = plan.before.len() as u64;
+    let mut saved = Vec::new();
+    let mut error = None;
+    let broken = AtomicBool::new(false);
+    let summary = sweep(plan, &[stop, &broken], |seen, scenario, result, summary| {
+        bar.set_position(summary.runs);
+        let failed: Vec<String> = summary
+            .signatures()
+            .into_iter()
+            .map(|(property, (count, _))| format!(", {property} {count}"))
+            .collect();
+        bar.set_message(format!(
+            "{:.1} seeds/s, {} simulated s, {} faults, {} failed{}",
+            (summary.runs - before) as f64 / elapsed().as_secs_f64().max(1e-3),
+            summary.simulated.as_secs(),
+            summary.faults,
+            summary.failures.len(),
+            failed.concat()
+        ));
+        let kept = writer.as_mut().map_or(Ok(()), |writer| writer.line(seen));
+        let folder = kept.and_then(|()| match result.violation {
+            Some(_) => save_failure(plan.system, out, scenario, result).map(Some),
+            None => Ok(None),
+        });
+        match folder {
+            Ok(folder) => saved.extend(folder),
+            Err(e) => {
+                broken.store(true, Ordering::Relaxed);
+                error.get_or_insert(e);
+            }
+        }
+    });
+    bar.finish_and_clear();
+    error.map_or(Ok((summary, saved)), Err)
+}
+
+fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
+    let [ok, fail, info] = summary.operations;
+    let mut words = format!(
+        "{} of {} seeds: {} failed, {} undecided; {} simulated s, {} faults, {} operations ({ok} \
+         ok, {fail} fail, {info} info)\n",
+        summary.runs,
+        plan.count(),
+        summary.failures.len(),
+        summary.undecided.len(),
+        summary.simulated.as_secs(),
+        summary.faults,
+        ok + fail + info,
+    );
+    for (property, (count, first)) in summary.signatures() {
+        words.push_str(&format!("  {property}: {count} seeds, the first {first}\n"));
+    }
+    for kind in WORKLOADS {
+        let count = summary.workloads.get(&kind).copied().unwrap_or(0);
+        words.push_str(&counted(
+            count,
+            &format!("runs of workload {}", kind.name()),
+        ));
+    }
+    for (name, count) in summary.coverage.named() {
+        words.push_str(&counted(count, name));
+    }
+    let length = if plan.length == Length::LONG {
+        " --length long"
+    } else {
+        ""
+    };
+    let tier = match plan.tier {
+        Tier::Full => "",
+        Tier::Bare => " --tier bare",
+    };
+    let judges = match plan.judges {
+        Judges::All => "",
+        Judges::Clients => " --judges clients",
+    };
+    for seed in &summary.undecided {
+        words.push_str(&format!(
+            "undecided  {} run --seed {seed}{length}{tier}{judges}\n",
+            plan.system.name()
+        ));
+    }
+    words
+}
+
+fn counted(count: u64, name: &str) -> String {
+    let never = if count == 0 {
+        "   never seen: this sweep does not cover it"
+    } else {
+        ""
+    };
+    format!("  {count:>10}  {name}{never}\n")
+}
+
+/// A sweep's summary, as documented in README.md.
+fn summary_json(plan: &Plan, summary: &Summary) -> serde_json::Value {
+    let [ok, fail, info] = summary.operations;
+    json!({
+        "plumb_sweep": 1,
+        "tier": plan.tier,
+        "judges": plan.judges,
+        "seeds": { "start": plan.seeds.start, "end": plan.seeds.end, "run": summary.runs },
+        "shard": { "number": plan.shard.number, "of": plan.shard.of },
+        "signatures": summary.signatures().into_iter().map(|(property, (count, first))| json!({
+            "property": property, "seeds": count, "first": first,
+        })).collect::<Vec<_>>(),
+        "workloads": summary.workloads,
+        "failed": summary.failures.iter().map(|failure| failure.seed).collect::<Vec<_>>(),
+        "failures": summary.failures.iter().map(|failure| json!({
+            "seed": failure.seed,
+            "property": failure.violation.property,
+            "what": failure.violation.what,
+        })).collect::<Vec<_>>(),
+        "undecided": summary.undecided,
+        "operations": { "ok": ok, "fail": fail, "info": info },
+        "faults": summary.faults,
+        "simulated_ms": u64::try_from(summary.simulated.as_millis()).unwrap_or(u64::MAX),
+        "slowest_to_live_ms": summary.slowest_to_live_ms,
+        "coverage": summary.coverage,
+    })
+}
