@@ -147,3 +147,172 @@ impl Judge {
         self.floods(at_ns, sent);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOLLOWER: Metrics = Metrics {
+        role: RoleKind::Follower,
+        term: 4,
+        voted_for: Some(2),
+        commit_index: 2,
+        last_index: 3,
+        snapshot_index: 0,
+    };
+    const LEADER: Metrics = Metrics {
+        role: RoleKind::Leader,
+        voted_for: Some(1),
+        ..FOLLOWER
+    };
+
+    fn judge() -> Judge {
+        let mut judge = Judge::default();
+        judge.guests(3);
+        judge
+    }
+
+    fn broken(judge: &Judge) -> Option<&str> {
+        judge
+            .violation()
+            .map(|violation| violation.property.as_str())
+    }
+
+    /// What is said when a guest was one thing and is another.
+    fn said_of(before: Metrics, now: Metrics) -> Option<String> {
+        let mut judge = judge();
+        judge.guest_changed(1, NodeId(1), &before, &now, |_| Some(1));
+        broken(&judge).map(str::to_owned)
+    }
+
+    /// A judge that saw n2 apply two entries of term 1.
+    fn after_two_entries() -> Judge {
+        let mut judge = judge();
+        for index in [1, 2] {
+            judge.guest_applied(index, NodeId(2), index, (Term(1), digest(b"x")));
+        }
+        assert_eq!(broken(&judge), None);
+        judge
+    }
+
+    #[test]
+    fn an_ordinary_step_breaks_nothing() {
+        let later = Metrics {
+            term: 5,
+            voted_for: Some(3),
+            commit_index: 3,
+            ..FOLLOWER
+        };
+        assert_eq!(said_of(FOLLOWER, later), None);
+        assert_eq!(said_of(FOLLOWER, FOLLOWER), None);
+    }
+
+    #[test]
+    fn a_term_that_goes_back_is_ruled_on() {
+        let earlier = Metrics {
+            term: 3,
+            ..FOLLOWER
+        };
+        let said = said_of(FOLLOWER, earlier);
+        assert_eq!(said.as_deref(), Some("Term Monotonicity"));
+    }
+
+    #[test]
+    fn a_commit_index_that_goes_back_is_ruled_on() {
+        let less = Metrics {
+            commit_index: 1,
+            ..FOLLOWER
+        };
+        let said = said_of(FOLLOWER, less);
+        assert_eq!(said.as_deref(), Some("Commit Monotonicity"));
+    }
+
+    #[test]
+    fn a_second_vote_in_a_term_is_ruled_on_and_so_is_one_that_is_forgotten() {
+        for voted_for in [Some(3), None] {
+            let other = Metrics {
+                voted_for,
+                ..FOLLOWER
+            };
+            let said = said_of(FOLLOWER, other);
+            assert_eq!(said.as_deref(), Some("One Vote A Term"));
+        }
+    }
+
+    #[test]
+    fn a_second_leader_of_a_term_is_ruled_on() {
+        let mut judge = judge();
+        let before = Metrics {
+            role: RoleKind::Candidate,
+            ..LEADER
+        };
+        judge.guest_changed(1, NodeId(1), &before, &LEADER, |_| Some(1));
+        assert_eq!(broken(&judge), None);
+        judge.guest_changed(2, NodeId(2), &before, &LEADER, |_| Some(1));
+        assert_eq!(broken(&judge), Some("Election Safety"));
+    }
+
+    #[test]
+    fn a_leader_that_lacks_what_was_applied_is_ruled_on() {
+        let before = Metrics {
+            role: RoleKind::Candidate,
+            ..LEADER
+        };
+        let lead = |term_at: fn(u64) -> Option<u64>| {
+            let mut judge = after_two_entries();
+            judge.guest_changed(3, NodeId(1), &before, &LEADER, term_at);
+            broken(&judge).map(str::to_owned)
+        };
+        assert_eq!(lead(|_| Some(1)), None);
+        let other_term = lead(|index| Some(if index == 2 { 3 } else { 1 }));
+        assert_eq!(other_term.as_deref(), Some("Leader Completeness"));
+        // It shows nothing of its log, and is not judged by it.
+        assert_eq!(lead(|_| None), None);
+        let mut judge = after_two_entries();
+        let short = Metrics {
+            last_index: 1,
+            ..LEADER
+        };
+        let log = |index| (index == 1).then_some(1);
+        judge.guest_changed(3, NodeId(1), &before, &short, log);
+        assert_eq!(broken(&judge), Some("Leader Completeness"));
+    }
+
+    #[test]
+    fn an_entry_that_is_applied_out_of_order_is_ruled_on() {
+        let mut judge = after_two_entries();
+        judge.guest_applied(3, NodeId(1), 2, (Term(1), digest(b"x")));
+        assert_eq!(broken(&judge), Some("Applied In Order"));
+    }
+
+    #[test]
+    fn servers_that_apply_different_entries_are_ruled_on() {
+        for entry in [(Term(1), digest(b"y")), (Term(2), digest(b"x"))] {
+            let mut judge = after_two_entries();
+            judge.guest_applied(3, NodeId(1), 1, entry);
+            assert_eq!(broken(&judge), Some("State Machine Safety"));
+        }
+        let mut judge = after_two_entries();
+        judge.guest_started(NodeId(2), true);
+        judge.guest_applied(3, NodeId(2), 1, (Term(1), digest(b"x")));
+        assert_eq!(broken(&judge), None, "a restart applies again");
+    }
+
+    #[test]
+    fn a_snapshot_of_what_nobody_applied_is_ruled_on() {
+        let mut judge = after_two_entries();
+        judge.guest_restored(3, NodeId(1), 2, true);
+        assert_eq!(broken(&judge), None);
+        judge.guest_restored(4, NodeId(1), 3, true);
+        assert_eq!(broken(&judge), Some("State Machine Safety"));
+    }
+
+    #[test]
+    fn a_flood_of_messages_is_ruled_on() {
+        let mut judge = judge();
+        judge.guest_answered(1, 10, [0; 3]);
+        assert_eq!(broken(&judge), None);
+        judge.guest_answered(2, 1_000_000, [0; 3]);
+        assert_eq!(broken(&judge), Some("Bounded Traffic"));
+    }
+}

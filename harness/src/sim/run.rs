@@ -119,14 +119,15 @@ pub fn run_recorded(
         Tier::Full => {
             let watch = Watch::of_turmoil(options.trace).recording_steps(steps);
             let world = Full::new(scenario, &watch, &books);
-            follow(scenario, panics::Caught::here(), world, &watch, &books)
+            let panics = panics::Caught::here();
+            follow(scenario, &panics, world, &watch, &books)
         }
         Tier::Bare => {
             let (watch, now) = Watch::of_events(options.trace);
             let watch = watch.recording_steps(steps);
             let panics = panics::Caught::here();
             let world = Bare::of_replicas(scenario, now, &watch, &books);
-            follow(scenario, panics, world, &watch, &books)
+            follow(scenario, &panics, world, &watch, &books)
         }
     }
 }
@@ -144,7 +145,7 @@ pub fn run_peer<P: Peer>(scenario: &Scenario, options: RunOptions) -> Run {
     let world = Bare::new(scenario, now, &watch, &books, |id| {
         Guest::<P>::new(scenario, id, &watch)
     });
-    follow(scenario, panics, world, &watch, &books)
+    follow(scenario, &panics, world, &watch, &books)
 }
 
 /// Runs a scenario of the full tier, and gives back its servers' disks as the run left them.
@@ -154,7 +155,7 @@ pub(super) fn run_with_disks(scenario: &Scenario) -> (Run, BTreeMap<u64, SimDisk
     let world = Full::new(scenario, &watch, &books);
     let disks = world.disks();
     let panics = panics::Caught::here();
-    (follow(scenario, panics, world, &watch, &books), disks)
+    (follow(scenario, &panics, world, &watch, &books), disks)
 }
 
 /// Empty books for a scenario, which is checked.
@@ -171,7 +172,7 @@ fn books_of(scenario: &Scenario) -> Books {
 
 fn follow<W: World>(
     scenario: &Scenario,
-    panics: panics::Caught,
+    panics: &panics::Caught,
     world: W,
     watch: &Watch,
     books: &Books,
@@ -184,7 +185,7 @@ fn follow<W: World>(
         watch.lock().judge.look_from_outside();
     }
     let mut course = Course::new(scenario, world, watch.clone(), books.clone());
-    let live_after_ms = course.pass_time(&panics);
+    let live_after_ms = course.pass_time(panics);
     conclude(scenario, course.into_world(), watch, books, live_after_ms)
 }
 

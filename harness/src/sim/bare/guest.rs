@@ -258,3 +258,65 @@ impl<P: Peer> Host for Guest<P> {
         self.plan_to_wake(queue);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nemesis::Length;
+    use crate::scenario::Tier;
+    use crate::sim::peer::Image;
+    use crate::sim::system::generate_for_guests;
+    use crate::sim::{RunOptions, System};
+
+    #[derive(Clone, Default)]
+    struct Blank;
+
+    impl Image for Blank {
+        type Write = ();
+
+        fn apply(&mut self, (): ()) {}
+    }
+
+    /// Panics as it starts, or, if not, with its first input.
+    struct Frail<const AT_ONCE: bool>;
+
+    impl<const AT_ONCE: bool> Peer for Frail<AT_ONCE> {
+        type Message = ();
+        type Disk = Blank;
+
+        fn start(_: Member<'_>, _: Blank, _: &mut Out<Self>) -> Self {
+            assert!(!AT_ONCE, "stillborn");
+            Frail
+        }
+
+        fn handle(&mut self, _: Duration, _: Input<()>, _: &mut Out<Self>) {
+            panic!("of tender years");
+        }
+
+        fn wakes_at(&self) -> Option<Duration> {
+            None
+        }
+    }
+
+    fn broken<P: Peer>() -> (String, String) {
+        let system = System::of_peer::<P>("frail", generate_for_guests);
+        let scenario = (system.generate)(7, Length::SHORT, Tier::Bare);
+        let run = (system.run)(&scenario, RunOptions::default());
+        let violation = run.violation.expect("it panicked");
+        (violation.property, violation.what)
+    }
+
+    #[test]
+    fn a_panic_in_the_first_start_is_a_finding() {
+        let (property, what) = broken::<Frail<true>>();
+        assert_eq!(property, "Assertion");
+        assert!(what.starts_with("stillborn ("), "{what}");
+    }
+
+    #[test]
+    fn a_panic_later_is_a_finding_too() {
+        let (property, what) = broken::<Frail<false>>();
+        assert_eq!(property, "Assertion");
+        assert!(what.starts_with("of tender years ("), "{what}");
+    }
+}
