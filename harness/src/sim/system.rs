@@ -47,6 +47,12 @@ impl System {
         }
     }
 
+    /// The tier in which it runs when this one is asked for: guests know the bare one only.
+    #[must_use]
+    pub fn tier(&self, asked: Tier) -> Tier {
+        if self.is_shipped() { asked } else { Tier::Bare }
+    }
+
     pub(crate) fn is_shipped(&self) -> bool {
         self.command == System::SHIPPED.command
     }

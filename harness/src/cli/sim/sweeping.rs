@@ -78,7 +78,7 @@ impl SweepArgs {
             shard: self.shard,
             before: Vec::new(),
             length: self.length.into(),
-            tier: self.tier.into(),
+            tier: system.tier(self.tier.into()),
             judges: self.judges.into(),
             jobs: 1,
             stop_at_failure: false,
