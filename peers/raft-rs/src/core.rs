@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use plumb_harness::sim::peer::{Image, Metrics};
 use plumb_raft::core::RoleKind;
+use protobuf::Message as _;
 use raft::eraftpb::{Message, MessageType, Snapshot};
 use raft::{
     Config, Error, GetEntriesContext, INVALID_ID, RaftState, RawNode, SnapshotStatus, StateRole,
@@ -108,6 +109,10 @@ impl Core for Node {
             installing: None,
             election: (least, usize::MAX),
         }
+    }
+
+    fn size_of(message: &Message) -> usize {
+        message.compute_size() as usize
     }
 
     fn snapshot(&self) -> Option<(u64, Vec<u8>)> {

@@ -50,6 +50,8 @@ pub trait Core: Sized {
     type Disk: Image;
 
     fn new(setup: &Setup, disk: Self::Disk) -> Self;
+    /// How many bytes a message takes on a wire.
+    fn size_of(message: &Self::Message) -> usize;
     /// The snapshot that its disk holds: its last entry, and its bytes.
     fn snapshot(&self) -> Option<(u64, Vec<u8>)>;
     /// It waits for its disk, and takes nothing until it has it.
@@ -368,6 +370,10 @@ impl<C: Core> Peer for Server<C> {
             self.backlog.push_back(input);
         }
         self.pump(out);
+    }
+
+    fn size_of(message: &C::Message) -> usize {
+        C::size_of(message)
     }
 
     fn wakes_at(&self) -> Option<Duration> {
