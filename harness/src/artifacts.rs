@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::CliError;
 use crate::scenario::{Scenario, Tier};
 use crate::sim::story::story;
-use crate::sim::{Run, RunOptions, run};
+use crate::sim::{Run, RunOptions, System};
 
 /// The endings by which a folder's histories are known.
 pub const HISTORY_ENDINGS: [&str; 4] = ["jsonl", "edn", "log", "txt"];
@@ -27,13 +27,18 @@ pub fn is_history(path: &Path) -> bool {
 ///
 /// # Errors
 /// If the folder can't be written.
-pub fn save_failure(dir: &Path, scenario: &Scenario, failed: &Run) -> Result<PathBuf, CliError> {
+pub fn save_failure(
+    system: System,
+    dir: &Path,
+    scenario: &Scenario,
+    failed: &Run,
+) -> Result<PathBuf, CliError> {
     let name = match scenario.tier {
         Tier::Full => format!("seed-{}", scenario.seed),
         Tier::Bare => format!("bare-seed-{}", scenario.seed),
     };
     let folder = dir.join(name);
-    save_run(&folder, scenario, failed)?;
+    save_run(system, &folder, scenario, failed)?;
     Ok(folder)
 }
 
@@ -42,15 +47,20 @@ pub fn save_failure(dir: &Path, scenario: &Scenario, failed: &Run) -> Result<Pat
 ///
 /// # Errors
 /// If the folder can't be written.
-pub fn save_run(folder: &Path, scenario: &Scenario, failed: &Run) -> Result<String, CliError> {
-    let traced = run(scenario, RunOptions { trace: true });
+pub fn save_run(
+    system: System,
+    folder: &Path,
+    scenario: &Scenario,
+    failed: &Run,
+) -> Result<String, CliError> {
+    let traced = (system.run)(scenario, RunOptions { trace: true });
     let told = story(&traced.trace, &failed.history, failed.violation.as_ref());
     let verdict = json!({
         "plumb_verdict": 1,
         "violation": failed.violation,
         "explanation": failed.explanation,
         "undecided": failed.undecided,
-        "replay": replay_command(folder),
+        "replay": replay_command(system, folder),
         "replayed_identically": traced.violation == failed.violation,
     });
     let verdict = format!(
@@ -70,9 +80,10 @@ pub fn save_run(folder: &Path, scenario: &Scenario, failed: &Run) -> Result<Stri
 
 /// The command that runs a saved failure again.
 #[must_use]
-pub fn replay_command(folder: &Path) -> String {
+pub fn replay_command(system: System, folder: &Path) -> String {
     format!(
-        "cargo run --release -- sim replay {}",
+        "{} replay {}",
+        system.command,
         folder.join("scenario.json").display()
     )
 }

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use super::verdict::page_verdict;
 use crate::artifacts::replay_command;
 use crate::cli::CliError;
+use crate::sim::System;
 
 /// A page waits for its verdict no longer than so many steps.
 const PAGE_STEPS: u64 = 20_000_000;
@@ -198,7 +199,9 @@ fn story(path: &Path) -> Vec<String> {
 fn replay(path: &Path, run: Option<&Json>, question: &Question) -> String {
     let said = run.and_then(|run| run.get("replay")?.as_str().map(ToOwned::to_owned));
     said.unwrap_or_else(|| match folder_of(path) {
-        Some(folder) if folder.join("scenario.json").exists() => replay_command(folder),
+        Some(folder) if folder.join("scenario.json").exists() => {
+            replay_command(System::SHIPPED, folder)
+        }
         _ => format!(
             "cargo run --release -- check {}{}",
             path.display(),

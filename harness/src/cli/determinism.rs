@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::Args;
 
 use super::sim::{TierArg, all_cores};
+use crate::sim::System;
+
 use super::{CliError, Exit, files, interrupt, progress};
 
 /// What is asked of it.
@@ -30,7 +32,7 @@ pub struct DeterminismArgs {
 ///
 /// # Errors
 /// If this program can't be started again.
-pub(super) fn run(args: &DeterminismArgs) -> Result<Exit, CliError> {
+pub(super) fn run(system: System, args: &DeterminismArgs) -> Result<Exit, CliError> {
     let end = args.start.checked_add(args.seeds).ok_or_else(|| {
         CliError::new(
             "--start and --seeds go beyond the last seed",
@@ -49,7 +51,10 @@ pub(super) fn run(args: &DeterminismArgs) -> Result<Exit, CliError> {
                     if seed >= end {
                         break;
                     }
-                    match (trace(seed, args.tier), trace(seed, args.tier)) {
+                    match (
+                        trace(system, seed, args.tier),
+                        trace(system, seed, args.tier),
+                    ) {
                         (Ok(one), Ok(other)) if one == other => {
                             bytes.fetch_add(one.len() as u64, Ordering::Relaxed);
                         }
@@ -75,7 +80,8 @@ pub(super) fn run(args: &DeterminismArgs) -> Result<Exit, CliError> {
         bytes.load(Ordering::Relaxed) >> 20
     );
     for seed in &differ {
-        words.push_str(&format!("differs  plumb sim run --seed {seed} --trace -\n"));
+        let command = system.name();
+        words.push_str(&format!("differs  {command} run --seed {seed} --trace -\n"));
     }
     files::print(words);
     Ok(match (differ.is_empty(), stop.load(Ordering::Relaxed)) {
@@ -92,7 +98,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// A seed's trace, by a process of its own.
-fn trace(seed: u64, tier: TierArg) -> Result<Vec<u8>, CliError> {
+fn trace(system: System, seed: u64, tier: TierArg) -> Result<Vec<u8>, CliError> {
     let failed = |why: String| {
         CliError::new(
             format!("cannot run seed {seed} in a process of its own: {why}"),
@@ -102,7 +108,8 @@ fn trace(seed: u64, tier: TierArg) -> Result<Vec<u8>, CliError> {
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let folder = std::env::temp_dir().join(format!("plumb-determinism-{}", std::process::id()));
     let output = Command::new(program)
-        .args(["sim", "run", "--trace", "-", "--seed", &seed.to_string()])
+        .args(system.is_shipped().then_some("sim"))
+        .args(["run", "--trace", "-", "--seed", &seed.to_string()])
         .args(["--tier", tier.name(), "--out"])
         .arg(&folder)
         .stdin(Stdio::null())

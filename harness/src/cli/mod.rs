@@ -14,6 +14,7 @@ mod kv;
 mod model;
 mod mutants;
 mod outcome;
+mod peer;
 pub(crate) mod progress;
 mod serve;
 pub(crate) mod sim;
@@ -24,7 +25,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::sim::System;
+
 pub use outcome::{CliError, Exit};
+pub use peer::peer_main;
 
 /// Is your Raft right? And if not, what is the shortest story of how it fails?
 #[derive(Debug, Parser)]
@@ -82,7 +86,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Some(Command::Mutants(args)) => mutants::run(args),
         Some(Command::Kv(args)) => kv::run(args),
         Some(Command::Serve(args)) => serve::run(args),
-        Some(Command::Sim(args)) => sim::run_command(args),
+        Some(Command::Sim(args)) => sim::run_command(System::SHIPPED, args),
         Some(Command::Wal(args)) => wal::run(args),
     }
 }

@@ -12,6 +12,7 @@ use crate::mutants::{
     Layer, LayerResult, Matrix, Mutant, Outcome, Row, Sitting, Workshop, read_all, sit,
     workspace_root, write_entry,
 };
+use crate::sim::System;
 
 /// Puts real bugs of consensus systems back into the implementation, one at a time, and counts which
 /// layers kill them.
@@ -384,7 +385,10 @@ fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) -
             Some(shrunk)
         }
         _ => {
-            eprintln!("  could not be shrunk: {}", replay_command(&folder));
+            eprintln!(
+                "  could not be shrunk: {}",
+                replay_command(System::SHIPPED, &folder)
+            );
             None
         }
     }

@@ -15,10 +15,10 @@ mod sweeping;
 use super::{CliError, Exit, determinism, files, interrupt, progress};
 use crate::artifacts::{create_folder, replay_command, save_failure, save_run};
 use crate::conformance::trace::StepRecorder;
-use crate::nemesis::{Length, generate};
+use crate::nemesis::Length;
 use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::shrink::{Shrunk, shrink};
-use crate::sim::{Run, RunOptions, run, run_recorded};
+use crate::sim::{Run, RunOptions, System};
 
 pub use sweeping::sweep_and_save;
 
@@ -153,10 +153,10 @@ struct ScenarioArgs {
 }
 
 impl ScenarioArgs {
-    fn generate(&self) -> Scenario {
+    fn generate(&self, system: System) -> Scenario {
         Scenario {
             judges: self.judges.into(),
-            ..generate(self.seed, self.length.into(), self.tier.into())
+            ..(system.generate)(self.seed, self.length.into(), self.tier.into())
         }
     }
 }
@@ -209,47 +209,53 @@ struct ShrinkArgs {
     out: Option<PathBuf>,
 }
 
-/// Runs the command.
+/// Runs the command for a system.
 ///
 /// # Errors
 /// If a scenario can't be read or a result can't be written.
-pub fn run_command(args: &SimArgs) -> Result<Exit, CliError> {
+pub fn run_command(system: System, args: &SimArgs) -> Result<Exit, CliError> {
     match &args.command {
-        SimCommand::Run(args) => one(args),
-        SimCommand::Sweep(args) => sweeping::many(args),
-        SimCommand::Merge(args) => merge::merge(args),
-        SimCommand::Replay(args) => replay(args),
-        SimCommand::Shrink(args) => shrink_one(args),
-        SimCommand::Determinism(args) => determinism::run(args),
+        SimCommand::Run(args) => one(system, args),
+        SimCommand::Sweep(args) => sweeping::many(system, args),
+        SimCommand::Merge(args) => merge::merge(system, args),
+        SimCommand::Replay(args) => replay(system, args),
+        SimCommand::Shrink(args) => shrink_one(system, args),
+        SimCommand::Determinism(args) => determinism::run(system, args),
         SimCommand::Scenario(args) => {
-            print!("{}", args.generate().to_json());
+            print!("{}", args.generate(system).to_json());
             Ok(Exit::Holds)
         }
     }
 }
 
-fn one(args: &RunArgs) -> Result<Exit, CliError> {
-    let scenario = args.scenario.generate();
-    let result = run_once(&scenario, &args.outputs)?;
+fn one(system: System, args: &RunArgs) -> Result<Exit, CliError> {
+    let scenario = args.scenario.generate(system);
+    let result = run_once(system, &scenario, &args.outputs)?;
     write_outputs(&args.outputs, &scenario, &result)?;
     let exit = report(&scenario, &result, quiet(&args.outputs));
     if exit != Exit::Holds {
-        let folder = save_failure(&args.out, &scenario, &result)?;
+        let folder = save_failure(system, &args.out, &scenario, &result)?;
         eprintln!(
             "saved   {}\nreplay  {}",
             folder.display(),
-            replay_command(&folder)
+            replay_command(system, &folder)
         );
     }
     Ok(exit)
 }
 
-fn run_once(scenario: &Scenario, outputs: &Outputs) -> Result<Run, CliError> {
+fn run_once(system: System, scenario: &Scenario, outputs: &Outputs) -> Result<Run, CliError> {
     let options = RunOptions {
         trace: outputs.trace.is_some(),
     };
     let Some(path) = &outputs.record_steps else {
-        return Ok(run(scenario, options));
+        return Ok((system.run)(scenario, options));
+    };
+    let Some(run_recorded) = system.run_recorded else {
+        return Err(CliError::new(
+            "--record-steps writes the steps of the shipped Raft only",
+            "leave it out, and look at --trace instead",
+        ));
     };
     let out = files::create(path)?;
     let steps = Arc::new(StepRecorder::new(out));
@@ -260,14 +266,14 @@ fn run_once(scenario: &Scenario, outputs: &Outputs) -> Result<Run, CliError> {
     Ok(result)
 }
 
-fn replay(args: &ReplayArgs) -> Result<Exit, CliError> {
+fn replay(system: System, args: &ReplayArgs) -> Result<Exit, CliError> {
     let scenario = Scenario::read(&args.scenario)?;
-    let result = run_once(&scenario, &args.outputs)?;
+    let result = run_once(system, &scenario, &args.outputs)?;
     write_outputs(&args.outputs, &scenario, &result)?;
     Ok(report(&scenario, &result, quiet(&args.outputs)))
 }
 
-fn shrink_one(args: &ShrinkArgs) -> Result<Exit, CliError> {
+fn shrink_one(system: System, args: &ShrinkArgs) -> Result<Exit, CliError> {
     let scenario = Scenario::read(&args.scenario)?;
     let folder = match &args.out {
         Some(folder) => folder.clone(),
@@ -278,7 +284,7 @@ fn shrink_one(args: &ShrinkArgs) -> Result<Exit, CliError> {
             .join("shrunk"),
     };
     create_folder(&folder)?;
-    let Some((shrunk, story)) = shrink_and_save(&scenario, args.runs, &folder)? else {
+    let Some((shrunk, story)) = shrink_and_save(system, &scenario, args.runs, &folder)? else {
         println!("the scenario does not fail: there is nothing to shrink");
         return Ok(Exit::Holds);
     };
@@ -287,7 +293,7 @@ fn shrink_one(args: &ShrinkArgs) -> Result<Exit, CliError> {
     println!(
         "saved   {}\nreplay  {}",
         folder.display(),
-        replay_command(&folder)
+        replay_command(system, &folder)
     );
     Ok(Exit::Violation)
 }
@@ -323,22 +329,29 @@ pub fn words_of(shrunk: &Shrunk) -> String {
 /// # Errors
 /// If the folder can't be written.
 pub fn shrink_and_save(
+    system: System,
     scenario: &Scenario,
     runs: u64,
     folder: &Path,
 ) -> Result<Option<(Shrunk, String)>, CliError> {
     let spinner = progress::spinner("shrinking");
-    let shrunk = shrink(scenario, runs, interrupt::flag(), &mut |runs, size| {
-        spinner.set_message(format!(
-            "{runs} runs: {} faults, {} operations, {} ms",
-            size.faults, size.operations, size.end_at_ms
-        ));
-    });
+    let shrunk = shrink(
+        system,
+        scenario,
+        runs,
+        interrupt::flag(),
+        &mut |runs, size| {
+            spinner.set_message(format!(
+                "{runs} runs: {} faults, {} operations, {} ms",
+                size.faults, size.operations, size.end_at_ms
+            ));
+        },
+    );
     spinner.finish_and_clear();
     let Some(shrunk) = shrunk else {
         return Ok(None);
     };
-    let story = save_run(folder, &shrunk.scenario, &shrunk.run)?;
+    let story = save_run(system, folder, &shrunk.scenario, &shrunk.run)?;
     Ok(Some((shrunk, story)))
 }
 

@@ -278,6 +278,12 @@ impl Judge {
         (self.committed.len() as u64, applied)
     }
 
+    /// Up to which entry a server has applied.
+    #[must_use]
+    pub fn applied_by(&self, id: NodeId) -> u64 {
+        self.servers.get(&id).map_or(0, |server| server.applied.0)
+    }
+
     /// Servers that hear their leader must not be talked out of it for this long (nanoseconds, by the
     /// fastest clock among them).
     pub fn expect_stickiness(&mut self, sticks_for_ns: u64) {
@@ -390,7 +396,7 @@ impl Judge {
     }
 
     /// Servers that answer answers never come to rest; a run would not either.
-    fn floods(&mut self, at_ns: u64, sent: u64) {
+    pub(super) fn floods(&mut self, at_ns: u64, sent: u64) {
         let ms = at_ns / 1_000_000;
         let before = if self.burst.0 == ms { self.burst.1 } else { 0 };
         self.burst = (ms, before + sent);

@@ -5,6 +5,7 @@
 mod coverage;
 mod disk;
 mod elections;
+mod guests;
 mod judge;
 mod memberships;
 mod promises;
@@ -13,4 +14,5 @@ mod snapshots;
 
 pub use coverage::Coverage;
 pub(crate) use elections::decide;
+pub(crate) use guests::digest;
 pub use judge::{Judge, Violation};

@@ -72,6 +72,13 @@ impl Anchors {
         self.happened(node.id(), |event| event == Happening::Started);
     }
 
+    /// These have happened to a guest, of which no more is seen.
+    pub(super) fn guest_happened(&mut self, id: NodeId, events: &[Happening]) {
+        if !self.waiting.is_empty() {
+            self.happened(id, |event| events.contains(&event));
+        }
+    }
+
     fn happened(&mut self, id: NodeId, happens: impl Fn(Happening) -> bool) {
         let struck = &mut self.struck;
         self.waiting.retain_mut(|waiting| {

@@ -14,7 +14,8 @@ use super::messages::Messages;
 struct Seen {
     at_ns: u64,
     change: ServerChange,
-    membership: Membership,
+    /// Of guests it is not known.
+    membership: Option<Membership>,
 }
 
 /// The changes so far; recording can be off, since a sweep has no use for them.
@@ -45,7 +46,7 @@ impl Lanes {
         if let Some(seen) = self.servers.remove(&node.id()) {
             self.changes.push(down(&seen, seen.at_ns));
         }
-        self.see(at_ns, change(at_ns, node, 0), node);
+        self.see_node(at_ns, change(at_ns, node, 0), node);
     }
 
     /// A server is about to take an input.
@@ -78,13 +79,14 @@ impl Lanes {
             );
             self.mark(at_ns, node, MarkKind::Restore, what);
         }
-        let known = self.servers.get(&node.id()).map(|seen| &seen.membership);
+        let known = self.servers.get(&node.id());
+        let known = known.and_then(|seen| seen.membership.as_ref());
         if known.is_some_and(|known| known != node.membership()) {
             let what = in_words(node.membership());
             self.mark(at_ns, node, MarkKind::Membership, what);
         }
         self.messages.sent(at_ns, &effects.send);
-        self.see(at_ns, change(at_ns, node, applied), node);
+        self.see_node(at_ns, change(at_ns, node, applied), node);
     }
 
     fn mark(&mut self, at_ns: u64, node: &Node, kind: MarkKind, what: String) {
@@ -96,8 +98,32 @@ impl Lanes {
         });
     }
 
-    fn see(&mut self, at_ns: u64, change: ServerChange, node: &Node) {
-        let id = node.id();
+    /// Whether changes are kept.
+    pub(super) fn is_recording(&self) -> bool {
+        self.recording
+    }
+
+    /// A guest has started.
+    pub(super) fn guest_recovered(&mut self, id: NodeId, change: ServerChange) {
+        if !self.recording {
+            return;
+        }
+        if let Some(seen) = self.servers.remove(&id) {
+            self.changes.push(down(&seen, seen.at_ns));
+        }
+        self.see(change.at_ns, change, id);
+    }
+
+    fn see_node(&mut self, at_ns: u64, change: ServerChange, node: &Node) {
+        self.see(at_ns, change, node.id());
+        if let Some(seen) = self.servers.get_mut(&node.id()) {
+            let membership = seen.membership.get_or_insert_default();
+            membership.clone_from(node.membership());
+        }
+    }
+
+    /// A server has changed, or has done something and is as before.
+    pub(super) fn see(&mut self, at_ns: u64, change: ServerChange, id: NodeId) {
         let same = self.servers.get(&id).is_some_and(|seen| {
             let at_ns = seen.change.at_ns;
             seen.change
@@ -109,15 +135,15 @@ impl Lanes {
         if same {
             if let Some(seen) = self.servers.get_mut(&id) {
                 seen.at_ns = at_ns;
-                seen.membership.clone_from(node.membership());
             }
             return;
         }
         self.changes.push(change.clone());
+        let known = self.servers.remove(&id);
         let seen = Seen {
             at_ns,
             change,
-            membership: node.membership().clone(),
+            membership: known.and_then(|seen| seen.membership),
         };
         self.servers.insert(id, seen);
     }

@@ -10,10 +10,11 @@ use plumb_checkers::{Budget, Consistency, Options, Spec, Verdict, check};
 use plumb_histories::browser::ServerLanes;
 use plumb_histories::{Header, History, Outcome, Recorder, Value};
 
-use super::bare::Bare;
+use super::bare::{Bare, Guest};
 use super::course::{Course, World};
 use super::full::Full;
 use super::panics;
+use super::peer::Peer;
 use super::seams::disk::SimDisk;
 use super::service::lack_of_service;
 use super::watch::Watch;
@@ -113,23 +114,38 @@ pub fn run_recorded(
     options: RunOptions,
     steps: Option<Arc<StepRecorder>>,
 ) -> Run {
-    if let Err(what) = scenario.check() {
-        panic!("a scenario is checked before it is run: {what}");
-    }
     let books = books_of(scenario);
     match scenario.tier {
         Tier::Full => {
             let watch = Watch::of_turmoil(options.trace).recording_steps(steps);
             let world = Full::new(scenario, &watch, &books);
-            follow(scenario, world, &watch, &books)
+            let panics = panics::Caught::here();
+            follow(scenario, &panics, world, &watch, &books)
         }
         Tier::Bare => {
             let (watch, now) = Watch::of_events(options.trace);
             let watch = watch.recording_steps(steps);
-            let world = Bare::new(scenario, now, &watch, &books);
-            follow(scenario, world, &watch, &books)
+            let panics = panics::Caught::here();
+            let world = Bare::of_replicas(scenario, now, &watch, &books);
+            follow(scenario, &panics, world, &watch, &books)
         }
     }
+}
+
+/// Runs a scenario with somebody else's Raft, in the bare tier whichever tier it names.
+///
+/// # Panics
+/// If the scenario contradicts itself: [`Scenario::check`] comes first.
+#[must_use]
+pub fn run_peer<P: Peer>(scenario: &Scenario, options: RunOptions) -> Run {
+    let books = books_of(scenario);
+    let (watch, now) = Watch::of_events(options.trace);
+    watch.lock().judge.guests(scenario.servers);
+    let panics = panics::Caught::here();
+    let world = Bare::new(scenario, now, &watch, &books, |id| {
+        Guest::<P>::new(scenario, id, &watch)
+    });
+    follow(scenario, &panics, world, &watch, &books)
 }
 
 /// Runs a scenario of the full tier, and gives back its servers' disks as the run left them.
@@ -138,10 +154,15 @@ pub(super) fn run_with_disks(scenario: &Scenario) -> (Run, BTreeMap<u64, SimDisk
     let watch = Watch::of_turmoil(false);
     let world = Full::new(scenario, &watch, &books);
     let disks = world.disks();
-    (follow(scenario, world, &watch, &books), disks)
+    let panics = panics::Caught::here();
+    (follow(scenario, &panics, world, &watch, &books), disks)
 }
 
+/// Empty books for a scenario, which is checked.
 fn books_of(scenario: &Scenario) -> Books {
+    if let Err(what) = scenario.check() {
+        panic!("a scenario is checked before it is run: {what}");
+    }
     Books {
         recorder: Rc::new(RefCell::new(Recorder::new(header(scenario)))),
         script: Rc::default(),
@@ -149,8 +170,13 @@ fn books_of(scenario: &Scenario) -> Books {
     }
 }
 
-fn follow<W: World>(scenario: &Scenario, world: W, watch: &Watch, books: &Books) -> Run {
-    let panics = panics::Caught::here();
+fn follow<W: World>(
+    scenario: &Scenario,
+    panics: &panics::Caught,
+    world: W,
+    watch: &Watch,
+    books: &Books,
+) -> Run {
     if scenario.settings.stickiness {
         let sticks_for_ns = sticks_for_ns(scenario);
         watch.lock().judge.expect_stickiness(sticks_for_ns);
@@ -159,7 +185,7 @@ fn follow<W: World>(scenario: &Scenario, world: W, watch: &Watch, books: &Books)
         watch.lock().judge.look_from_outside();
     }
     let mut course = Course::new(scenario, world, watch.clone(), books.clone());
-    let live_after_ms = course.pass_time(&panics);
+    let live_after_ms = course.pass_time(panics);
     conclude(scenario, course.into_world(), watch, books, live_after_ms)
 }
 

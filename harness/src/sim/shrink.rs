@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-use super::run::{Run, RunOptions, run};
+use super::run::{Run, RunOptions};
+use super::system::System;
 use crate::scenario::{
     Anchor, Contact, Fault, FaultKind, Scenario, ScriptedOperation, Target, Unsynced,
 };
@@ -58,15 +59,17 @@ pub struct Shrunk {
 /// Shrinks a scenario whose run breaks a property, keeping the property. At most so many runs; `None`
 /// if the scenario does not fail. `progress` sees every run.
 pub fn shrink(
+    system: System,
     scenario: &Scenario,
     runs: u64,
     stop: &AtomicBool,
     progress: &mut dyn FnMut(u64, Size),
 ) -> Option<Shrunk> {
-    let first = run(scenario, RunOptions::default());
+    let first = (system.run)(scenario, RunOptions::default());
     let signature = first.violation.as_ref()?.property.clone();
     let before = Size::of(scenario, &first);
     let mut search = Search {
+        system,
         signature,
         best: (scenario.clone(), first),
         left: runs,
@@ -110,6 +113,7 @@ const PASSES: [Pass; 8] = [
 ];
 
 struct Search<'a> {
+    system: System,
     signature: String,
     best: (Scenario, Run),
     left: u64,
@@ -130,7 +134,7 @@ impl Search<'_> {
         }
         self.left -= 1;
         self.spent += 1;
-        let result = run(&candidate, RunOptions::default());
+        let result = (self.system.run)(&candidate, RunOptions::default());
         let fails = result
             .violation
             .as_ref()

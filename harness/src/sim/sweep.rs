@@ -11,11 +11,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::invariants::{Coverage, Violation};
-use crate::nemesis::{Length, generate};
+use crate::nemesis::Length;
 use crate::scenario::{Judges, Scenario, Tier, WorkloadKind};
 use crate::verify::stopwatch;
 
-use super::run::{Run, RunOptions, run};
+use super::run::{Run, RunOptions};
+use super::system::System;
 
 pub use seen::Seen;
 pub use shard::Shard;
@@ -95,6 +96,8 @@ impl Summary {
 /// Which seeds, how, and when to stop.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// What is simulated.
+    pub system: System,
     /// The seeds of all shards together.
     pub seeds: Range<u64>,
     /// Which of them.
@@ -158,9 +161,9 @@ pub fn sweep(
                     if done.contains(&seed) {
                         continue;
                     }
-                    let mut scenario = generate(seed, plan.length, plan.tier);
+                    let mut scenario = (plan.system.generate)(seed, plan.length, plan.tier);
                     scenario.judges = plan.judges;
-                    let run = run(&scenario, RunOptions::default());
+                    let run = (plan.system.run)(&scenario, RunOptions::default());
                     if plan.stop_at_failure && run.violation.is_some() {
                         failed.store(true, Ordering::Relaxed);
                     }

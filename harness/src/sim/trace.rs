@@ -26,6 +26,11 @@ impl Trace {
         }
     }
 
+    /// Whether lines are kept.
+    pub(super) fn is_recording(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// The lines.
     #[must_use]
     pub fn into_text(self) -> String {

@@ -81,7 +81,7 @@ impl Watch {
         Watch { steps, ..self }
     }
 
-    fn now_ns(&self) -> u64 {
+    pub(super) fn now_ns(&self) -> u64 {
         match &self.now {
             Now::Turmoil => now_ns(),
             Now::Kept(now) => now.load(Ordering::Relaxed),

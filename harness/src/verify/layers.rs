@@ -14,6 +14,7 @@ use crate::artifacts::replay_command;
 use crate::cli::sim::{shrink_and_save, sweep_and_save, words_of};
 use crate::cli::{CliError, progress};
 use crate::scenario::{Judges, Scenario, Tier};
+use crate::sim::System;
 use crate::sim::sweep::{Failure, Plan, Shard, Summary};
 
 /// A layer's work; one command may fill several rows of the table.
@@ -255,6 +256,7 @@ fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swe
         )
     })?;
     let plan = Plan {
+        system: System::SHIPPED,
         seeds: order.first_seed..end,
         shard: Shard::WHOLE,
         before: Vec::new(),
@@ -373,9 +375,10 @@ fn finding(failure: &Failure, folder: &Path) -> Result<Finding, CliError> {
         "Seed {seed} breaks {}: {}",
         violation.property, violation.what
     );
-    let Some((shrunk, story)) = shrink_and_save(&scenario, SHRINK_RUNS, &small)? else {
+    let Some((shrunk, story)) = shrink_and_save(System::SHIPPED, &scenario, SHRINK_RUNS, &small)?
+    else {
         what.push_str("\nand did not when it was run again, which is a bug of the simulator");
-        let replay = Some(replay_command(folder));
+        let replay = Some(replay_command(System::SHIPPED, folder));
         return Ok(Finding {
             rule: violation.property.clone(),
             what,
@@ -402,7 +405,7 @@ fn finding(failure: &Failure, folder: &Path) -> Result<Finding, CliError> {
         rule,
         what,
         file: Some(small.join("scenario.json").display().to_string()),
-        replay: Some(replay_command(&small)),
+        replay: Some(replay_command(System::SHIPPED, &small)),
         story: Some(told),
     })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use plumb_harness::artifacts::save_failure;
 use plumb_harness::nemesis::{Length, generate};
 use plumb_harness::scenario::{Fault, FaultKind, Target, Tier, Unsynced, WorkloadKind};
-use plumb_harness::sim::{Run, RunOptions, run};
+use plumb_harness::sim::{Run, RunOptions, System, run};
 use plumb_histories::{Builder, History, Kind, Line, Value};
 
 /// The binary under test.
@@ -36,7 +36,7 @@ pub fn stale_read(into: &Path) -> PathBuf {
         history: with_a_stale_read(&seen.history),
         ..seen
     };
-    save_failure(into, &scenario, &failed).expect("the run is saved")
+    save_failure(System::SHIPPED, into, &scenario, &failed).expect("the run is saved")
 }
 
 fn with_a_stale_read(history: &History) -> History {

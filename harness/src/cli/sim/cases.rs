@@ -39,7 +39,10 @@ pub(super) fn cases(
         });
         let mut text = failure.violation.what.clone();
         if let Some(folder) = folder {
-            text.push_str(&format!("\nreplay: {}", replay_command(folder)));
+            text.push_str(&format!(
+                "\nreplay: {}",
+                replay_command(plan.system, folder)
+            ));
         }
         let problem = Problem {
             kind: Kind::Violation,

@@ -11,6 +11,7 @@ use super::record::{self, Record};
 use super::sweeping::{report, sweep_exit};
 use crate::cli::ci::Reports;
 use crate::cli::{CliError, Exit, files};
+use crate::sim::System;
 use crate::sim::sweep::{Shard, Summary};
 
 #[derive(Debug, Args)]
@@ -25,11 +26,11 @@ pub(super) struct MergeArgs {
     reports: Reports,
 }
 
-pub(super) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
+pub(super) fn merge(system: System, args: &MergeArgs) -> Result<Exit, CliError> {
     let records: Vec<Record> = args
         .files
         .iter()
-        .map(|path| record::read(path))
+        .map(|path| record::read(system, path))
         .collect::<Result<_, _>>()?;
     check_together(&records)?;
     let asked = records[0].asked.whole();
@@ -46,9 +47,10 @@ pub(super) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
         }
         if (record.seen.len() as u64) < due {
             missing.push_str(&format!(
-                "{name}: {} of {due} seeds of shard {}; go on with `plumb sim sweep --resume {name}`\n",
+                "{name}: {} of {due} seeds of shard {}; go on with `{} sweep --resume {name}`\n",
                 record.seen.len(),
-                record.asked.shard
+                record.asked.shard,
+                system.name()
             ));
         }
     }
@@ -56,7 +58,7 @@ pub(super) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
     seen.sort_by_key(|seen| seen.seed);
     let mut summary = Summary::default();
     seen.into_iter().for_each(|seen| summary.add(seen));
-    let plan = asked.plan(Vec::new());
+    let plan = asked.plan(system, Vec::new());
     files::probe(args.json.as_deref().into_iter().chain(args.reports.paths()))?;
     report(
         &plan,

@@ -12,6 +12,7 @@ use crate::artifacts::create_folder;
 use crate::cli::CliError;
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Tier};
+use crate::sim::System;
 use crate::sim::sweep::{Plan, Seen, Shard};
 
 /// The version of the format. Coverage has other counts now and then: then it changes.
@@ -37,7 +38,7 @@ impl Asked {
     pub(super) fn of(plan: &Plan) -> Asked {
         Asked {
             plumb_sweep_seeds: VERSION,
-            build: build(),
+            build: plan.system.build(),
             tier: plan.tier,
             judges: plan.judges,
             faults_ms: plan.length.faults_ms,
@@ -49,8 +50,9 @@ impl Asked {
     }
 
     /// The plan that this was, with what has run of it.
-    pub(super) fn plan(&self, before: Vec<Seen>) -> Plan {
+    pub(super) fn plan(&self, system: System, before: Vec<Seen>) -> Plan {
         Plan {
+            system,
             seeds: self.seeds(),
             shard: self.shard,
             before,
@@ -79,10 +81,6 @@ impl Asked {
     }
 }
 
-fn build() -> String {
-    format!("plumb {}", env!("CARGO_PKG_VERSION"))
-}
-
 /// A file that was read.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -97,7 +95,7 @@ pub(super) struct Record {
 ///
 /// # Errors
 /// If it can't be read, is of another version, or holds what no sweep writes.
-pub(super) fn read(path: &Path) -> Result<Record, CliError> {
+pub(super) fn read(system: System, path: &Path) -> Result<Record, CliError> {
     let name = path.display();
     let bytes = std::fs::read(path).map_err(|error| {
         CliError::new(
@@ -130,8 +128,9 @@ pub(super) fn read(path: &Path) -> Result<Record, CliError> {
             format!("version {found}, and this program reads {VERSION}"),
         ));
     }
-    if asked.build != build() {
-        let what = format!("written by {}, and this is {}", asked.build, build());
+    let build = system.build();
+    if asked.build != build {
+        let what = format!("written by {}, and this is {build}", asked.build);
         return Err(CliError::new(
             format!("{name}:1: {what}"),
             "use the program that wrote it: another one gives seeds another meaning",

@@ -15,6 +15,7 @@ use crate::cli::ci::{Reports, github};
 use crate::cli::{CliError, Exit, files, interrupt, progress};
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Tier, WORKLOADS};
+use crate::sim::System;
 use crate::sim::sweep::{Plan, Shard, Summary, sweep};
 use crate::verify::stopwatch;
 
@@ -64,7 +65,7 @@ pub(super) struct SweepArgs {
 }
 
 impl SweepArgs {
-    fn plan(&self) -> Result<Plan, CliError> {
+    fn plan(&self, system: System) -> Result<Plan, CliError> {
         let end = self.start.checked_add(self.seeds).ok_or_else(|| {
             CliError::new(
                 "--start and --seeds go beyond the last seed",
@@ -72,11 +73,12 @@ impl SweepArgs {
             )
         })?;
         Ok(Plan {
+            system,
             seeds: self.start..end,
             shard: self.shard,
             before: Vec::new(),
             length: self.length.into(),
-            tier: self.tier.into(),
+            tier: system.tier(self.tier.into()),
             judges: self.judges.into(),
             jobs: 1,
             stop_at_failure: false,
@@ -85,20 +87,20 @@ impl SweepArgs {
     }
 }
 
-pub(super) fn many(args: &SweepArgs) -> Result<Exit, CliError> {
+pub(super) fn many(system: System, args: &SweepArgs) -> Result<Exit, CliError> {
     files::probe(args.json.as_deref().into_iter().chain(args.reports.paths()))?;
     let (mut plan, writer) = match &args.resume {
         Some(path) => {
-            let record = record::read(path)?;
+            let record = record::read(system, path)?;
             if let Some((line, _)) = record.torn {
                 let name = path.display();
                 eprintln!("{name}:{line}: the line is cut short; its seed runs again");
             }
             let writer = Writer::go_on(&record)?;
-            (record.asked.plan(record.seen), Some(writer))
+            (record.asked.plan(system, record.seen), Some(writer))
         }
         None => {
-            let plan = args.plan()?;
+            let plan = args.plan(system)?;
             let writer = args
                 .jsonl
                 .as_deref()
@@ -115,7 +117,7 @@ pub(super) fn many(args: &SweepArgs) -> Result<Exit, CliError> {
     let seconds = elapsed().as_secs_f64();
     let mut last = String::new();
     for folder in &saved {
-        let replay = replay_command(folder);
+        let replay = replay_command(system, folder);
         last.push_str(&format!("failed  {}\nreplay  {replay}\n", folder.display()));
     }
     let whole = summary.runs == plan.count();
@@ -126,7 +128,8 @@ pub(super) fn many(args: &SweepArgs) -> Result<Exit, CliError> {
         .filter(|_| !whole)
     {
         last.push_str(&format!(
-            "go on   plumb sim sweep --resume {}\n",
+            "go on   {} sweep --resume {}\n",
+            plan.system.name(),
             path.display()
         ));
     }
@@ -217,7 +220,7 @@ fn sweep_into(
         ));
         let kept = writer.as_mut().map_or(Ok(()), |writer| writer.line(seen));
         let folder = kept.and_then(|()| match result.violation {
-            Some(_) => save_failure(out, scenario, result).map(Some),
+            Some(_) => save_failure(plan.system, out, scenario, result).map(Some),
             None => Ok(None),
         });
         match folder {
@@ -273,7 +276,8 @@ fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
     };
     for seed in &summary.undecided {
         words.push_str(&format!(
-            "undecided  plumb sim run --seed {seed}{length}{tier}{judges}\n"
+            "undecided  {} run --seed {seed}{length}{tier}{judges}\n",
+            plan.system.name()
         ));
     }
     words

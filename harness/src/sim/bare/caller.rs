@@ -8,11 +8,11 @@ use plumb_raft::net::protocol::{RequestBody, ResponseBody};
 use plumb_raft::types::NodeId;
 
 use super::network::Network;
-use super::queue::{Event, Queue};
+use super::queue::{Addressed, Event, Queue};
 
 /// The way back to a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket {
+pub struct Ticket {
     /// A client's number, or [`Ticket::OPERATOR`].
     pub(super) caller: usize,
     /// Which of its tries.
@@ -103,19 +103,24 @@ impl Caller {
     }
 
     /// Starts to count the time for one thing that is asked, and whatever it takes.
-    pub(super) fn begin(&mut self, queue: &Queue) {
+    pub(super) fn begin<M: Addressed + Clone>(&mut self, queue: &Queue<M>) {
         self.deadline_ns = queue.now_ns() + self.give_up_after_ns;
         self.in_doubt = false;
     }
 
     /// Asks, within the time that [`Caller::begin`] has started.
-    pub(super) fn ask(&mut self, body: RequestBody, queue: &mut Queue, network: &mut Network) {
+    pub(super) fn ask<M: Addressed + Clone>(
+        &mut self,
+        body: RequestBody,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) {
         self.in_doubt = false;
         self.asking = Some(body);
         self.attempt(queue, network);
     }
 
-    fn attempt(&mut self, queue: &mut Queue, network: &mut Network) {
+    fn attempt<M: Addressed + Clone>(&mut self, queue: &mut Queue<M>, network: &mut Network<M>) {
         let Some(body) = &self.asking else { return };
         self.number += 1;
         self.pausing = false;
@@ -133,7 +138,7 @@ impl Caller {
         queue.after(network.caller_way_ns(), event);
     }
 
-    fn patience(&self) -> Event {
+    fn patience<M>(&self) -> Event<M> {
         Event::Patience {
             caller: self.me,
             number: self.number,
@@ -141,12 +146,12 @@ impl Caller {
     }
 
     /// An answer has come, or the news that nobody is there.
-    pub(super) fn answer(
+    pub(super) fn answer<M: Addressed + Clone>(
         &mut self,
         ticket: Ticket,
         body: Option<ResponseBody>,
-        queue: &mut Queue,
-        network: &mut Network,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
     ) -> Heard {
         if ticket.number != self.number || self.pausing || self.asking.is_none() {
             return Heard::Nothing;
@@ -163,7 +168,12 @@ impl Caller {
     }
 
     /// Time has passed.
-    pub(super) fn wake(&mut self, number: u64, queue: &mut Queue, network: &mut Network) -> Heard {
+    pub(super) fn wake<M: Addressed + Clone>(
+        &mut self,
+        number: u64,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) -> Heard {
         if number != self.number || self.asking.is_none() {
             return Heard::Nothing;
         }
@@ -174,11 +184,11 @@ impl Caller {
         self.redirect(None, queue, network)
     }
 
-    fn redirect(
+    fn redirect<M: Addressed + Clone>(
         &mut self,
         leader: Option<NodeId>,
-        queue: &mut Queue,
-        network: &mut Network,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
     ) -> Heard {
         let named = leader.map(|id| id.0 as usize - 1);
         match named.filter(|place| *place < self.servers && *place != self.next) {
@@ -194,14 +204,18 @@ impl Caller {
         }
     }
 
-    fn pause(&mut self, queue: &mut Queue) -> Heard {
+    fn pause<M: Addressed + Clone>(&mut self, queue: &mut Queue<M>) -> Heard {
         self.number += 1;
         self.pausing = true;
         queue.after(self.pause_ns, self.patience());
         Heard::Nothing
     }
 
-    fn again(&mut self, queue: &mut Queue, network: &mut Network) -> Heard {
+    fn again<M: Addressed + Clone>(
+        &mut self,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) -> Heard {
         if queue.now_ns() >= self.deadline_ns {
             self.asking = None;
             self.number += 1;

@@ -7,7 +7,7 @@ use plumb_raft::net::protocol::{RequestBody, ResponseBody};
 
 use super::caller::{Caller, Heard, Ticket};
 use super::network::Network;
-use super::queue::{Event, Queue};
+use super::queue::{Addressed, Event, Queue};
 use crate::scenario::{Scenario, ScriptedOperation};
 use crate::sim::cluster::read_mode;
 use crate::sim::seams::random::Stream;
@@ -69,12 +69,12 @@ impl Client {
         }
     }
 
-    pub(super) fn start(&mut self, queue: &mut Queue) {
+    pub(super) fn start<M: Addressed + Clone>(&mut self, queue: &mut Queue<M>) {
         self.plan(queue);
     }
 
     /// Waits for its next operation, if there is one.
-    fn plan(&mut self, queue: &mut Queue) {
+    fn plan<M: Addressed + Clone>(&mut self, queue: &mut Queue<M>) {
         self.doing = match self.book.next(queue.now_ns() / 1_000) {
             None => Doing::Nothing,
             Some(operation) => {
@@ -89,7 +89,12 @@ impl Client {
         };
     }
 
-    pub(super) fn wake(&mut self, number: u64, queue: &mut Queue, network: &mut Network) {
+    pub(super) fn wake<M: Addressed + Clone>(
+        &mut self,
+        number: u64,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) {
         if number > 0 {
             let heard = self.caller.wake(number, queue, network);
             self.hear(heard, queue, network);
@@ -128,12 +133,12 @@ impl Client {
     }
 
     /// Asks one thing, with all the time that one may take.
-    fn begin(
+    fn begin<M: Addressed + Clone>(
         &mut self,
         operation: ScriptedOperation,
         ask: Ask,
-        queue: &mut Queue,
-        network: &mut Network,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
     ) {
         self.caller.begin(queue);
         if matches!(ask, Ask::Execute(_)) && self.session.is_none() {
@@ -145,7 +150,7 @@ impl Client {
     }
 
     /// It dies with this operation under way, unless that has ended.
-    pub(super) fn die(&mut self, operation: u64, queue: &mut Queue) {
+    pub(super) fn die<M: Addressed + Clone>(&mut self, operation: u64, queue: &mut Queue<M>) {
         let (Doing::Opening(open, _) | Doing::Asking(open)) = self.doing else {
             return;
         };
@@ -164,23 +169,23 @@ impl Client {
         self.caller.start_over(first);
     }
 
-    pub(super) fn answer(
+    pub(super) fn answer<M: Addressed + Clone>(
         &mut self,
         ticket: Ticket,
         body: Option<ResponseBody>,
-        queue: &mut Queue,
-        network: &mut Network,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
     ) {
         let heard = self.caller.answer(ticket, body, queue, network);
         self.hear(heard, queue, network);
     }
 
-    fn ask(
+    fn ask<M: Addressed + Clone>(
         &mut self,
         operation: ScriptedOperation,
         ask: Ask,
-        queue: &mut Queue,
-        network: &mut Network,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
     ) {
         self.doing = Doing::Asking(operation);
         let body = match (ask, self.session) {
@@ -201,7 +206,12 @@ impl Client {
         self.caller.ask(body, queue, network);
     }
 
-    fn hear(&mut self, heard: Heard, queue: &mut Queue, network: &mut Network) {
+    fn hear<M: Addressed + Clone>(
+        &mut self,
+        heard: Heard,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) {
         let Heard::Answered(answer) = heard else {
             return;
         };

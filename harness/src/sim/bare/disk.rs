@@ -4,26 +4,34 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use plumb_raft::core::{Batch, PersistSeq, Remembered, Write};
+use plumb_raft::core::{Remembered, Write};
 use plumb_raft::types::LogIndex;
 
 use crate::scenario::Unsynced;
+use crate::sim::peer::Image;
 use crate::sim::seams::random::Stream;
+
+/// Writes that become durable together, and their number, which only grows.
+#[derive(Debug)]
+pub(super) struct Batch<W> {
+    pub(super) seq: u64,
+    pub(super) writes: Vec<W>,
+}
 
 /// One server's disk.
 #[derive(Debug)]
-pub(super) struct Disk {
-    durable: Remembered,
-    waiting: Vec<Batch>,
-    syncing: Vec<Batch>,
+pub(super) struct Disk<I: Image = Remembered> {
+    durable: I,
+    waiting: Vec<Batch<I::Write>>,
+    syncing: Vec<Batch<I::Write>>,
     delay: RangeInclusive<Duration>,
     draw: Stream,
 }
 
-impl Disk {
-    pub(super) fn new(seed: u64, id: u64, (least, most): (u64, u64)) -> Disk {
+impl<I: Image> Disk<I> {
+    pub(super) fn new(seed: u64, id: u64, (least, most): (u64, u64)) -> Disk<I> {
         Disk {
-            durable: Remembered::default(),
+            durable: I::default(),
             waiting: Vec::new(),
             syncing: Vec::new(),
             delay: Duration::from_micros(least)..=Duration::from_micros(most),
@@ -31,7 +39,7 @@ impl Disk {
         }
     }
 
-    pub(super) fn submit(&mut self, batch: Batch) {
+    pub(super) fn submit(&mut self, batch: Batch<I::Write>) {
         self.waiting.push(batch);
     }
 
@@ -48,12 +56,12 @@ impl Disk {
     ///
     /// # Panics
     /// If nothing was being written.
-    pub(super) fn end(&mut self) -> PersistSeq {
+    pub(super) fn end(&mut self) -> u64 {
         let last = self.syncing.last().expect("a sync ends after it began");
         let last = last.seq;
         for batch in std::mem::take(&mut self.syncing) {
             for write in batch.writes {
-                apply_write(&mut self.durable, write);
+                self.durable.apply(write);
             }
         }
         last
@@ -63,25 +71,33 @@ impl Disk {
     pub(super) fn crash(&mut self, unsynced: Unsynced, draw: &mut Stream) {
         self.waiting.clear();
         let group = std::mem::take(&mut self.syncing);
-        let writes: Vec<Write> = group.into_iter().flat_map(|batch| batch.writes).collect();
+        let writes: Vec<I::Write> = group.into_iter().flat_map(|batch| batch.writes).collect();
         let kept = match unsynced {
             Unsynced::Lost => 0,
             Unsynced::Torn => draw.index(writes.len() + 1),
             Unsynced::Kept => writes.len(),
         };
         for write in writes.into_iter().take(kept) {
-            apply_write(&mut self.durable, write);
+            self.durable.apply(write);
         }
     }
 
     /// Everything on it is gone.
     pub(super) fn empty(&mut self) {
-        self.durable = Remembered::default();
+        self.durable = I::default();
     }
 
     /// What a server that starts finds.
-    pub(super) fn remembered(&self) -> Remembered {
+    pub(super) fn remembered(&self) -> I {
         self.durable.clone()
+    }
+}
+
+impl Image for Remembered {
+    type Write = Write;
+
+    fn apply(&mut self, write: Write) {
+        apply_write(self, write);
     }
 }
 

@@ -5,6 +5,7 @@
 mod caller;
 mod client;
 mod disk;
+mod guest;
 mod network;
 mod operator;
 mod queue;
@@ -16,6 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use plumb_raft::net::protocol::RequestBody;
+use plumb_raft::server::Picture;
+
 use super::course::World;
 use super::seams::disk::Trap;
 use super::seams::network::LinkFault;
@@ -24,51 +28,100 @@ use super::watch::Watch;
 use crate::invariants::Coverage;
 use crate::scenario::{DiskLie, Scenario, Unsynced};
 use crate::workload::Books;
-use caller::Ticket;
 use client::Client;
 pub(crate) use disk::apply_write;
+pub(super) use guest::Guest;
 use network::Network;
 use operator::Operator;
 use queue::{Event, Queue};
 use server::Server;
 
+pub use caller::Ticket;
+pub(super) use queue::Addressed;
+
 /// How many events happen before the course asks whether a property broke.
 const EVENTS_PER_STEP: u32 = 32;
 
+/// A server with its disk and its lives, as the world knows it.
+pub(super) trait Host {
+    /// What it sends to others.
+    type Message: Addressed + Clone + std::fmt::Debug;
+
+    /// Starts with what its disk remembers.
+    fn start(&mut self, queue: &mut Queue<Self::Message>, network: &mut Network<Self::Message>);
+    /// Loses its memory, and of its disk what `unsynced` says.
+    fn crash(&mut self, unsynced: Unsynced, draw: &mut Stream);
+    /// What its disk holds is gone, and it knows of no first voters.
+    fn empty(&mut self);
+    /// A message arrives.
+    fn receive(
+        &mut self,
+        message: Self::Message,
+        queue: &mut Queue<Self::Message>,
+        network: &mut Network<Self::Message>,
+    );
+    /// Fires what is due.
+    fn wake(&mut self, queue: &mut Queue<Self::Message>, network: &mut Network<Self::Message>);
+    /// The disk has finished a sync, unless it was in an earlier life.
+    fn synced(
+        &mut self,
+        life: u64,
+        queue: &mut Queue<Self::Message>,
+        network: &mut Network<Self::Message>,
+    );
+    /// Its state machine, as it was a while ago, is written down, unless that was in an earlier life.
+    fn developed(
+        &mut self,
+        life: u64,
+        picture: &Picture,
+        queue: &mut Queue<Self::Message>,
+        network: &mut Network<Self::Message>,
+    );
+    /// A client calls.
+    fn call(
+        &mut self,
+        ticket: Ticket,
+        body: RequestBody,
+        queue: &mut Queue<Self::Message>,
+        network: &mut Network<Self::Message>,
+    );
+    /// Its clock jumps forward, and what its timers wait for with it.
+    fn jump(&mut self, by_ns: u64, queue: &mut Queue<Self::Message>);
+}
+
 /// The world.
-pub(super) struct Bare {
+pub(super) struct Bare<S: Host = Server> {
     seed: u64,
-    queue: Queue,
+    queue: Queue<S::Message>,
     /// What observers take for the time, in nanoseconds.
     seen_now: Arc<AtomicU64>,
-    network: Network,
+    network: Network<S::Message>,
     /// Server n1 comes first.
-    servers: Vec<Server>,
+    servers: Vec<S>,
     clients: Vec<Client>,
     operator: Operator,
     /// What waits for each server that is paused.
-    frozen: BTreeMap<usize, Vec<Event>>,
+    frozen: BTreeMap<usize, Vec<Event<S::Message>>>,
     /// A fault has met the event that it waits for.
     struck: Arc<AtomicBool>,
     /// A server could not start: its panic is kept, and the world is not used any more.
     broken: bool,
 }
 
-impl Bare {
+impl<S: Host> Bare<S> {
     pub(super) fn new(
         scenario: &Scenario,
         seen_now: Arc<AtomicU64>,
         watch: &Watch,
         books: &Books,
-    ) -> Bare {
+        server: impl Fn(u64) -> S,
+    ) -> Bare<S> {
         let mut world = Bare {
             seed: scenario.seed,
             queue: Queue::default(),
             seen_now,
             network: Network::new(scenario),
-            servers: (1..=scenario.servers)
-                .map(|id| Server::new(scenario, id, watch))
-                .collect(),
+            servers: (1..=scenario.servers).map(server).collect(),
             clients: (0..scenario.workload.clients)
                 .map(|number| Client::new(scenario, number, books))
                 .collect(),
@@ -77,8 +130,8 @@ impl Bare {
             struck: watch.lock().anchors.signal(),
             broken: false,
         };
-        for server in &mut world.servers {
-            server.start(&mut world.queue, &mut world.network);
+        for place in 0..world.servers.len() {
+            world.start(place);
         }
         for client in &mut world.clients {
             client.start(&mut world.queue);
@@ -87,7 +140,16 @@ impl Bare {
         world
     }
 
-    fn happen(&mut self, event: Event) {
+    /// A server starts. Its panic is a finding like any other's.
+    fn start(&mut self, place: usize) {
+        let server = &mut self.servers[place];
+        let started = catch_unwind(AssertUnwindSafe(|| {
+            server.start(&mut self.queue, &mut self.network);
+        }));
+        self.broken |= started.is_err();
+    }
+
+    fn happen(&mut self, event: Event<S::Message>) {
         if !self.frozen.is_empty()
             && let Some(server) = event.server()
             && let Some(waiting) = self.frozen.get_mut(&server)
@@ -99,7 +161,7 @@ impl Bare {
         match event {
             Event::Deliver(envelope) => {
                 if let Some(envelope) = network.deliver(envelope, queue.now_ns()) {
-                    let to = envelope.to.0 as usize - 1;
+                    let to = envelope.to() as usize - 1;
                     self.servers[to].receive(envelope, queue, network);
                 }
             }
@@ -130,7 +192,21 @@ impl Bare {
     }
 }
 
-impl World for Bare {
+impl Bare {
+    /// A world of the shipped replicas.
+    pub(super) fn of_replicas(
+        scenario: &Scenario,
+        seen_now: Arc<AtomicU64>,
+        watch: &Watch,
+        books: &Books,
+    ) -> Bare {
+        Bare::new(scenario, seen_now, watch, books, |id| {
+            Server::new(scenario, id, watch)
+        })
+    }
+}
+
+impl<S: Host> World for Bare<S> {
     fn elapsed(&self) -> Duration {
         Duration::from_nanos(self.queue.now_ns())
     }
@@ -173,11 +249,7 @@ impl World for Bare {
 
     fn restart(&mut self, id: u64) {
         self.seen_now.store(self.queue.now_ns(), Ordering::Relaxed);
-        let server = &mut self.servers[id as usize - 1];
-        let started = catch_unwind(AssertUnwindSafe(|| {
-            server.start(&mut self.queue, &mut self.network);
-        }));
-        self.broken |= started.is_err();
+        self.start(id as usize - 1);
     }
 
     fn pause(&mut self, id: u64) {

@@ -4,15 +4,14 @@
 use std::time::Duration;
 
 use plumb_raft::core::Envelope;
-use plumb_raft::net::protocol::encode;
 
-use super::queue::{Event, Queue};
+use super::queue::{Addressed, Event, Queue};
 use crate::scenario::Scenario;
 use crate::sim::seams::network::{Flow, LONGEST_WAIT, LinkFault};
 use crate::sim::seams::random::Stream;
 
 /// From one server to another.
-struct Link {
+struct Link<M> {
     fault: LinkFault,
     latency: Stream,
     faults: Stream,
@@ -23,22 +22,22 @@ struct Link {
     /// What is due until then was on its way when the connection broke.
     broken_until_ns: u64,
     /// What was due while the link was stalled.
-    held: Vec<Envelope>,
+    held: Vec<M>,
 }
 
 /// All links.
-pub(super) struct Network {
+pub(in crate::sim) struct Network<M = Envelope> {
     servers: usize,
     /// Bounds of a way's time, nanoseconds.
     latency_ns: (u64, u64),
-    links: Vec<Link>,
+    links: Vec<Link<M>>,
     to_callers: Stream,
     /// Messages that waited for a narrow link.
     pub(super) narrowed: u64,
 }
 
-impl Network {
-    pub(super) fn new(scenario: &Scenario) -> Network {
+impl<M: Addressed + Clone> Network<M> {
+    pub(super) fn new(scenario: &Scenario) -> Network<M> {
         let (least, most) = scenario.settings.latency_ms;
         let servers = scenario.servers as usize;
         let links = (0..servers * servers)
@@ -61,12 +60,12 @@ impl Network {
         }
     }
 
-    fn link(&mut self, from: u64, to: u64) -> &mut Link {
+    fn link(&mut self, from: u64, to: u64) -> &mut Link<M> {
         &mut self.links[(from as usize - 1) * self.servers + to as usize - 1]
     }
 
     /// How a link fares from now on. What waited on it arrives if it opens, and is lost if it is cut.
-    pub(super) fn set(&mut self, from: u64, to: u64, fault: LinkFault, queue: &mut Queue) {
+    pub(super) fn set(&mut self, from: u64, to: u64, fault: LinkFault, queue: &mut Queue<M>) {
         let link = self.link(from, to);
         link.fault = fault;
         if link.fault.flow == Flow::Hold {
@@ -78,8 +77,8 @@ impl Network {
     }
 
     /// A message leaves.
-    pub(super) fn send(&mut self, envelope: Envelope, queue: &mut Queue) {
-        let (from, to) = (envelope.from.0, envelope.to.0);
+    pub(super) fn send(&mut self, envelope: M, queue: &mut Queue<M>) {
+        let (from, to) = (envelope.from(), envelope.to());
         // To a server of which this cluster has never heard.
         if to == 0 || to as usize > self.servers {
             return;
@@ -95,7 +94,7 @@ impl Network {
         let now_ns = queue.now_ns();
         let mut leaves_ns = now_ns.max(link.free_ns);
         if fault.bytes_per_s.is_some() {
-            leaves_ns += nanos(fault.takes(encode(&envelope).len()));
+            leaves_ns += nanos(fault.takes(envelope.size()));
             if leaves_ns - now_ns > nanos(LONGEST_WAIT) {
                 return;
             }
@@ -128,8 +127,8 @@ impl Network {
     }
 
     /// A message is due: here it is, unless its link was cut, stalled or broken meanwhile.
-    pub(super) fn deliver(&mut self, envelope: Envelope, now_ns: u64) -> Option<Envelope> {
-        let link = self.link(envelope.from.0, envelope.to.0);
+    pub(super) fn deliver(&mut self, envelope: M, now_ns: u64) -> Option<M> {
+        let link = self.link(envelope.from(), envelope.to());
         if now_ns <= link.broken_until_ns {
             return None;
         }

@@ -9,7 +9,7 @@ use plumb_raft::types::NodeId;
 
 use super::caller::{Caller, Heard, Ticket};
 use super::network::Network;
-use super::queue::{Event, Queue};
+use super::queue::{Addressed, Event, Queue};
 use crate::scenario::Scenario;
 use crate::sim::cluster::tasks;
 use crate::workload::{Task, patience};
@@ -49,25 +49,32 @@ impl Operator {
         }
     }
 
-    pub(super) fn start(&mut self, queue: &mut Queue) {
+    pub(super) fn start<M: Addressed + Clone>(&mut self, queue: &mut Queue<M>) {
         self.plan(queue);
     }
 
     /// Waits for the next task; one that took too long makes the next late.
-    fn plan(&mut self, queue: &mut Queue) {
+    fn plan<M: Addressed + Clone>(&mut self, queue: &mut Queue<M>) {
         if let Some((at, _)) = self.tasks.front() {
             let at_ns = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
-            queue.at(at_ns, Operator::WAKE);
+            queue.at(at_ns, Operator::due());
         }
     }
 
     /// Tries count from one: zero is the time of a task, or of another try at one.
-    const WAKE: Event = Event::Patience {
-        caller: Ticket::OPERATOR,
-        number: 0,
-    };
+    fn due<M>() -> Event<M> {
+        Event::Patience {
+            caller: Ticket::OPERATOR,
+            number: 0,
+        }
+    }
 
-    pub(super) fn wake(&mut self, number: u64, queue: &mut Queue, network: &mut Network) {
+    pub(super) fn wake<M: Addressed + Clone>(
+        &mut self,
+        number: u64,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) {
         if number > 0 {
             let heard = self.caller.wake(number, queue, network);
             self.hear(heard, queue, network);
@@ -82,18 +89,18 @@ impl Operator {
         self.ask(queue, network);
     }
 
-    pub(super) fn answer(
+    pub(super) fn answer<M: Addressed + Clone>(
         &mut self,
         ticket: Ticket,
         body: Option<ResponseBody>,
-        queue: &mut Queue,
-        network: &mut Network,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
     ) {
         let heard = self.caller.answer(ticket, body, queue, network);
         self.hear(heard, queue, network);
     }
 
-    fn ask(&mut self, queue: &mut Queue, network: &mut Network) {
+    fn ask<M: Addressed + Clone>(&mut self, queue: &mut Queue<M>, network: &mut Network<M>) {
         match self.steps.front() {
             Some(step) => {
                 let body = step.body.clone();
@@ -104,7 +111,12 @@ impl Operator {
         }
     }
 
-    fn hear(&mut self, heard: Heard, queue: &mut Queue, network: &mut Network) {
+    fn hear<M: Addressed + Clone>(
+        &mut self,
+        heard: Heard,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) {
         let Heard::Answered(answer) = heard else {
             return;
         };
@@ -115,7 +127,7 @@ impl Operator {
                 self.steps.pop_front();
                 self.ask(queue, network);
             } else {
-                queue.after(PAUSE_NS, Operator::WAKE);
+                queue.after(PAUSE_NS, Operator::due());
             }
         }
     }

@@ -5,16 +5,40 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use plumb_raft::core::Envelope;
-use plumb_raft::net::protocol::{RequestBody, ResponseBody};
+use plumb_raft::net::protocol::{RequestBody, ResponseBody, encode};
 use plumb_raft::server::Picture;
 
 use super::caller::Ticket;
 
+/// What goes from one server to another.
+pub(in crate::sim) trait Addressed {
+    /// Who sent it.
+    fn from(&self) -> u64;
+    /// Whom it is for.
+    fn to(&self) -> u64;
+    /// How many bytes it takes on a narrow link. Asked for on such links only.
+    fn size(&self) -> usize;
+}
+
+impl Addressed for Envelope {
+    fn from(&self) -> u64 {
+        self.from.0
+    }
+
+    fn to(&self) -> u64 {
+        self.to.0
+    }
+
+    fn size(&self) -> usize {
+        encode(self).len()
+    }
+}
+
 /// One thing that happens.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(in crate::sim) enum Event<M = Envelope> {
     /// A message arrives, unless the network has something against it.
-    Deliver(Envelope),
+    Deliver(M),
     /// A timer of a server may be due.
     Wake { server: usize },
     /// A server's disk has finished a sync.
@@ -42,11 +66,11 @@ pub(super) enum Event {
     Death { client: usize, operation: u64 },
 }
 
-impl Event {
+impl<M: Addressed> Event<M> {
     /// The server that would have to do something, if one would.
     pub(super) fn server(&self) -> Option<usize> {
         match self {
-            Event::Deliver(envelope) => usize::try_from(envelope.to.0).ok()?.checked_sub(1),
+            Event::Deliver(envelope) => usize::try_from(envelope.to()).ok()?.checked_sub(1),
             Event::Wake { server }
             | Event::Synced { server, .. }
             | Event::Developed { server, .. }
@@ -57,23 +81,34 @@ impl Event {
 }
 
 /// The queue, and with it the time. The heap holds places only, since it moves what it holds.
-#[derive(Default)]
-pub(super) struct Queue {
+pub(in crate::sim) struct Queue<M = Envelope> {
     /// When, the how-manieth that was planned, and where in `events`.
     planned: BinaryHeap<Reverse<(u64, u64, usize)>>,
-    events: Vec<Option<Event>>,
+    events: Vec<Option<Event<M>>>,
     free: Vec<usize>,
     count: u64,
     now_ns: u64,
 }
 
-impl Queue {
+impl<M> Default for Queue<M> {
+    fn default() -> Queue<M> {
+        Queue {
+            planned: BinaryHeap::new(),
+            events: Vec::new(),
+            free: Vec::new(),
+            count: 0,
+            now_ns: 0,
+        }
+    }
+}
+
+impl<M> Queue<M> {
     pub(super) fn now_ns(&self) -> u64 {
         self.now_ns
     }
 
     /// Plans an event for a moment, or for now if that has passed.
-    pub(super) fn at(&mut self, at_ns: u64, event: Event) {
+    pub(super) fn at(&mut self, at_ns: u64, event: Event<M>) {
         self.count += 1;
         let place = self.free.pop().unwrap_or_else(|| {
             self.events.push(None);
@@ -85,12 +120,12 @@ impl Queue {
     }
 
     /// Plans an event for a while from now.
-    pub(super) fn after(&mut self, ns: u64, event: Event) {
+    pub(super) fn after(&mut self, ns: u64, event: Event<M>) {
         self.at(self.now_ns + ns, event);
     }
 
     /// The next event, and its moment becomes now; or `to_ns` does, if nothing is due before.
-    pub(super) fn pop(&mut self, to_ns: u64) -> Option<Event> {
+    pub(super) fn pop(&mut self, to_ns: u64) -> Option<Event<M>> {
         match self.planned.peek() {
             Some(Reverse((at_ns, ..))) if *at_ns < to_ns => {
                 let Reverse((at_ns, _, place)) = self.planned.pop()?;
@@ -112,7 +147,7 @@ mod tests {
 
     #[test]
     fn events_come_in_the_order_of_time_then_of_planning_and_time_goes_no_further_than_asked() {
-        let mut queue = Queue::default();
+        let mut queue: Queue = Queue::default();
         for (at_ns, server) in [(30, 0), (10, 1), (10, 2), (5, 3)] {
             queue.at(at_ns, Event::Wake { server });
         }

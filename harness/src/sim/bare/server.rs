@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plumb_raft::core::{CoreConfig, Envelope, Input, Node, Timer};
+use plumb_raft::core::{CoreConfig, Envelope, Input, Node, PersistSeq, Remembered, Timer};
 use plumb_raft::net::protocol::RequestBody;
 use plumb_raft::server::{Observer, Picture, Replica};
 use plumb_raft::storage::RecoveryReport;
 use plumb_raft::types::NodeId;
 
+use super::Host;
 use super::caller::Ticket;
-use super::disk::Disk;
+use super::disk::{Batch, Disk};
 use super::network::Network;
 use super::queue::{Event, Queue};
 use crate::scenario::{Scenario, Unsynced};
@@ -30,7 +31,7 @@ struct Timers {
 }
 
 /// One server.
-pub(super) struct Server {
+pub(in crate::sim) struct Server {
     seed: u64,
     /// Its place among all.
     place: usize,
@@ -38,7 +39,7 @@ pub(super) struct Server {
     snapshot_every: u64,
     /// `None` while it is down.
     replica: Option<Replica<Ticket>>,
-    disk: Disk,
+    disk: Disk<Remembered>,
     timers: Timers,
     /// When it is going to look at its timers next: always by the earliest of them.
     wakes_ns: Option<u64>,
@@ -75,9 +76,12 @@ impl Server {
             watch: watch.clone(),
         }
     }
+}
 
-    /// Starts it with what its disk remembers.
-    pub(super) fn start(&mut self, queue: &mut Queue, network: &mut Network) {
+impl Host for Server {
+    type Message = Envelope;
+
+    fn start(&mut self, queue: &mut Queue, network: &mut Network) {
         self.life += 1;
         let id = self.config.id.0;
         self.timeouts = Stream::derive(self.seed, "server", id << 32 | self.life);
@@ -96,25 +100,22 @@ impl Server {
         self.carry_out(queue, network);
     }
 
-    /// It loses its memory, and of its disk what `unsynced` says.
-    pub(super) fn crash(&mut self, unsynced: Unsynced, draw: &mut Stream) {
+    fn crash(&mut self, unsynced: Unsynced, draw: &mut Stream) {
         self.replica = None;
         self.timers = Timers::default();
         self.disk.crash(unsynced, draw);
     }
 
-    /// What its disk holds is gone, and it knows of no first voters.
-    pub(super) fn empty(&mut self) {
+    fn empty(&mut self) {
         self.disk.empty();
         self.config.voters.clear();
     }
 
-    pub(super) fn receive(&mut self, envelope: Envelope, queue: &mut Queue, network: &mut Network) {
+    fn receive(&mut self, envelope: Envelope, queue: &mut Queue, network: &mut Network) {
         self.step(Input::Receive(envelope), queue, network);
     }
 
-    /// Fires what is due.
-    pub(super) fn wake(&mut self, queue: &mut Queue, network: &mut Network) {
+    fn wake(&mut self, queue: &mut Queue, network: &mut Network) {
         let now_ns = queue.now_ns();
         if self.wakes_ns.is_some_and(|at_ns| at_ns <= now_ns) {
             self.wakes_ns = None;
@@ -125,16 +126,14 @@ impl Server {
         self.plan_to_wake(queue);
     }
 
-    /// The disk has finished a sync, unless it was in an earlier life.
-    pub(super) fn synced(&mut self, life: u64, queue: &mut Queue, network: &mut Network) {
+    fn synced(&mut self, life: u64, queue: &mut Queue, network: &mut Network) {
         if life == self.life && self.replica.is_some() {
-            let seq = self.disk.end();
+            let seq = PersistSeq(self.disk.end());
             self.step(Input::Persisted(seq), queue, network);
         }
     }
 
-    /// Its state machine, as it was a while ago, is written down, unless that was in an earlier life.
-    pub(super) fn developed(
+    fn developed(
         &mut self,
         life: u64,
         picture: &Picture,
@@ -149,7 +148,7 @@ impl Server {
         }
     }
 
-    pub(super) fn call(
+    fn call(
         &mut self,
         ticket: Ticket,
         body: RequestBody,
@@ -170,6 +169,22 @@ impl Server {
         }
     }
 
+    fn jump(&mut self, by_ns: u64, queue: &mut Queue) {
+        self.epoch_ns += by_ns;
+        let sooner_ns = by_ns * 1_000_000 / (1_000_000 + self.ppm) as u64;
+        let Timers {
+            election,
+            heartbeat,
+            stickiness,
+        } = &mut self.timers;
+        for due_ns in [election, heartbeat, stickiness].into_iter().flatten() {
+            *due_ns = due_ns.saturating_sub(sooner_ns);
+        }
+        self.plan_to_wake(queue);
+    }
+}
+
+impl Server {
     fn step(&mut self, input: Input, queue: &mut Queue, network: &mut Network) {
         let now = self.now(queue);
         let Some(replica) = &mut self.replica else {
@@ -194,7 +209,10 @@ impl Server {
         }
         let work = replica.take_work();
         for batch in work.persist {
-            self.disk.submit(batch);
+            self.disk.submit(Batch {
+                seq: batch.seq.0,
+                writes: batch.writes,
+            });
         }
         if let Some(delay) = self.disk.begin() {
             let (server, life) = (self.place, self.life);
@@ -211,21 +229,6 @@ impl Server {
             let way_ns = network.caller_way_ns();
             let body = Some(Box::new(body));
             queue.after(way_ns, Event::Answer { ticket, body });
-        }
-        self.plan_to_wake(queue);
-    }
-
-    /// Its clock jumps forward, and what its timers wait for with it.
-    pub(super) fn jump(&mut self, by_ns: u64, queue: &mut Queue) {
-        self.epoch_ns += by_ns;
-        let sooner_ns = by_ns * 1_000_000 / (1_000_000 + self.ppm) as u64;
-        let Timers {
-            election,
-            heartbeat,
-            stickiness,
-        } = &mut self.timers;
-        for due_ns in [election, heartbeat, stickiness].into_iter().flatten() {
-            *due_ns = due_ns.saturating_sub(sooner_ns);
         }
         self.plan_to_wake(queue);
     }

@@ -1,0 +1,36 @@
+//! The command of a program that puts somebody else's Raft into the simulation: what `plumb sim` does,
+//! with the same tables, files and exit codes.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::Exit;
+use super::sim::{SimArgs, run_command};
+use crate::sim::System;
+
+/// Somebody else's Raft in Plumbline's simulator, under the faults and judges of its bare tier.
+#[derive(Debug, Parser)]
+#[command(
+    max_term_width = 100,
+    after_help = "Where help says `plumb sim`, this program stands in its place; there is one tier, the bare \
+                  one.\n\nExit codes: 0 everything asked for holds, 1 a violation was found, 2 usage or \
+                  unreadable input, 3 undecided."
+)]
+struct PeerCli {
+    #[command(flatten)]
+    sim: SimArgs,
+}
+
+/// The body of such a program's `main`.
+#[must_use]
+pub fn peer_main(system: System) -> ExitCode {
+    let cli = PeerCli::parse();
+    match run_command(system, &cli.sim) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("{error}");
+            Exit::Usage.into()
+        }
+    }
+}
