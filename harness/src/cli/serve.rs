@@ -69,7 +69,7 @@ pub struct ServeArgs {
     /// What is logged to standard error: error, warn, info, debug or trace [default: info].
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
-    /// Write every step of this server as JSON Lines, for `plumb conform`: for tests, as it takes about 2 kB a step.
+    /// Write every step of this server as JSON Lines, for `plumb conform`: for tests, as it takes some kilobytes a step.
     #[arg(long, value_name = "FILE")]
     record_steps: Option<PathBuf>,
     /// How far clocks run apart at most, in parts per million: turns leases on.
