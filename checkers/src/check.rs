@@ -90,7 +90,7 @@ fn check_parts(taken: &Taken, options: &Options, stop: Option<&AtomicBool>) -> R
     let judged = judge_all(taken, rules, options, &shared);
     let mut parts = Vec::with_capacity(judged.len());
     let mut witness = Witness::default();
-    let mut violation: Option<(usize, Finding)> = None;
+    let mut violation: Option<(usize, Finding, u64)> = None;
     let mut unknown: Option<(usize, Limit)> = None;
     let mut undecided = 0;
     for (number, judged) in judged.into_iter().enumerate() {
@@ -107,7 +107,7 @@ fn check_parts(taken: &Taken, options: &Options, stop: Option<&AtomicBool>) -> R
                 PartOutcome::Valid
             }
             Outcome::Violation(finding) => {
-                violation.get_or_insert((number, finding));
+                violation.get_or_insert((number, finding, judged.steps));
                 PartOutcome::Violation
             }
             Outcome::Unknown(limit) => {
@@ -125,8 +125,8 @@ fn check_parts(taken: &Taken, options: &Options, stop: Option<&AtomicBool>) -> R
             memory: judged.memory,
         });
     }
-    let verdict = if let Some((number, finding)) = violation {
-        match explain::counterexample(taken, number, &finding, rules, options, &shared) {
+    let verdict = if let Some((number, finding, steps)) = violation {
+        match explain::counterexample(taken, number, (&finding, steps), rules, options, &shared) {
             Ok(counterexample) => Verdict::Violation(Box::new(counterexample)),
             Err(limit) => Verdict::Unknown(Reason {
                 limit,
