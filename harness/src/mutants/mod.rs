@@ -6,6 +6,7 @@ mod corpus;
 mod exam;
 mod matrix;
 mod patch;
+mod sitting;
 mod workshop;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ pub use corpus::write_entry;
 pub use exam::{Layer, LayerResult, Outcome, Sitting, sit};
 pub use matrix::{Matrix, Row};
 pub use patch::{Edit, PatchError};
+pub use sitting::{Cell, LastSitting, SittingRow, last_sitting};
 pub use workshop::{Workshop, workspace_root};
 
 use crate::cli::CliError;
