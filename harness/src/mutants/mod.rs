@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use corpus::write_entry;
+pub use corpus::{entry_readme, write_entry};
 pub use exam::{Layer, LayerResult, Outcome, Sitting, sit};
 pub use matrix::{Matrix, Row};
 pub use patch::{Edit, PatchError};

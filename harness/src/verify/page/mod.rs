@@ -273,6 +273,19 @@ mod tests {
     }
 
     #[test]
+    fn the_report_as_json_is_what_its_schema_says() {
+        let schema = include_str!("../../../../docs/schemas/report.json");
+        let schema = serde_json::from_str(schema).expect("it is JSON");
+        let schema = jsonschema::draft202012::new(&schema).expect("it is a schema");
+        let mut whole = serde_json::json!(report());
+        if let Some(error) = schema.iter_errors(&whole).next() {
+            panic!("at {}: {error}", error.instance_path());
+        }
+        whole["layers"][0]["else"] = serde_json::json!(1);
+        assert!(!schema.is_valid(&whole));
+    }
+
+    #[test]
     fn text_from_a_run_can_not_break_the_page_and_nothing_is_fetched() {
         let page = render(&report(), Length::SHORT);
         assert!(!page.contains("<script"), "the report needs no program");

@@ -68,6 +68,12 @@ const nameCore = (pen) => {
   }
 };
 
+// On the bar of what cannot be placed, at its end: that is where it would have to have happened by.
+const placeOfCross = (op) => {
+  const [x, y, w, h] = barOf(op);
+  return [Math.min(Math.max(w > 24 ? x + w - 12 : x + w / 2, GUTTER), frame.width), y + h / 2];
+};
+
 const paintPath = (pen) => {
   if (!path) return;
   const { order, at, states } = path;
@@ -94,6 +100,17 @@ const paintPath = (pen) => {
     if (k === i) pen.moveTo(toX(at[k]), y(order[k])); else pen.lineTo(toX(at[k]), y(order[k]));
   }
   pen.stroke();
+  const [crossX, toY] = path.stuck < 0 ? [0, 0] : placeOfCross(path.stuck);
+  // All lines come before all words: none crosses a state.
+  if (path.stuck >= 0 && order.length) {
+    pen.strokeStyle = colours.bad;
+    pen.setLineDash([4, 3]);
+    pen.beginPath();
+    pen.moveTo(toX(at[order.length - 1]), y(order[order.length - 1]));
+    pen.lineTo(crossX, toY);
+    pen.stroke();
+    pen.setLineDash([]);
+  }
   let textEnd = -Infinity;
   for (; i < last; i++) {
     const x = toX(at[i]);
@@ -108,17 +125,6 @@ const paintPath = (pen) => {
     if (state != null && x > textEnd) textEnd = pill(pen, `= ${cut(state, 160)}`, x + 7, y(order[i]) + 15, colours.path) + 6;
   }
   if (path.stuck < 0) return;
-  const [x, barY, w] = barOf(path.stuck);
-  const toY = barY + BAR / 2, crossX = Math.min(Math.max(w > 24 ? x + w - 12 : x + w / 2, GUTTER), frame.width);
-  if (order.length) {
-    pen.strokeStyle = colours.bad;
-    pen.setLineDash([4, 3]);
-    pen.beginPath();
-    pen.moveTo(toX(at[order.length - 1]), y(order[order.length - 1]));
-    pen.lineTo(crossX, toY);
-    pen.stroke();
-    pen.setLineDash([]);
-  }
   pen.strokeStyle = colours.paper;
   pen.fillStyle = colours.bad;
   pen.lineWidth = 1.5;
