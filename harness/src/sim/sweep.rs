@@ -222,3 +222,44 @@ pub fn sweep(
     });
     summary
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(seed: u64, operations: [u64; 3]) -> Seen {
+        Seen {
+            seed,
+            signature: "ok".to_owned(),
+            tier: Tier::Bare,
+            workload: WorkloadKind::Register,
+            steps: 1,
+            simulated_ms: 1,
+            faults: 0,
+            operations,
+            live_after_ms: None,
+            violation: None,
+            explanation: None,
+            undecided: None,
+            coverage: Coverage::default(),
+        }
+    }
+
+    #[test]
+    fn the_run_whose_clients_did_most_and_the_slowest_seeds_are_kept() {
+        let mut summary = Summary::default();
+        for (seed, operations) in [(1, [5, 0, 0]), (2, [3, 3, 1]), (3, [0, 0, 7])] {
+            summary.add(seen(seed, operations));
+        }
+        assert_eq!(summary.busiest, Some((2, 7)), "of equals the first");
+        for seed in 1..=7 {
+            summary.took(seed, Duration::from_millis(seed * 7 % 5));
+        }
+        let slowest: Vec<(u128, u64)> = summary
+            .slowest
+            .iter()
+            .map(|(time, seed)| (time.as_millis(), *seed))
+            .collect();
+        assert_eq!(slowest, [(4, 2), (4, 7), (3, 4), (2, 1), (2, 6)]);
+    }
+}

@@ -1,5 +1,7 @@
 //! What became of the servers, as beats of a tale: elections, crashes, starts, what logs lost.
 
+use std::collections::BTreeMap;
+
 use plumb_histories::browser::{MarkKind, ServerChange, ServerLanes, ServerRole};
 
 use super::tale::{Beat, Weight, named};
@@ -8,8 +10,8 @@ use super::tale::{Beat, Weight, named};
 struct Servers<'a> {
     lanes: &'a ServerLanes,
     now: Vec<Option<&'a ServerChange>>,
-    /// The last entry that any of them knew to be committed.
-    committed: u64,
+    /// The term of each entry that any of them knew to be committed, as that one had it.
+    committed: BTreeMap<u64, Option<u64>>,
     /// Candidacies since somebody was elected.
     in_vain: usize,
 }
@@ -19,7 +21,7 @@ pub(super) fn beats(lanes: &ServerLanes, until_ns: u64) -> Vec<Beat> {
     let mut servers = Servers {
         lanes,
         now: vec![None; lanes.servers.len()],
-        committed: 0,
+        committed: BTreeMap::new(),
         in_vain: 0,
     };
     let mut beats = Vec::new();
@@ -30,7 +32,9 @@ pub(super) fn beats(lanes: &ServerLanes, until_ns: u64) -> Vec<Beat> {
         }
         beats.extend(servers.take_in(change));
         servers.now[change.server] = Some(change);
-        servers.committed = servers.committed.max(change.commit);
+        for index in servers.last_committed() + 1..=change.commit {
+            servers.committed.insert(index, term_at(change, index));
+        }
     }
     let marks = lanes.marks.iter().filter(|mark| mark.at_ns <= until_ns);
     beats.extend(marks.filter_map(|mark| {
@@ -49,14 +53,23 @@ impl Servers<'_> {
         self.lanes.servers.get(server).map_or("?", String::as_str)
     }
 
+    fn last_committed(&self) -> u64 {
+        self.committed.last_key_value().map_or(0, |(last, _)| *last)
+    }
+
     fn take_in(&mut self, change: &ServerChange) -> Vec<Beat> {
         let before = self.now[change.server];
         let was = before.map_or(ServerRole::Follower, |before| before.role);
         let beat = |weight, text| vec![Beat::new(change.at_ns, weight, text)];
         match (was, change.role) {
             (ServerRole::Down, ServerRole::Down) => Vec::new(),
-            (_, ServerRole::Down) => beat(Weight::Turn, self.down(change, was)),
-            (ServerRole::Down, _) => beat(Weight::Turn, self.back(change, before)),
+            (ServerRole::Leader, ServerRole::Down) => beat(Weight::Turn, self.down(change, was)),
+            (_, ServerRole::Down) => beat(Weight::Server, self.down(change, was)),
+            (ServerRole::Down, _) => {
+                let whole = before.and_then(|before| lost(before, change)).is_none();
+                let weight = if whole { Weight::Server } else { Weight::Turn };
+                beat(weight, self.back(change, before))
+            }
             _ => self.while_it_runs(change, before, was),
         }
     }
@@ -71,10 +84,18 @@ impl Servers<'_> {
         let mut beat = |weight, text| beats.push(Beat::new(change.at_ns, weight, text));
         let name = self.name(change.server);
         if let Some(lost) = before.and_then(|before| lost(before, change)) {
-            let harm = if lost.from <= self.committed {
-                ", of which some were committed"
-            } else {
-                ""
+            // Another entry at the same place may have been committed: that does no harm.
+            let was_committed = |index: u64| {
+                let term = before.and_then(|before| term_at(before, index));
+                term.is_some() && self.committed.get(&index) == Some(&term)
+            };
+            let harm = match (lost.from..=lost.to)
+                .filter(|index| was_committed(*index))
+                .count()
+            {
+                0 => "",
+                _ if lost.from == lost.to => ", which was committed",
+                _ => ", of which some were committed",
             };
             beat(
                 Weight::Turn,
@@ -105,8 +126,8 @@ impl Servers<'_> {
             _ => {}
         }
         let name = self.name(change.server);
-        if change.role == ServerRole::Leader && change.commit > self.committed {
-            let what = entries(self.committed + 1, change.commit);
+        if change.role == ServerRole::Leader && change.commit > self.last_committed() {
+            let what = entries(self.last_committed() + 1, change.commit);
             let text = format!("{name} holds {what} for committed.");
             beats.push(Beat::new(change.at_ns, Weight::Detail, text));
         }
@@ -203,8 +224,9 @@ impl Lost {
 
 /// What a log has lost from one state to the next; compaction loses nothing.
 fn lost(before: &ServerChange, after: &ServerChange) -> Option<Lost> {
-    let first = |log: &[(u64, u64)]| log.first().map_or(1, |(_, first)| *first);
-    let start = first(&before.log).max(first(&after.log));
+    // What is below the first entry that is there is in a snapshot.
+    let first = |one: &ServerChange| one.log.first().map_or(one.last + 1, |(_, first)| *first);
+    let start = first(before).max(first(after));
     let differs = |index: &u64| term_at(before, *index) != term_at(after, *index);
     let from = (start..=before.last).find(differs)?;
     Some(Lost {
@@ -296,6 +318,8 @@ mod tests {
         let all = told(vec![
             change(0, ServerRole::Follower, 2, None, &[(1, 1), (2, 3)], 5),
             change(0, ServerRole::Follower, 2, None, &[(2, 4)], 5),
+            change(1, ServerRole::Follower, 2, None, &[(1, 1)], 4),
+            change(1, ServerRole::Follower, 2, None, &[], 4),
             change(0, ServerRole::Follower, 3, None, &[(2, 4), (3, 5)], 5),
             change(0, ServerRole::Down, 3, Some(1), &[(2, 4), (3, 5)], 5),
             change(0, ServerRole::Follower, 3, Some(1), &[(2, 4)], 4),

@@ -119,6 +119,7 @@ fn faults(events: &[NemesisEvent], broke_ns: u64) -> Vec<Beat> {
         let end = end.map(|end| end.time_ns);
         let text = match (words.split_once(": "), end) {
             (Some(("membership", whom)), _) => {
+                let whom = whom.trim_end().trim_end_matches("; learners");
                 format!("The operator asks for another membership: {whom}.")
             }
             _ if words.starts_with("transfer to") => format!("The operator asks for a {words}."),
@@ -134,7 +135,10 @@ fn faults(events: &[NemesisEvent], broke_ns: u64) -> Vec<Beat> {
 /// What clients asked and were told.
 fn clients(history: &History, core: &[usize], broke_ns: u64) -> Vec<Beat> {
     let few = history.operations().len() <= FEW_OPERATIONS;
-    let told = |one: &Operation<'_>| few || core.contains(&one.number);
+    let told = |one: &Operation<'_>| {
+        let in_time = one.invocation.time_ns <= broke_ns;
+        in_time && (few || core.contains(&one.number))
+    };
     let mut beats = Vec::new();
     for one in history.operations().filter(told) {
         let weight = if core.contains(&one.number) {
@@ -261,10 +265,10 @@ fn state(lanes: &ServerLanes, at_ns: u64) -> String {
                 first => format!("{first}–{end} of term {term}"),
             });
         let log: Vec<String> = runs.collect();
-        let log = if log.is_empty() {
-            "–".to_owned()
-        } else {
-            log.join(", ")
+        let log = match log.join(", ") {
+            none if none.is_empty() && last.last > 0 => format!("to {}, in a snapshot", last.last),
+            none if none.is_empty() => "–".to_owned(),
+            log => log,
         };
         let _ = writeln!(
             text,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use plumb_histories::browser::escape;
 
-use super::super::{Chart, Layer, Report};
+use super::super::{Chart, Layer, Measure, Report};
 use super::Section;
 
 /// So many of the slowest things are shown.
@@ -79,11 +79,16 @@ fn table(title: &str, charts: &[(&Layer, &Chart)]) -> String {
     let values = charts.iter().flat_map(|(_, chart)| &chart.bars);
     let largest = values.map(|bar| bar.value).fold(0.0, f64::max);
     let several = if charts.len() > 1 { " two" } else { "" };
-    let unit = charts.first().map_or("", |(_, chart)| chart.unit);
+    let unit = charts
+        .first()
+        .map_or(String::new(), |(_, chart)| match chart.measure {
+            Measure::Linear => chart.unit.to_owned(),
+            Measure::Logarithmic => format!("{}; ten times as many are a step more", chart.unit),
+        });
     let mut html = format!(
         "<h3>{title} <small>{unit}</small></h3>\n<div class=\"wide\"><table class=\"bars{several}\"><thead><tr><th></th>"
     );
-    for (layer, _) in charts {
+    for (layer, _) in charts.iter().filter(|_| charts.len() > 1) {
         let name = escape(layer.name);
         let _ = write!(html, "<th scope=\"col\" colspan=\"2\">{name}</th>");
     }

@@ -91,6 +91,24 @@ pub(super) fn bands(history: &History) -> Vec<Band> {
     bands
 }
 
+/// Stretches of time in which at least one fault of a kind was at work: shades of one kind must not add up.
+pub(super) fn shades(bands: &[Band]) -> Vec<(Kind, u64, Option<u64>)> {
+    let mut shades: Vec<(Kind, u64, Option<u64>)> = Vec::new();
+    for kind in [Kind::Partition, Kind::Crash, Kind::Noise, Kind::Other] {
+        let begun = shades.len();
+        // Bands are in the order in which they began.
+        for band in bands.iter().filter(|band| band.kind == kind) {
+            match shades[begun..].last_mut() {
+                Some((_, _, end)) if end.is_none_or(|end| band.from_ns <= end) => {
+                    *end = end.zip(band.to_ns).map(|(end, to)| end.max(to));
+                }
+                _ => shades.push((kind, band.from_ns, band.to_ns)),
+            }
+        }
+    }
+    shades
+}
+
 fn take_in(bands: &mut Vec<Band>, event: &NemesisEvent) {
     const BEGINS: [&str; 6] = ["begin", "start", "pause", "kill", "isolate", "partition"];
     const ENDS: [&str; 6] = ["end", "stop", "resume", "heal", "restart", "recover"];
@@ -169,6 +187,24 @@ mod tests {
                 (4, None, Kind::Other, 0)
             ]
         );
+    }
+
+    #[test]
+    fn faults_of_one_kind_that_overlap_are_one_shade() {
+        let seen = faults(&[
+            (1, "begins", "partition: n1 | the rest"),
+            (2, "begins", "crash n2"),
+            (3, "begins", "isolate n3"),
+            (4, "ends", "partition: n1 | the rest"),
+            (6, "ends", "isolate n3"),
+            (8, "begins", "isolate n1"),
+        ]);
+        let due = [
+            (Kind::Partition, 1, Some(6)),
+            (Kind::Partition, 8, None),
+            (Kind::Crash, 2, None),
+        ];
+        assert_eq!(shades(&seen), due);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::super::escape;
-use super::bands::Band;
+use super::bands::{Band, shades};
 use super::scale::{Scale, duration, nice_step, short};
 
 const WIDTH: f64 = 760.0;
@@ -102,31 +102,44 @@ impl Figure<'_> {
     }
 
     fn draw_bands(&self, time: &Scale, top: f64, bottom: f64, svg: &mut String) {
+        let span = |from_ns: u64, to_ns: Option<u64>| {
+            let from = time.place(from_ns as f64);
+            let to = time.place(to_ns.unwrap_or(self.last_ns) as f64);
+            (from, (to - from).max(1.0))
+        };
+        for (kind, from_ns, to_ns) in shades(self.bands) {
+            let ((x, width), height) = (span(from_ns, to_ns), bottom - 8.0 - top);
+            let _ = writeln!(
+                svg,
+                "<rect class=\"p-shade p-{}\" x=\"{x:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" \
+                 height=\"{height:.1}\"/>",
+                kind.name()
+            );
+        }
         for band in self.bands {
-            let from = time.place(band.from_ns as f64);
-            let to = time.place(band.to_ns.unwrap_or(self.last_ns) as f64);
-            let (kind, width) = (band.kind.name(), (to - from).max(1.0));
-            let when = match band.to_ns {
-                None => format!("from {}, never healed", duration(band.from_ns as f64)),
-                Some(end) if end == band.from_ns => format!("at {}", duration(end as f64)),
-                Some(end) => format!(
-                    "{} to {}",
-                    duration(band.from_ns as f64),
-                    duration(end as f64)
-                ),
-            };
+            let (x, width) = span(band.from_ns, band.to_ns);
             let y = band.row as f64 * ROW + 1.0;
             let _ = writeln!(
                 svg,
-                "<g class=\"p-band p-{kind}\"><title>{}, {when}</title><rect class=\"p-shade\" x=\"{from:.1}\" \
-                 y=\"{top:.1}\" width=\"{width:.1}\" height=\"{:.1}\"/><rect x=\"{from:.1}\" y=\"{y:.1}\" \
-                 width=\"{width:.1}\" height=\"{:.1}\"/>{}</g>",
+                "<g class=\"p-band p-{}\"><title>{}, {}</title><rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
+                 height=\"{:.1}\"/>{}</g>",
+                band.kind.name(),
                 escape(&band.words),
-                bottom - 8.0 - top,
+                when(band),
                 ROW - 3.0,
-                fitting(&band.words, from, y, width)
+                fitting(&band.words, x, y, width)
             );
         }
+    }
+}
+
+/// From when to when a fault was at work.
+fn when(band: &Band) -> String {
+    let from = duration(band.from_ns as f64);
+    match band.to_ns {
+        None => format!("from {from}, never healed"),
+        Some(end) if end == band.from_ns => format!("at {from}"),
+        Some(end) => format!("{from} to {}", duration(end as f64)),
     }
 }
 
