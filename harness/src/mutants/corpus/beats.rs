@@ -102,6 +102,13 @@ impl Servers<'_> {
                 format!("{name} drops {}{harm}.", lost.words()),
             );
         }
+        // Lanes with marks tell of snapshots themselves.
+        let jumped = before.is_some_and(|before| first(change) > before.last + 1);
+        if jumped && self.lanes.marks.is_empty() {
+            let what = entries(1, first(change) - 1);
+            let text = format!("{name} takes a snapshot of {what} for its own.");
+            beat(Weight::Turn, text);
+        }
         let newly =
             before.is_none_or(|before| before.term < change.term || before.role != change.role);
         match change.role {
@@ -224,8 +231,6 @@ impl Lost {
 
 /// What a log has lost from one state to the next; compaction loses nothing.
 fn lost(before: &ServerChange, after: &ServerChange) -> Option<Lost> {
-    // What is below the first entry that is there is in a snapshot.
-    let first = |one: &ServerChange| one.log.first().map_or(one.last + 1, |(_, first)| *first);
     let start = first(before).max(first(after));
     let differs = |index: &u64| term_at(before, *index) != term_at(after, *index);
     let from = (start..=before.last).find(differs)?;
@@ -234,6 +239,12 @@ fn lost(before: &ServerChange, after: &ServerChange) -> Option<Lost> {
         to: before.last,
         term: term_at(before, from)?,
     })
+}
+
+/// The first entry that is in the log itself; those before it are in a snapshot.
+fn first(change: &ServerChange) -> u64 {
+    let first = change.log.first().map(|(_, first)| *first);
+    first.unwrap_or(change.last + 1)
 }
 
 fn term_at(change: &ServerChange, index: u64) -> Option<u64> {
@@ -320,6 +331,7 @@ mod tests {
             change(0, ServerRole::Follower, 2, None, &[(2, 4)], 5),
             change(1, ServerRole::Follower, 2, None, &[(1, 1)], 4),
             change(1, ServerRole::Follower, 2, None, &[], 4),
+            change(1, ServerRole::Follower, 2, None, &[(2, 8)], 8),
             change(0, ServerRole::Follower, 3, None, &[(2, 4), (3, 5)], 5),
             change(0, ServerRole::Down, 3, Some(1), &[(2, 4), (3, 5)], 5),
             change(0, ServerRole::Follower, 3, Some(1), &[(2, 4)], 4),
@@ -327,6 +339,7 @@ mod tests {
         assert_eq!(
             all,
             [
+                "n2 takes a snapshot of entries 1 to 7 for its own.",
                 "n1 drops entry 5 of term 2.",
                 "n1 is down, with entries 1 to 5 (the last of term 3) in its log.",
                 "n1 starts again in term 3, in which it has voted for n2, with entries 1 to 4 (the last of term \

@@ -191,10 +191,10 @@ fn draw_points(one: &Series, time: &Scale, measure: &Scale, svg: &mut String) {
         let mut taken = BTreeSet::new();
         let mut path = String::new();
         for point in one.points.iter().filter(|point| point.outcome == outcome) {
-            let x = time.place(point.at_ns as f64);
-            let y = measure.place(point.took_ns.max(1) as f64);
-            if taken.insert((x.round() as i64, y.round() as i64)) {
-                let _ = write!(path, "M{x:.1} {y:.1}{shape}");
+            let x = time.place(point.at_ns as f64).round() as i64;
+            let y = measure.place(point.took_ns.max(1) as f64).round() as i64;
+            if taken.insert((x, y)) {
+                let _ = write!(path, "M{x} {y}{shape}");
             }
         }
         if !path.is_empty() {
