@@ -195,8 +195,8 @@ mod tests {
             (1, "begins", "partition: n1 | the rest"),
             (2, "begins", "crash n2"),
             (3, "begins", "isolate n3"),
-            (4, "ends", "partition: n1 | the rest"),
-            (6, "ends", "isolate n3"),
+            (4, "ends", "isolate n3"),
+            (6, "ends", "partition: n1 | the rest"),
             (8, "begins", "isolate n1"),
         ]);
         let due = [

@@ -337,5 +337,9 @@ mod tests {
         let mut recorder = Recorder::new(Header::default());
         recorder.invoke(5, 0, "read", None, Value::Null, None);
         assert_eq!(plots(&recorder.finish()), None);
+        let mut recorder = Recorder::new(Header::default());
+        recorder.invoke(0, 0, "read", None, Value::Null, None);
+        recorder.ok(0, 0, Value::Null);
+        assert_eq!(plots(&recorder.finish()), None);
     }
 }

@@ -110,7 +110,7 @@ mod tests {
             logarithmic: true,
         };
         assert_eq!(logarithmic.ticks(4), [1e3, 1e4, 1e5, 1e6, 1e7]);
-        assert_eq!(logarithmic.ticks(2), [1e3, 1e5, 1e7]);
+        assert_eq!(logarithmic.ticks(3), [1e3, 1e5, 1e7]);
         assert_eq!(logarithmic.place(1e5), 50.0);
     }
 
