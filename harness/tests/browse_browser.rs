@@ -278,19 +278,29 @@ fn a_hundred_thousand_operations_open_at_once_and_pan_smoothly() {
     let all = folder("browser-large");
     let path = all.join("large.jsonl");
     hundred_thousand(&path);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whoever waits for a page waits on the wall's clock"
+    )]
+    let start = Instant::now();
     let page = page_of(&path, &all);
+    let written = start.elapsed();
+    assert!(written < Duration::from_secs(3), "written in {written:?}");
     let Some(said) = drive(&page, "", "timeFrames();", &all) else {
         return;
     };
-    println!("{} bytes of page; {said:#}", page.len());
+    println!(
+        "{} bytes of page, written in {written:?}; {said:#}",
+        page.len()
+    );
     assert_eq!(said["errors"], serde_json::json!([]), "{said}");
     let number = |name: &str| said["figures"][name].as_f64().unwrap_or(f64::INFINITY);
-    // The bars are 2 s and 30 frames a second; a machine that is busy besides gets twice as long.
-    assert!(number("first_paint_ms") < 4_000.0, "{said}");
-    assert!(number("timeline_ms") < 4_000.0, "{said}");
+    // The bars, with a margin of twice and more on two cores that are busy besides.
+    assert!(number("first_paint_ms") < 2_000.0, "{said}");
+    assert!(number("timeline_ms") < 2_000.0, "{said}");
     for zoom in ["whole", "tenth", "hundredth", "thousandth"] {
         assert!(
-            number(&format!("{zoom}_median_ms")) < 1_000.0 / 15.0,
+            number(&format!("{zoom}_median_ms")) < 1_000.0 / 30.0,
             "{zoom}: {said}"
         );
     }

@@ -70,10 +70,11 @@ fn the_command_line_says_what_there_is_and_what_is_wrong() {
     assert!(String::from_utf8_lossy(&out.stderr).contains("plumb core scopes"));
     let out = plumb(&["core", "scopes", "--json", "-"]);
     assert_eq!(out.status.code(), Some(0));
-    let rows: serde_json::Value = serde_json::from_slice(&out.stdout).expect("it is JSON");
-    assert_eq!(rows.as_array().map(Vec::len), Some(SCOPES.len()));
+    let all: serde_json::Value = serde_json::from_slice(&out.stdout).expect("it is JSON");
+    let scopes = all["scopes"].as_array().map(Vec::len);
+    assert_eq!(scopes, Some(SCOPES.len()));
     let out = plumb(&["core", "check", "crash-commands", "--counts", "--json", "-"]);
     assert_eq!(out.status.code(), Some(0));
-    let rows: serde_json::Value = serde_json::from_slice(&out.stdout).expect("it is JSON");
-    assert_eq!(rows[0]["outcome"]["verdict"], "exhausted");
+    let all: serde_json::Value = serde_json::from_slice(&out.stdout).expect("it is JSON");
+    assert_eq!(all["scopes"][0]["outcome"]["verdict"], "exhausted");
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use plumb_checkers::{Options, Spec, Verdict, check, verify_witness};
-use plumb_harness::mutants::read_all;
+use plumb_harness::mutants::{entry_readme, read_all};
 use plumb_harness::scenario::Scenario;
 use plumb_harness::sim::{RunOptions, run};
 use plumb_histories::{History, Value};
@@ -82,7 +82,17 @@ fn each_entry_tells_a_reviewer_what_happened_and_which_rule_prevents_it() {
         let name = verdict["mutant"].as_str().expect("it names its mutant");
         let mutant = mutants.iter().find(|mutant| mutant.name == name);
         let mutant = mutant.unwrap_or_else(|| panic!("{}: no such mutant", entry.display()));
-        let words = std::fs::read_to_string(entry.join("README.md")).expect("it has words");
+        let page = entry.join("README.md");
+        let due = entry_readme(&entry, mutant).expect("the entry is whole");
+        if std::env::var_os("PLUMB_BLESS").is_some() {
+            std::fs::write(&page, &due).expect("it can be written");
+        }
+        let words = std::fs::read_to_string(&page).expect("it has words");
+        assert!(
+            words == due,
+            "{} is not what its run tells: see it, then set PLUMB_BLESS=1",
+            page.display()
+        );
         for told in [
             mutant.about.title.as_str(),
             mutant.about.rule.as_str(),

@@ -3,8 +3,14 @@
 //! A block that begins with ```` ```sh ```` holds commands, all of them `plumb`'s; `exit=1` behind it says how
 //! the last one ends. A block with `file=NAME` is a file that the page tells its reader to save.
 
+#[path = "../../histories/examples/record.rs"]
+#[allow(dead_code, reason = "it is a program of its own")]
+mod record;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use plumb_histories::Kind;
 
 fn root() -> &'static Path {
     let harness = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -112,4 +118,53 @@ fn every_page_is_in_the_contents_and_every_link_leads_somewhere() {
             assert!(outside || docs.join(link).exists(), "{name}: {link}");
         }
     }
+}
+
+#[test]
+fn the_recorder_of_the_book_is_the_example_it_is_short_and_what_it_records_can_be_judged() {
+    let page = std::fs::read_to_string(root().join("docs/histories.md")).expect("the page");
+    let example = std::fs::read_to_string(root().join("histories/examples/record.rs"));
+    let example = example.expect("the example");
+    let block = blocks(&page).into_iter().find(|(info, _)| info == "rust");
+    let (_, lines) = block.expect("the page has the recorder");
+    assert!(lines.len() <= 20, "{} lines", lines.len());
+    assert!(
+        example.contains(&lines.join("\n")),
+        "the page has another recorder"
+    );
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let history = record::record();
+    assert_eq!(history.operations().len(), 400);
+    std::fs::write(folder.path().join("register.jsonl"), history.to_jsonl()).expect("a file");
+    let (code, words) = run("plumb check register.jsonl", folder.path());
+    assert_eq!(code, Some(0), "{words}");
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the recorder takes its time from the wall's clock"
+)]
+fn the_recorder_tells_a_refusal_from_an_answer_that_never_came() {
+    let header = plumb_histories::Header::default();
+    let recorder = std::sync::Mutex::new(plumb_histories::Recorder::new(header));
+    let book = (recorder, std::time::Instant::now());
+    let value = plumb_histories::Value::Int(1);
+    let asked = |process| (process, "write", value.clone());
+    record::recorded(&book, asked(0), || Ok(value.clone()));
+    record::recorded(&book, asked(1), || {
+        Err(record::Trouble::Refused("full".into()))
+    });
+    record::recorded(&book, asked(2), || {
+        Err(record::Trouble::Lost("time-out".into()))
+    });
+    let history = book.0.into_inner().expect("nobody panicked").finish();
+    let kinds: Vec<Kind> = history.events().iter().map(|event| event.kind).collect();
+    let invoke = Kind::Invoke;
+    assert_eq!(
+        kinds,
+        [invoke, Kind::Ok, invoke, Kind::Fail, invoke, Kind::Info]
+    );
+    assert_eq!(history.events()[5].error.as_deref(), Some("time-out"));
 }

@@ -121,7 +121,14 @@ impl Cluster {
 
     fn status(&self) -> serde_json::Value {
         let text = self.ask(&["--json", "status"]);
-        serde_json::from_str(&text).expect("JSON")
+        let said = serde_json::from_str(&text).expect("JSON");
+        let schema = serde_json::from_str(include_str!("../../docs/schemas/kv.json"));
+        let schema = schema.expect("it is JSON");
+        assert!(
+            jsonschema::draft202012::is_valid(&schema, &said),
+            "{said:#}"
+        );
+        said
     }
 
     fn leader(&self) -> u64 {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::files::{self, is_stdout, print};
 use super::model::units::{grouped, parse_size, parse_time};
@@ -130,7 +130,8 @@ fn run_check(args: &CheckArgs) -> Result<Exit, CliError> {
         rows.push(json!({ "scope": scope, "outcome": outcome, "says": words }));
     }
     if let Some(path) = &args.json {
-        files::write(path, format!("{:#}\n", Value::from(rows)))?;
+        let all = json!({ "plumb_core_check": 1, "scopes": rows });
+        files::write(path, format!("{all:#}\n"))?;
     }
     Ok(exit)
 }
@@ -263,8 +264,8 @@ fn run_scopes(args: &ScopesArgs) -> Result<Exit, CliError> {
         print(text);
     }
     if let Some(path) = &args.json {
-        let rows = serde_json::to_value(SCOPES).expect("scopes are plain data");
-        files::write(path, format!("{rows:#}\n"))?;
+        let all = json!({ "plumb_core_scopes": 1, "scopes": SCOPES });
+        files::write(path, format!("{all:#}\n"))?;
     }
     Ok(Exit::Holds)
 }

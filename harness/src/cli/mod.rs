@@ -90,3 +90,93 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Some(Command::Wal(args)) => wal::run(args),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../docs/commands.md");
+
+    /// The part of the reference that is about a command: under the heading that names it.
+    fn section(command: &str) -> &'static str {
+        let is_about = |part: &&str| {
+            let heading = part.lines().next().unwrap_or_default();
+            heading.split(' ').any(|word| word == command)
+        };
+        let mut parts = PAGE.split("\n## ").skip(1);
+        parts
+            .find(is_about)
+            .unwrap_or_else(|| panic!("docs/commands.md has no section for {command}"))
+    }
+
+    /// All flags that some lines name.
+    fn flags<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+        let is_part = |c: char| c.is_ascii_lowercase() || c == '-';
+        let words = lines.flat_map(|line| line.split([' ', '`', '|']));
+        words
+            .filter_map(|word| word.strip_prefix("--")?.split(|c| !is_part(c)).next())
+            .filter(|flag| flag.starts_with(|c: char| c.is_ascii_lowercase()))
+            .collect()
+    }
+
+    /// Every command below this one, with the words by which it is called.
+    fn walk(command: &clap::Command, called: &str, see: &mut impl FnMut(&clap::Command, &str)) {
+        see(command, called);
+        let inner = command.get_subcommands().filter(|one| !one.is_hide_set());
+        for one in inner.filter(|one| one.get_name() != "help") {
+            walk(one, &format!("{called} {}", one.get_name()), see);
+        }
+    }
+
+    fn own_flags(command: &clap::Command) -> BTreeSet<String> {
+        let shown = command.get_arguments().filter(|flag| !flag.is_hide_set());
+        let long = shown.filter_map(|flag| flag.get_long());
+        long.filter(|flag| !matches!(*flag, "help" | "version"))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn every_command_and_every_flag_is_in_the_reference_and_it_names_no_other() {
+        let mut cli = Cli::command();
+        cli.build();
+        for top in cli.get_subcommands().filter(|one| !one.is_hide_set()) {
+            if top.get_name() == "help" {
+                continue;
+            }
+            let text = section(top.get_name());
+            let said = flags(text.lines());
+            let mut known = BTreeSet::new();
+            walk(
+                top,
+                &format!("plumb {}", top.get_name()),
+                &mut |one, called| {
+                    let flags = own_flags(one);
+                    for flag in &flags {
+                        assert!(
+                            said.contains(flag.as_str()),
+                            "{called} --{flag} is not in docs/commands.md"
+                        );
+                    }
+                    known.extend(flags);
+                    let is_group = one.get_subcommands().next().is_some();
+                    let told = PAGE.contains(&format!("\n{called} --help\n"));
+                    assert!(is_group || told, "{called} is not in docs/commands.md");
+                },
+            );
+            // Two commands share a section; elsewhere a table's flags are the command's own.
+            let table = text.lines().filter(|line| line.starts_with('|'));
+            for flag in flags(table).iter().filter(|_| !text.starts_with("serve")) {
+                assert!(
+                    known.contains(*flag),
+                    "plumb {} has no --{flag}",
+                    top.get_name()
+                );
+            }
+        }
+    }
+}

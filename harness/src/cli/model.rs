@@ -404,6 +404,7 @@ fn describe(scope: &Scope, outcome: &Outcome) -> String {
 
 fn outcome_json(scope: &Scope, outcome: &Outcome) -> Value {
     json!({
+        "plumb_model_check": 1,
         "scope": scope.name,
         "bounds": scope.bounds,
         "symmetry": scope.symmetry,

@@ -291,6 +291,13 @@ mod tests {
         for text in [matrix.text(), matrix.markdown(), matrix.html()] {
             assert!(text.contains("Election Safety"), "{text}");
         }
+        let schema = include_str!("../../../docs/schemas/mutants-matrix.json");
+        let schema = serde_json::from_str(schema).expect("it is JSON");
+        let schema = jsonschema::draft202012::new(&schema).expect("it is a schema");
+        let mut whole = serde_json::json!(matrix);
+        assert!(schema.is_valid(&whole), "{whole:#}");
+        whole["rows"][0]["results"][0]["else"] = serde_json::json!(1);
+        assert!(!schema.is_valid(&whole));
         let json = serde_json::to_string(&matrix).expect("plain data");
         assert_eq!(serde_json::from_str::<Matrix>(&json).ok(), Some(matrix));
     }

@@ -6,16 +6,18 @@ mod corpus;
 mod exam;
 mod matrix;
 mod patch;
+mod sitting;
 mod workshop;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use corpus::write_entry;
+pub use corpus::{entry_readme, write_entry};
 pub use exam::{Layer, LayerResult, Outcome, Sitting, sit};
 pub use matrix::{Matrix, Row};
 pub use patch::{Edit, PatchError};
+pub use sitting::{Cell, LastSitting, SittingRow, last_sitting};
 pub use workshop::{Workshop, workspace_root};
 
 use crate::cli::CliError;

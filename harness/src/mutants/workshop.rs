@@ -11,7 +11,8 @@ use crate::cli::CliError;
 
 /// What a copy needs: the workspace's files and its packages.
 const FILES: [&str; 2] = ["Cargo.toml", "Cargo.lock"];
-const FOLDERS: [&str; 5] = ["model", "impl", "harness", "checkers", "histories"];
+// The docs are built in: the report shows the table of the last sitting.
+const FOLDERS: [&str; 6] = ["model", "impl", "harness", "checkers", "histories", "docs"];
 /// The build profile for mutants: fast to link, fast enough to run.
 pub(super) const PROFILE: &str = "mutants";
 

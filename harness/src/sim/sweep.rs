@@ -55,7 +55,14 @@ pub struct Summary {
     pub slowest_to_live_ms: u64,
     /// Time spent on the checking of histories, over all threads; for people.
     pub checking: Duration,
+    /// The seeds that took longest on the wall's clock, the slowest first; for people.
+    pub slowest: Vec<(Duration, u64)>,
+    /// The seed whose clients did most, and how much: the run with most to look at.
+    pub busiest: Option<(u64, u64)>,
 }
+
+/// So many of the slowest seeds are kept.
+const SLOWEST: usize = 5;
 
 impl Summary {
     /// Takes in another run.
@@ -63,6 +70,10 @@ impl Summary {
         self.runs += 1;
         for (sum, count) in self.operations.iter_mut().zip(seen.operations) {
             *sum += count;
+        }
+        let done = seen.operations.iter().sum();
+        if self.busiest.is_none_or(|(_, most)| done > most) {
+            self.busiest = Some((seen.seed, done));
         }
         self.faults += seen.faults;
         self.simulated += Duration::from_millis(seen.simulated_ms);
@@ -79,6 +90,12 @@ impl Summary {
         } else if seen.undecided.is_some() {
             self.undecided.push(seen.seed);
         }
+    }
+
+    fn took(&mut self, seed: u64, time: Duration) {
+        let place = self.slowest.partition_point(|(other, _)| *other >= time);
+        self.slowest.insert(place, (time, seed));
+        self.slowest.truncate(SLOWEST);
     }
 
     /// The failures by what broke: how many, and the first seed.
@@ -163,11 +180,12 @@ pub fn sweep(
                     }
                     let mut scenario = (plan.system.generate)(seed, plan.length, plan.tier);
                     scenario.judges = plan.judges;
+                    let clock = stopwatch();
                     let run = (plan.system.run)(&scenario, RunOptions::default());
                     if plan.stop_at_failure && run.violation.is_some() {
                         failed.store(true, Ordering::Relaxed);
                     }
-                    if sender.send((nth, seed, scenario, run)).is_err() {
+                    if sender.send((nth, seed, clock(), scenario, run)).is_err() {
                         return;
                     }
                 }
@@ -180,18 +198,19 @@ pub fn sweep(
             let seed = plan.shard.nth(&plan.seeds, nth);
             seed.is_some_and(|seed| done.contains(&seed))
         };
-        for (nth, seed, scenario, run) in results {
-            waiting.insert(nth, (seed, scenario, run));
+        for (nth, seed, time, scenario, run) in results {
+            waiting.insert(nth, (seed, time, scenario, run));
             while is_done(due) {
                 due += 1;
             }
             // Behind the first failure lie seeds that happened to be under way: with other threads
             // they would be others, so they are forgotten.
-            while let Some((seed, scenario, run)) = waiting.remove(&due)
+            while let Some((seed, time, scenario, run)) = waiting.remove(&due)
                 && (!plan.stop_at_failure || summary.failures.is_empty())
             {
                 let seen = Seen::of(seed, &scenario, &run);
                 summary.checking += run.checking;
+                summary.took(seed, time);
                 summary.add(seen.clone());
                 each(&seen, &scenario, &run, &summary);
                 due += 1;
@@ -202,4 +221,45 @@ pub fn sweep(
         }
     });
     summary
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(seed: u64, operations: [u64; 3]) -> Seen {
+        Seen {
+            seed,
+            signature: "ok".to_owned(),
+            tier: Tier::Bare,
+            workload: WorkloadKind::Register,
+            steps: 1,
+            simulated_ms: 1,
+            faults: 0,
+            operations,
+            live_after_ms: None,
+            violation: None,
+            explanation: None,
+            undecided: None,
+            coverage: Coverage::default(),
+        }
+    }
+
+    #[test]
+    fn the_run_whose_clients_did_most_and_the_slowest_seeds_are_kept() {
+        let mut summary = Summary::default();
+        for (seed, operations) in [(1, [5, 0, 0]), (2, [3, 3, 1]), (3, [0, 0, 7])] {
+            summary.add(seen(seed, operations));
+        }
+        assert_eq!(summary.busiest, Some((2, 7)), "of equals the first");
+        for seed in 1..=7 {
+            summary.took(seed, Duration::from_millis(seed * 7 % 5));
+        }
+        let slowest: Vec<(u128, u64)> = summary
+            .slowest
+            .iter()
+            .map(|(time, seed)| (time.as_millis(), *seed))
+            .collect();
+        assert_eq!(slowest, [(4, 2), (4, 7), (3, 4), (2, 1), (2, 6)]);
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::layers::VACUOUS;
+use super::charts::Chart;
+use super::layers::{VACUOUS, slowest};
 use super::{Finding, Layer, Order, Verdict, stopwatch};
 use crate::cli::core::check_all;
 use crate::cli::{CliError, progress};
@@ -63,6 +64,17 @@ pub(super) fn exhaustive(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>,
                 (scope.name.to_owned(), figure)
             })
             .collect(),
+        charts: vec![Chart::of_counts(
+            "Scopes of the core",
+            "states",
+            done.iter()
+                .map(|(scope, outcome)| (scope.name, outcome.unique)),
+        )],
+        slowest: slowest(
+            done.iter()
+                .map(|(scope, outcome)| (format!("core scope {}", scope.name), outcome.elapsed)),
+        ),
+        ..Layer::default()
     }])
 }
 

@@ -1,11 +1,16 @@
 //! `plumb verify`: every layer does its job in turn, and one table says what was covered. A layer
 //! that could not finish is undecided, and undecided is no pass.
 
+mod charts;
 mod core;
 mod layers;
 mod page;
+mod profile;
+mod simulation;
+mod specification;
 mod storage;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,118 +20,15 @@ use serde::Serialize;
 use crate::artifacts::{create_folder, write_file};
 use crate::cli::ci::github;
 use crate::cli::{CliError, Exit};
-use crate::nemesis::Length;
 
-/// How much is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Profile {
-    /// Its name.
-    pub name: &'static str,
-    /// The scopes of the specification that are exhausted.
-    pub scopes: &'static [&'static str],
-    /// How many seeds are simulated with the whole server.
-    pub seeds: u64,
-    /// How many seeds are simulated with bare replicas, for each seed of the whole server.
-    pub bare_per_seed: u64,
-    /// How many logs of simulated servers are tortured, at least.
-    pub tortured_logs: u64,
-    /// How long each run is.
-    #[serde(skip)]
-    pub length: Length,
-}
+pub use charts::{Bar, Chart, Measure};
+pub use profile::Profile;
 
-/// Elections, replication and crashes; then each optional part of Raft by itself, and most of them together.
-const QUICK_SCOPES: [&str; 10] = [
-    "quick",
-    "reads",
-    "leases",
-    "snapshots",
-    "one-by-one",
-    "joint",
-    "pre-vote",
-    "sessions",
-    "progress",
-    "together",
-];
-/// The parts among servers that restart, and some of them with each other, besides.
-const CI_SCOPES: [&str; 17] = [
-    "quick",
-    "reads",
-    "reads-terms",
-    "leases",
-    "leases-crash",
-    "snapshots",
-    "snapshots-crash",
-    "one-by-one",
-    "joint",
-    "joint-crash",
-    "joint-reads",
-    "joint-snapshots",
-    "pre-vote",
-    "sessions",
-    "progress",
-    "progress-crash",
-    "together",
-];
-/// All but the largest.
-const NIGHTLY_SCOPES: [&str; 23] = [
-    "quick",
-    "figure8",
-    "two-crashes",
-    "five",
-    "reads",
-    "reads-terms",
-    "leases",
-    "leases-crash",
-    "leases-terms",
-    "snapshots",
-    "snapshots-terms",
-    "snapshots-crash",
-    "one-by-one",
-    "joint",
-    "joint-crash",
-    "joint-four",
-    "joint-reads",
-    "joint-snapshots",
-    "pre-vote",
-    "sessions",
-    "progress",
-    "progress-crash",
-    "together",
-];
-
-impl Profile {
-    /// Under 90 s on two cores: for a person who waits.
-    pub const QUICK: Profile = Profile {
-        name: "quick",
-        scopes: &QUICK_SCOPES,
-        seeds: 300,
-        tortured_logs: 10,
-        bare_per_seed: 10,
-        length: Length::SHORT,
-    };
-    /// A few minutes: for a gate.
-    pub const CI: Profile = Profile {
-        name: "ci",
-        scopes: &CI_SCOPES,
-        seeds: 1_000,
-        tortured_logs: 100,
-        bare_per_seed: 20,
-        length: Length::SHORT,
-    };
-    /// As long as it takes.
-    pub const NIGHTLY: Profile = Profile {
-        name: "nightly",
-        scopes: &NIGHTLY_SCOPES,
-        seeds: 10_000,
-        tortured_logs: 2_000,
-        bare_per_seed: 20,
-        length: Length::LONG,
-    };
-}
+/// The version of the report as JSON.
+const VERSION: u32 = 3;
 
 /// What a layer came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// All that was covered holds.
@@ -134,6 +36,7 @@ pub enum Verdict {
     /// Something broke.
     Violation,
     /// It did not finish.
+    #[default]
     Undecided,
 }
 
@@ -148,7 +51,7 @@ impl From<Verdict> for Exit {
 }
 
 /// A layer's result.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Layer {
     /// Its name.
     pub name: &'static str,
@@ -162,6 +65,14 @@ pub struct Layer {
     pub findings: Vec<Finding>,
     /// Figures, by name.
     pub figures: Vec<(String, String)>,
+    /// Numbers that are better looked at.
+    pub charts: Vec<Chart>,
+    /// What took longest in it, in seconds, the slowest first.
+    pub slowest: Vec<(String, f64)>,
+    /// The seeds that it was to run, where it runs seeds.
+    pub seeds: Option<Range<u64>>,
+    /// The run whose plots the page shows: the one whose clients did most.
+    pub shown_run: Option<ShownRun>,
 }
 
 /// Something that broke.
@@ -188,6 +99,8 @@ pub struct Report {
     pub build: String,
     /// How much was done.
     pub profile: Profile,
+    /// How many seeds of the whole server, if not the profile's own number.
+    pub seeds: Option<u64>,
     /// The first seed.
     pub first_seed: u64,
     /// The layers, in the order they ran; those after a violation did not run.
@@ -196,6 +109,17 @@ pub struct Report {
     pub verdict: Verdict,
     /// How long it took in all.
     pub seconds: f64,
+}
+
+/// A simulated run that is looked at more closely.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShownRun {
+    /// Its seed.
+    pub seed: u64,
+    /// How many operations its clients began.
+    pub operations: u64,
+    /// The command that runs it again.
+    pub replay: String,
 }
 
 /// What was asked for.
@@ -235,9 +159,10 @@ pub fn verify(order: &Order, stop: &AtomicBool) -> Result<Report, CliError> {
 
     let elapsed = stopwatch();
     let mut report = Report {
-        plumb_report: 2,
+        plumb_report: VERSION,
         build: build(),
         profile: order.profile,
+        seeds: order.seeds,
         first_seed: order.first_seed,
         layers: Vec::new(),
         verdict: Verdict::Holds,
@@ -277,7 +202,7 @@ fn finish(order: &Order, report: &Report) -> Result<(), CliError> {
         format!("{json}\n").as_bytes(),
     )?;
     let page = order.out.join("report.html");
-    write_file(&page, page::render(report).as_bytes())?;
+    write_file(&page, page::render(report, order.profile.length).as_bytes())?;
     println!();
     for finding in report.layers.iter().flat_map(|layer| &layer.findings) {
         println!("{}", finding.what);
@@ -362,19 +287,4 @@ fn print_row(layer: &Layer) {
         "{:<24} {word} {:>6.1}s  {}",
         layer.name, layer.seconds, layer.covered
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_profile_names_scopes_that_exist_and_a_larger_one_has_those_of_the_smaller() {
-        let [quick, ci, nightly] = [Profile::QUICK, Profile::CI, Profile::NIGHTLY];
-        for name in nightly.scopes {
-            assert!(plumb_model::scope(name).is_some(), "{name}");
-        }
-        assert!(ci.scopes.iter().all(|name| nightly.scopes.contains(name)));
-        assert!(quick.scopes.iter().all(|name| ci.scopes.contains(name)));
-    }
 }

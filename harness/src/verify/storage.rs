@@ -72,7 +72,7 @@ pub(super) fn torture(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>, Cl
         verdict,
         seconds: elapsed().as_secs_f64(),
         findings,
-        figures: Vec::new(),
+        ..Layer::default()
     }])
 }
 

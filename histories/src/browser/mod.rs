@@ -6,6 +6,7 @@
 
 mod columns;
 mod lanes;
+mod plots;
 mod template;
 mod verdict;
 mod words;
@@ -13,6 +14,7 @@ mod words;
 use crate::History;
 
 pub use lanes::{MarkKind, ServerChange, ServerLanes, ServerMark, ServerMessage, ServerRole};
+pub use plots::{PLOTS_STYLE, plots};
 pub use template::{escape, fill, for_script};
 pub use verdict::{PageAttempt, PageEdge, PageOutcome, PageStep, PageVerdict};
 
@@ -69,6 +71,11 @@ pub struct PageInput {
 #[must_use]
 pub fn page(history: &History, input: &PageInput) -> String {
     let data = columns::encode(history, input);
+    let plots = plots(history).map_or_else(String::new, |plots| {
+        format!(
+            "<details id=\"plots\"><summary>Latency and throughput over time</summary>\n{plots}</details>"
+        )
+    });
     let program = format!("(() => {{\n\"use strict\";\n{}}})();\n", SCRIPTS.join("\n"));
     let title = if input.title.is_empty() {
         "history"
@@ -79,9 +86,10 @@ pub fn page(history: &History, input: &PageInput) -> String {
         SKELETON,
         &[
             ("title", &escape(title)),
-            ("style", &format!("{BASE_STYLE}{STYLE}")),
+            ("style", &format!("{BASE_STYLE}{STYLE}{PLOTS_STYLE}")),
             ("top", &words::top(history, input)),
             ("verdict", &words::verdict(history, input)),
+            ("plots", &plots),
             ("data", &data),
             ("program", &program),
         ],

@@ -47,7 +47,8 @@ pub(super) fn run_ablate(args: &AblateArgs) -> Result<Exit, CliError> {
             exams.len()
         ));
     }
-    write_json(args.json.as_deref(), &Value::from(rows))?;
+    let all = json!({ "plumb_model_ablate": 1, "ablations": rows });
+    write_json(args.json.as_deref(), &all)?;
     Ok(exit)
 }
 

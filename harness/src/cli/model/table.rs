@@ -69,7 +69,8 @@ pub(super) fn run_scopes(args: &ScopesArgs) -> Result<Exit, CliError> {
         );
         print(text);
     }
-    write_json(args.json.as_deref(), &Value::from(rows))?;
+    let all = json!({ "plumb_model_scopes": 1, "scopes": rows });
+    write_json(args.json.as_deref(), &all)?;
     Ok(Exit::Holds)
 }
 
@@ -118,7 +119,8 @@ fn verify_counts(names: &[String], args: &ScopesArgs) -> Result<Exit, CliError> 
             break;
         }
     }
-    write_json(args.json.as_deref(), &Value::from(rows))?;
+    let all = json!({ "plumb_model_scopes": 1, "verified": rows });
+    write_json(args.json.as_deref(), &all)?;
     Ok(exit)
 }
 

@@ -133,7 +133,9 @@ const drawCore = () => {
     if (steps.length) picture.append(shape("line", { x1: lastX, y1: lastY, x2: crossX, y2: crossY, stroke: "var(--bad)", "stroke-width": 1.6, "stroke-dasharray": "4 3" }));
     steps.forEach(([op, state], i) => {
       picture.append(shape("circle", { cx: at[i], cy: middle(op), r: 4.5, fill: "var(--path)", stroke: "var(--panel)", "stroke-width": 1.5 }));
-      if (state != null) write(at[i] + 2, y(op) + bar + 15, `state ${state.length > 18 ? `${state.slice(0, 17)}…` : state}`, { fill: "var(--soft)", "font-size": 11 });
+      // Where the line goes down to the right, the state stands to the left of it.
+      const falls = i + 1 < steps.length && middle(steps[i + 1][0]) > middle(op);
+      if (state != null) write(at[i] + (falls ? -4 : 2), y(op) + bar + 15, `state ${state.length > 18 ? `${state.slice(0, 17)}…` : state}`, { fill: "var(--soft)", "font-size": 11, "text-anchor": falls ? "end" : "start" });
     });
     picture.append(
       shape("circle", { cx: crossX, cy: crossY, r: 8, fill: "var(--bad)", stroke: "var(--panel)", "stroke-width": 1.5 }),

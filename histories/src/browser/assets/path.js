@@ -68,13 +68,25 @@ const nameCore = (pen) => {
   }
 };
 
-const paintPath = (pen) => {
-  if (!path) return;
-  const { order, at, states } = path;
-  let i = Math.max(0, countBelow(at, view.from) - 1);
-  const last = Math.min(order.length, countBelow(at, view.to) + 1);
-  if (last - i > 700) return;
-  const y = (op) => laneY(view.laneOf[op]) + LANE / 2;
+// On the bar of what cannot be placed, at its end: that is where it would have to have happened by.
+const placeOfCross = (op) => {
+  const [x, y, w, h] = barOf(op);
+  return [Math.min(Math.max(w > 24 ? x + w - 12 : x + w / 2, GUTTER), frame.width), y + h / 2];
+};
+
+// The steps of the path that the window shows, if they are not too many to be told apart.
+const stepsInSight = () => {
+  if (!path) return null;
+  const first = Math.max(0, countBelow(path.at, view.from) - 1);
+  const last = Math.min(path.order.length, countBelow(path.at, view.to) + 1);
+  return last - first > 700 ? null : [first, last];
+};
+const pathY = (op) => laneY(view.laneOf[op]) + LANE / 2;
+
+const paintPathLines = (pen) => {
+  const steps = stepsInSight();
+  if (!steps) return;
+  const { order, at } = path, [i, last] = steps, y = pathY;
   pen.strokeStyle = colours.path;
   pen.lineWidth = 1;
   pen.setLineDash([2, 3]);
@@ -94,6 +106,21 @@ const paintPath = (pen) => {
     if (k === i) pen.moveTo(toX(at[k]), y(order[k])); else pen.lineTo(toX(at[k]), y(order[k]));
   }
   pen.stroke();
+  if (path.stuck < 0 || !order.length) return;
+  pen.strokeStyle = colours.bad;
+  pen.setLineDash([4, 3]);
+  pen.beginPath();
+  pen.moveTo(toX(at[order.length - 1]), y(order[order.length - 1]));
+  pen.lineTo(...placeOfCross(path.stuck));
+  pen.stroke();
+  pen.setLineDash([]);
+};
+
+const paintPathSteps = (pen) => {
+  const steps = stepsInSight();
+  if (!steps) return;
+  const { order, at, states } = path, y = pathY;
+  let [i, last] = steps;
   let textEnd = -Infinity;
   for (; i < last; i++) {
     const x = toX(at[i]);
@@ -108,17 +135,7 @@ const paintPath = (pen) => {
     if (state != null && x > textEnd) textEnd = pill(pen, `= ${cut(state, 160)}`, x + 7, y(order[i]) + 15, colours.path) + 6;
   }
   if (path.stuck < 0) return;
-  const [x, barY, w] = barOf(path.stuck);
-  const toY = barY + BAR / 2, crossX = Math.min(Math.max(w > 24 ? x + w - 12 : x + w / 2, GUTTER), frame.width);
-  if (order.length) {
-    pen.strokeStyle = colours.bad;
-    pen.setLineDash([4, 3]);
-    pen.beginPath();
-    pen.moveTo(toX(at[order.length - 1]), y(order[order.length - 1]));
-    pen.lineTo(crossX, toY);
-    pen.stroke();
-    pen.setLineDash([]);
-  }
+  const [crossX, toY] = placeOfCross(path.stuck);
   pen.strokeStyle = colours.paper;
   pen.fillStyle = colours.bad;
   pen.lineWidth = 1.5;

@@ -62,7 +62,8 @@ const paintServers = (pen) => {
       pen.fillStyle = name === "follower" || name === "down" ? colours.ink : name === "candidate" ? "#1d1e20" : colours.paper;
       pen.fillText(words, x, textY);
     }
-    for (const mark of server.marks) paintMark(pen, mark, toX(view.axis.ofTime(mark.at)), y + 9);
+    // Below the lane's words, before the commit index.
+    for (const mark of server.marks) paintMark(pen, mark, toX(view.axis.ofTime(mark.at)), y + 21);
     pen.fillStyle = colours.paper;
     pen.fillRect(0, y, GUTTER - 1, SERVER);
     gutterText(pen, server.name, y + 9, colours.ink);

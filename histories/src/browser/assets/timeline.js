@@ -50,7 +50,10 @@ const paint = () => {
   pen.clip();
   paintLanes(pen);
   paintCore(pen);
-  paintPath(pen);
+  // Lines first, then words: none runs through another.
+  paintPathLines(pen);
+  nameLanes(pen);
+  paintPathSteps(pen);
   nameCore(pen);
   paintSelected(pen);
   paintGutter(pen);
@@ -116,10 +119,14 @@ const gutterText = (pen, words, y, ink = colours.soft) => {
   pen.font = `11px ${colours.mono}`;
 };
 
+const lanesInSight = () => [
+  Math.max(0, Math.floor(view.top / LANE)),
+  Math.min(view.lanes.length, Math.ceil((view.top + frame.height - frame.lanes) / LANE) + 1),
+];
+
 const paintLanes = (pen) => {
   for (const name in rects) rects[name].length = 0;
-  const first = Math.max(0, Math.floor(view.top / LANE));
-  const last = Math.min(view.lanes.length, Math.ceil((view.top + frame.height - frame.lanes) / LANE) + 1);
+  const [first, last] = lanesInSight();
   pen.fillStyle = colours.faint;
   for (let number = first; number < last; number++) pen.fillRect(GUTTER, laneY(number) + LANE - 1, frame.width - GUTTER, 1);
   for (let number = first; number < last; number++) {
@@ -143,6 +150,10 @@ const paintLanes = (pen) => {
   rects.info.fill(pen, colours.paper);
   rects.info.fill(pen, pattern("other", colours["info"]));
   rects.info.stroke(pen, colours.info);
+};
+
+const nameLanes = (pen) => {
+  const [first, last] = lanesInSight();
   for (let number = first; number < last; number++) paintLabels(pen, view.lanes[number], laneY(number) + LANE / 2);
 };
 
@@ -211,8 +222,8 @@ const paintLabels = (pen, lane, y) => {
     const x0 = Math.max(GUTTER, toX(start[op])), x1 = Math.min(frame.width, toX(shown[op]));
     const words = cut(label(op), x1 - x0 - 8);
     if (!words) continue;
-    if (ops.outcome[op] !== OK) {
-      pen.fillStyle = colours.paper;
+    if (path || ops.outcome[op] !== OK) {
+      pen.fillStyle = ops.outcome[op] !== OK ? colours.paper : isRead(op) ? colours["ok-soft"] : colours.ok;
       pen.fillRect(x0 + 3, y - 6, words.length * charWidth + 2, 12);
     }
     pen.fillStyle = ops.outcome[op] === OK && !isRead(op) ? colours.paper : colours.ink;

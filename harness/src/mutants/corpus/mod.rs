@@ -1,10 +1,15 @@
 //! From a kill to an entry of the corpus: the shrunk run with its history, and a README that tells a
 //! reviewer what happened, why it is wrong, and which rule prevents it.
 
+mod beats;
+mod tale;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
-use plumb_checkers::{Options, check};
+use plumb_checkers::{Options, Report, Verdict, check};
+use plumb_histories::History;
+use plumb_histories::browser::ServerLanes;
 use serde_json::{Value, json};
 
 use super::Mutant;
@@ -13,8 +18,6 @@ use crate::cli::CliError;
 
 /// The files of a saved run that an entry has unchanged.
 const KEPT: [&str; 3] = ["history.jsonl", "scenario.json", "lanes.json"];
-/// Lines of a story that a README shows; what is before them is left out.
-const STORY_LINES: usize = 60;
 
 /// Writes `corpus/NAME/` from a saved run in which a mutant broke a property.
 ///
@@ -26,6 +29,7 @@ pub fn write_entry(corpus: &Path, mutant: &Mutant, run: &Path) -> Result<(), Cli
     for file in KEPT {
         write_file(&folder.join(file), read(&run.join(file))?.as_bytes())?;
     }
+    let (_, report) = judged(&run.join("history.jsonl"))?;
     let seen: Value = serde_json::from_str(&read(&run.join("verdict.json"))?).unwrap_or_default();
     let verdict = json!({
         "plumb_verdict": 1,
@@ -33,14 +37,37 @@ pub fn write_entry(corpus: &Path, mutant: &Mutant, run: &Path) -> Result<(), Cli
         "explanation": seen["explanation"],
         "undecided": seen["undecided"],
         "mutant": mutant.name,
-        "linearizability": linearizability(&run.join("history.jsonl"))?,
+        "linearizability": report.verdict.name(),
         "replay": replay(mutant),
     });
     let text = serde_json::to_string_pretty(&verdict).unwrap_or_default();
     write_file(&folder.join("verdict.json"), format!("{text}\n").as_bytes())?;
-    let story = read(&run.join("story.txt"))?;
-    let words = readme(mutant, &verdict, &story);
-    write_file(&folder.join("README.md"), words.as_bytes())
+    write_file(
+        &folder.join("README.md"),
+        entry_readme(&folder, mutant)?.as_bytes(),
+    )
+}
+
+/// What an entry's README says: it follows from the entry's other files and the mutant's header.
+///
+/// # Errors
+/// If the entry can't be read.
+pub fn entry_readme(entry: &Path, mutant: &Mutant) -> Result<String, CliError> {
+    let verdict: Value =
+        serde_json::from_str(&read(&entry.join("verdict.json"))?).unwrap_or_default();
+    let lanes: ServerLanes =
+        serde_json::from_str(&read(&entry.join("lanes.json"))?).unwrap_or_default();
+    let (history, report) = judged(&entry.join("history.jsonl"))?;
+    let core: Vec<usize> = match &report.verdict {
+        Verdict::Violation(found) => {
+            let numbers = found.operations.iter().map(|one| one.number as usize);
+            numbers.collect()
+        }
+        Verdict::Valid(_) | Verdict::Unknown(_) => Vec::new(),
+    };
+    let broke_ns = verdict["violation"]["at_ns"].as_u64().unwrap_or(u64::MAX);
+    let tale = tale::tale(&history, &lanes, &core, broke_ns);
+    Ok(readme(mutant, &verdict, &tale))
 }
 
 fn read(path: &Path) -> Result<String, CliError> {
@@ -52,32 +79,33 @@ fn read(path: &Path) -> Result<String, CliError> {
     })
 }
 
-/// What the checker says of the history alone: a bug that was caught early may not have reached clients.
-fn linearizability(history: &Path) -> Result<&'static str, CliError> {
+/// A history and what the checker says of it alone: a bug that was caught early may not have reached clients.
+fn judged(path: &Path) -> Result<(History, Report), CliError> {
     let wrong = |error: String| {
         CliError::new(
-            format!("{}: {error}", history.display()),
+            format!("{}: {error}", path.display()),
             "run the mutant again: its history does not fit its spec",
         )
     };
-    let history = plumb_histories::read(history).map_err(|error| wrong(error.to_string()))?;
+    let history = plumb_histories::read(path).map_err(|error| wrong(error.to_string()))?;
     let options = Options::from_header(history.header()).map_err(|e| wrong(e.to_string()))?;
     let options = options.ok_or_else(|| wrong("its header names no spec".to_owned()))?;
     let report = check(&history, &options).map_err(|error| wrong(error.to_string()))?;
-    Ok(report.verdict.name())
+    Ok((history, report))
 }
 
 fn replay(mutant: &Mutant) -> String {
     format!("plumb mutants run {} --layers bare,clients", mutant.name)
 }
 
-fn readme(mutant: &Mutant, verdict: &Value, story: &str) -> String {
+fn readme(mutant: &Mutant, verdict: &Value, tale: &str) -> String {
     let about = &mutant.about;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let violation = &verdict["violation"];
     let mut out = format!(
         "# {}\n\nA Raft in which this bug was put back, and the smallest run found in which it shows. Class: \
-         {}. Seen in the wild: {}.\n\n## Why it is wrong\n\n**{}** is broken: {}.\n",
+         {}. Seen in the wild: {}.\n\n## What happened\n\n{tale}\nTimes are simulated.\n\n## Why it is \
+         wrong\n\n**{}** is broken: {}.\n",
         about.title,
         about.class,
         about.seen.trim_end_matches('.'),
@@ -90,7 +118,7 @@ fn readme(mutant: &Mutant, verdict: &Value, story: &str) -> String {
     let _ = write!(
         out,
         "\nWhat the bug breaks in general: {}. To clients alone this history is **{}**.\n\n## Which rule \
-         prevents it\n\n{}\n\n```diff\n",
+         prevents it\n\n{}\n\nThe bug takes it away:\n\n```diff\n",
         about.breaks.trim_end_matches('.'),
         match verdict["linearizability"].as_str() {
             Some("valid") =>
@@ -103,20 +131,11 @@ fn readme(mutant: &Mutant, verdict: &Value, story: &str) -> String {
     for line in mutant.edits.iter().flat_map(|edit| edit.changed_lines()) {
         let _ = writeln!(out, "{line}");
     }
-    out.push_str("```\n\n## What happened\n\n```text\n");
-    let lines: Vec<&str> = story.lines().collect();
-    let skipped = lines.len().saturating_sub(STORY_LINES);
-    if skipped > 0 {
-        let _ = writeln!(out, "({skipped} lines before)");
-    }
-    for line in &lines[skipped..] {
-        let _ = writeln!(out, "{line}");
-    }
     let _ = write!(
         out,
-        "```\n\nTimes are simulated milliseconds. `plumb browse histories/corpus/{0}` shows it as a page, \
-         `plumb check histories/corpus/{0}/history.jsonl` judges the history, and `{1}` puts the bug back and \
-         finds it again.\n",
+        "```\n\n## See it\n\n`plumb browse histories/corpus/{0}` shows the run as a page, with every change of \
+         every server; `plumb check histories/corpus/{0}/history.jsonl` judges the history; `{1}` puts the bug back \
+         and finds it again.\n",
         mutant.name,
         replay(mutant),
     );
@@ -129,7 +148,7 @@ mod tests {
     use crate::mutants::About;
 
     #[test]
-    fn a_readme_tells_what_is_wrong_and_keeps_the_end_of_a_long_story() {
+    fn a_readme_tells_what_happened_then_why_it_is_wrong_then_the_rule() {
         let mutant = Mutant {
             name: "m".to_owned(),
             about: About {
@@ -146,11 +165,19 @@ mod tests {
             "explanation": null,
             "linearizability": "valid",
         });
-        let story: String = (0..100).map(|line| format!("line {line}\n")).collect();
-        let words = readme(&mutant, &verdict, &story);
-        assert!(words.starts_with("# A vote is forgotten\n"));
-        assert!(words.contains("**Election Safety** is broken: two lead term 2."));
-        assert!(words.contains("(40 lines before)\nline 40\n") && words.contains("line 99\n"));
-        assert!(words.contains("linearizable still") && words.contains("Votes are durable."));
+        let words = readme(&mutant, &verdict, "- n1 leads.\n");
+        let places = [
+            "# A vote is forgotten\n",
+            "- n1 leads.",
+            "**Election Safety** is broken: two lead term 2.",
+            "linearizable still",
+            "Votes are durable.",
+        ]
+        .map(|told| {
+            words
+                .find(told)
+                .unwrap_or_else(|| panic!("{told}: {words}"))
+        });
+        assert!(places.is_sorted(), "{places:?}");
     }
 }
