@@ -108,6 +108,40 @@ fn scopes_are_listed_with_their_counts() {
 }
 
 #[test]
+fn a_record_is_listed_with_what_its_figures_rest_on_and_what_they_leave_out() {
+    let output = plumb(&["scopes"]);
+    let text = stdout(&output);
+    for words in [
+        "Records are not run by default, nor by --verify without their names",
+        "record-crash: 72 bits, salt 0: two states shared a fingerprint with a chance below 4.9e-7",
+        "cut off: a 4th server, a candidacy beyond term 3, a leader's append to a log of 3, a 4th \
+         request, a third crash, reads by rounds",
+    ] {
+        assert!(text.contains(words), "{words}:\n{text}");
+    }
+    let output = plumb(&["scopes", "--json", "-"]);
+    let rows: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let rows = rows.as_array().expect("rows");
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).expect(name);
+    let record = row("record-crash");
+    assert_eq!(record["record"]["fingerprint_bits"], 72);
+    assert_eq!(record["verified"], "2026-11-26");
+    assert!(row("tiny")["record"].is_null());
+}
+
+#[test]
+fn named_scopes_are_explored_again_and_compared() {
+    let output = plumb(&["scopes", "--verify", "tiny", "small"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert_eq!(text.matches("as committed").count(), 2, "{text}");
+    assert!(
+        !text.contains("not run"),
+        "only where all are asked for: {text}"
+    );
+}
+
+#[test]
 fn all_ablations_are_caught() {
     let output = plumb(&["ablate"]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));

@@ -51,7 +51,7 @@ fn small() -> &'static Scope {
 }
 
 fn assert_as_committed(outcome: &Outcome) {
-    let counted = small().counted.expect("it was counted");
+    let counted = small().figures.counted().expect("it was counted");
     assert_eq!(outcome.verdict, Verdict::Exhausted);
     let seen = (outcome.unique, outcome.generated, outcome.max_depth);
     assert_eq!(seen, (counted.unique, counted.generated, counted.depth));
