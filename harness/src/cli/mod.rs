@@ -1,6 +1,7 @@
 //! The command line: parsing, dispatch and exit codes. Each command has a file of its own.
 
 mod bench;
+mod bench_conform;
 mod bench_raft;
 mod browse;
 mod check;

@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plumb_raft::core::{Effects, Input, Node};
+use plumb_raft::kv::{KvStore, Reply};
 use plumb_raft::server::Observer;
 use plumb_raft::storage::RecoveryReport;
+use plumb_raft::types::{Entry, NodeId};
 
 use super::anchors::Anchors;
 use super::lanes::Lanes;
 use super::trace::Trace;
-use crate::conformance::steps::Conformance;
+use crate::conformance::steps::{Conformance, Restored};
 use crate::conformance::trace::StepRecorder;
 use crate::invariants::Judge;
 
@@ -144,6 +146,35 @@ impl Observer for Watch {
             watched
                 .judge
                 .rule(self.now_ns(), "Conformance", what.to_string());
+        }
+    }
+
+    fn before_apply(&self, id: NodeId, store: &KvStore, entry: &Entry) {
+        if let Some(steps) = &self.steps {
+            steps.before_apply(id, store, entry);
+        }
+        self.lock().conformance.before_apply(id, store, entry);
+    }
+
+    fn after_apply(&self, id: NodeId, store: &KvStore, entry: &Entry, reply: Option<&Reply>) {
+        if let Some(steps) = &self.steps {
+            steps.after_apply(id, store, entry, reply);
+        }
+        let mut watched = self.lock();
+        if let Some(what) = watched.conformance.after_apply(id, store, reply) {
+            let at_ns = self.now_ns();
+            watched.judge.rule(at_ns, "Conformance", what.to_string());
+        }
+    }
+
+    fn restored(&self, id: NodeId, store: &KvStore) {
+        if let Some(steps) = &self.steps {
+            steps.restored(id, store);
+        }
+        let mut watched = self.lock();
+        if let Some(what) = watched.conformance.restored(&Restored::of(id, store)) {
+            let at_ns = self.now_ns();
+            watched.judge.rule(at_ns, "Conformance", what.to_string());
         }
     }
 }
