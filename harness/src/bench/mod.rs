@@ -3,3 +3,4 @@
 pub mod checkers;
 pub mod porcupine;
 pub mod raft;
+pub mod sim;

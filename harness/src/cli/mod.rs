@@ -2,6 +2,7 @@
 
 mod bench;
 mod bench_raft;
+mod bench_sim;
 mod browse;
 mod check;
 pub(crate) mod ci;
