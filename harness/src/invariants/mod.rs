@@ -3,6 +3,7 @@
 //! who led when, what was committed) and believes no server about the past.
 
 mod coverage;
+mod digest;
 mod disk;
 mod elections;
 mod guests;

@@ -1,5 +1,7 @@
 //! Keys and values as the cluster holds them: text, and what clients read in it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use plumb_histories::Value;
 
@@ -15,14 +17,22 @@ pub(crate) fn key_name(key: u64) -> String {
 pub(super) fn number(bytes: Option<&Bytes>) -> Value {
     match bytes {
         None => Value::Null,
-        Some(bytes) => element(&String::from_utf8_lossy(bytes)),
+        Some(bytes) => element(&lossy(bytes)),
     }
 }
 
 pub(super) fn text(bytes: Option<&Bytes>) -> String {
     bytes
-        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        .map(|bytes| lossy(bytes).into_owned())
         .unwrap_or_default()
+}
+
+/// As text, as far as it is; what clients write always is, and is read again by each of them.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
 }
 
 /// An account's balance. One that holds no number has none that anybody may have seen.
@@ -36,12 +46,16 @@ pub(super) fn balance(bytes: Option<&Bytes>) -> i64 {
 
 /// The elements of a list: numbers, or whatever else stands there.
 pub(super) fn elements(text: &str) -> impl Iterator<Item = Value> {
-    text.split_whitespace().map(element)
+    text.split_ascii_whitespace().map(element)
 }
 
 /// A list as its key's bytes hold it; nothing yet is an empty one.
 pub(super) fn listed(bytes: Option<&Bytes>) -> Value {
-    Value::List(elements(&text(bytes)).collect())
+    let text = bytes.map_or(Cow::Borrowed(""), |bytes| lossy(bytes));
+    let count = text.bytes().filter(|byte| *byte == b' ').count();
+    let mut list = Vec::with_capacity(count);
+    list.extend(elements(&text));
+    Value::List(list)
 }
 
 /// The sum of a list's numbers; the text itself if it holds anything else, which no counter does.
