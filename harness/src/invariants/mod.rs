@@ -11,6 +11,7 @@ mod judge;
 mod memberships;
 mod promises;
 mod replication;
+mod roster;
 mod snapshots;
 
 pub use coverage::Coverage;
