@@ -7,17 +7,16 @@ use super::disk::{Mark, mark};
 use super::elections::decide;
 use super::judge::{Before, Cause, Judge};
 
+/// The term of what came before an entry, and the entry.
+type Place = (Option<Term>, Mark);
+
 /// Every entry that ever stood in a log, by its index: few stood at the same one.
 #[derive(Debug, Default)]
-pub(super) struct Seen(Vec<Vec<(Term, (Option<Term>, Mark))>>);
+pub(super) struct Seen(Vec<Vec<(Term, Place)>>);
 
 impl Seen {
     /// The first entry that was seen of a term at an index: this one, if there was none before.
-    pub(super) fn first(
-        &mut self,
-        (index, term): (LogIndex, Term),
-        is: (Option<Term>, Mark),
-    ) -> (Option<Term>, Mark) {
+    pub(super) fn first(&mut self, (index, term): (LogIndex, Term), is: Place) -> Place {
         let place = index.0 as usize;
         if self.0.len() <= place {
             self.0.resize_with(place + 1, Vec::new);

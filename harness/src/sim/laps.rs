@@ -39,6 +39,7 @@ impl Laps {
     }
 
     /// A step begins.
+    #[inline]
     pub(super) fn begin(&mut self) {
         if !self.running {
             return;
@@ -48,8 +49,14 @@ impl Laps {
     }
 
     /// A part of it ends, and the next begins.
+    #[inline]
     pub(super) fn end(&mut self, part: Part) {
-        let Some(since) = self.since else { return };
+        if let Some(since) = self.since {
+            self.note(part, since);
+        }
+    }
+
+    fn note(&mut self, part: Part, since: Instant) {
         let now = now();
         let lap = now - since;
         if lap < INTERRUPTED {

@@ -100,7 +100,8 @@ fn whole(text: &str) -> Option<i64> {
         if digit > 9 {
             return text.parse().ok();
         }
-        number = number * 10 + i64::from(digit);
+        // Eighteen digits overflow nothing, and need no look whether they do.
+        number = number.wrapping_mul(10).wrapping_add(i64::from(digit));
     }
     Some(sign * number)
 }
