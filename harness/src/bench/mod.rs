@@ -4,3 +4,4 @@ pub mod checkers;
 pub mod conform;
 pub mod porcupine;
 pub mod raft;
+pub mod sim;

@@ -3,6 +3,7 @@
 mod bench;
 mod bench_conform;
 mod bench_raft;
+mod bench_sim;
 mod browse;
 mod check;
 pub(crate) mod ci;

@@ -42,6 +42,8 @@ struct Server {
     given: Given,
     /// A step is under way.
     stepping: bool,
+    /// `after` is how it was when it was last looked at, and nothing is under way.
+    rests: bool,
     /// What it has promised and not said yet; `None` if it was not seen from its start.
     promises: Option<Promises>,
 }
@@ -106,7 +108,13 @@ impl Conformance {
             return;
         }
         let server = self.servers.entry(node.id()).or_default();
-        server.before.look(node);
+        // Nothing but a step changes a server: so it is as the last one left it. If it is not, the difference is in this
+        // one, where no rule allows it.
+        if std::mem::take(&mut server.rests) && server.after.is_still(node) {
+            std::mem::swap(&mut server.before, &mut server.after);
+        } else {
+            server.before.look(node);
+        }
         server.given.read(&server.before, &Held(node.log()), input);
         server.stepping = true;
     }
@@ -115,6 +123,7 @@ impl Conformance {
     pub fn after_step(&mut self, node: &Node, effects: &Effects) -> Option<Divergence> {
         let server = self.servers.get_mut(&node.id()).filter(|it| it.stepping)?;
         server.after.look(node);
+        server.rests = true;
         self.steps += 1;
         server.judge(&Held(node.log()), effects, &mut self.terms)
     }
@@ -193,7 +202,8 @@ impl Server {
             vote: given.vote,
             matched: given.matched,
         };
-        let mut refused = Vec::with_capacity(given.allowed.len());
+        // The first rule fits, as a rule.
+        let mut refused = Vec::new();
         let fits = given.allowed.iter().position(|allowed| {
             let differs = taken.differs(allowed);
             let fits = differs.is_none();
