@@ -140,8 +140,9 @@ fn violation(history: &History, whole: &Json, consistency: &str) -> PageVerdict 
         core,
         attempts: list(report, "furthest")
             .iter()
-            .filter_map(|partial| attempt(history, partial))
+            .filter_map(|partial| attempt(history, partial, report.pointer("/since/state")))
             .collect(),
+        since: report.pointer("/since/by").and_then(number),
         cycle,
         details,
         ..PageVerdict::default()
@@ -183,7 +184,8 @@ fn cycle(report: &Json, core: &[u32]) -> (Vec<PageEdge>, Vec<String>) {
     (edges, lines)
 }
 
-fn attempt(history: &History, partial: &Json) -> Option<PageAttempt> {
+/// `since` is the state that it begins in, if not the first.
+fn attempt(history: &History, partial: &Json, since: Option<&Json>) -> Option<PageAttempt> {
     let stuck = number(partial.get("stuck")?)?;
     let all = history.operations().len();
     let placed: Vec<u32> = list(partial, "placed")
@@ -195,7 +197,7 @@ fn attempt(history: &History, partial: &Json) -> Option<PageAttempt> {
         .get("state")
         .map(Json::to_string)
         .unwrap_or_default();
-    let mut before: Option<Value> = None;
+    let mut before = since.and_then(|state| serde_json::from_value::<Value>(state.clone()).ok());
     let mut steps: Vec<PageStep> = placed
         .iter()
         .map(|number| {
@@ -210,7 +212,10 @@ fn attempt(history: &History, partial: &Json) -> Option<PageAttempt> {
         last.state = Some(state.clone());
     }
     Some(PageAttempt {
-        from: steps.is_empty().then(|| state.clone()),
+        from: match since {
+            Some(since) => Some(since.to_string()),
+            None => steps.is_empty().then(|| state.clone()),
+        },
         steps,
         state,
         stuck,
@@ -330,6 +335,24 @@ mod tests {
         assert_eq!(edges.len(), 1);
         assert_eq!((edges[0].from, edges[0].to), (7, 4));
         assert_eq!(lines, ["T1 = append", "T9 comes before T1: no"]);
+    }
+
+    #[test]
+    fn an_order_may_begin_in_the_middle() {
+        let report = json!({"verdict": "violation", "counterexample": {
+            "operations": [{"number": 1}],
+            "since": {"by": {"number": 0}, "state": 5},
+            "furthest": [{"stuck": 1, "placed": [], "state": 5}],
+        }});
+        let verdict = page_verdict(&history(), None, Some(&report)).unwrap();
+        assert_eq!(verdict.since, Some(0));
+        assert_eq!(verdict.attempts[0].from.as_deref(), Some("5"));
+        let input = plumb_histories::browser::PageInput {
+            verdict: Some(verdict),
+            ..Default::default()
+        };
+        let page = plumb_histories::browser::page(&history(), &input);
+        assert!(page.contains("in every order, once"), "{page}");
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub struct PageVerdict {
     pub core: Vec<u32>,
     /// How far an order of them gets.
     pub attempts: Vec<PageAttempt>,
+    /// The operation from whose completion on these orders begin, in the state that all orders have then; if not from
+    /// the history's beginning.
+    pub since: Option<u32>,
     /// The steps of a cycle, for violations that are cycles.
     pub cycle: Vec<PageEdge>,
     /// What else was found, line by line.

@@ -216,7 +216,7 @@ fn core_section(
     if !verdict.attempts.is_empty() {
         html.push_str("<div class=\"attempts\">\n<h2>Why no order works</h2>\n");
         for attempt in verdict.attempts.iter().take(ATTEMPTS) {
-            attempt_list(html, history, attempt, &verdict.core);
+            attempt_list(html, history, attempt, &verdict.core, verdict.since);
         }
         let mut placed = verdict.attempts.iter().flat_map(|attempt| &attempt.steps);
         if placed.any(|step| !verdict.core.contains(&step.operation)) {
@@ -263,7 +263,27 @@ fn cycle_list(html: &mut String, history: &History, verdict: &PageVerdict) {
     html.push_str("</ol>\n</div>\n");
 }
 
-fn attempt_list(html: &mut String, history: &History, attempt: &PageAttempt, core: &[u32]) {
+/// When an order begins.
+fn beginning(history: &History, since: Option<u32>) -> String {
+    let since = since.filter(|number| (*number as usize) < history.operations().len());
+    let Some(number) = since else {
+        return "at first".to_owned();
+    };
+    let operation = history.operation(number as usize);
+    format!(
+        "in every order, once <a href=\"#op={number}\">{}</a> <small>process {}</small> has completed",
+        action(&operation),
+        operation.process()
+    )
+}
+
+fn attempt_list(
+    html: &mut String,
+    history: &History,
+    attempt: &PageAttempt,
+    core: &[u32],
+    since: Option<u32>,
+) {
     let known = |number: u32| (number as usize) < history.operations().len();
     if !known(attempt.stuck) {
         return;
@@ -272,7 +292,8 @@ fn attempt_list(html: &mut String, history: &History, attempt: &PageAttempt, cor
     if let Some(from) = &attempt.from {
         let _ = writeln!(
             html,
-            "<li class=\"from\"><span class=\"what\">at first</span><span class=\"state\">{}</span></li>",
+            "<li class=\"from\"><span class=\"what\">{}</span><span class=\"state\">{}</span></li>",
+            beginning(history, since),
             escape(&cut(from, VALUE))
         );
     }
