@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use plumb_histories::History;
 
-use crate::budget::Shared;
+use crate::budget::{Meter, Shared};
 use crate::explain;
 use crate::intake::{Intake, Taken};
 use crate::linear::{Finding, Outcome, Rules, decide};
@@ -63,6 +63,8 @@ struct Judged {
     steps: u64,
     memory: usize,
     outcome: Outcome,
+    /// It was given up for now.
+    is_hard: bool,
 }
 
 /// Judges what was taken in.
@@ -90,7 +92,7 @@ fn check_parts(taken: &Taken, options: &Options, stop: Option<&AtomicBool>) -> R
     let judged = judge_all(taken, rules, options, &shared);
     let mut parts = Vec::with_capacity(judged.len());
     let mut witness = Witness::default();
-    let mut violation: Option<(usize, Finding)> = None;
+    let mut violation: Option<(usize, Finding, u64)> = None;
     let mut unknown: Option<(usize, Limit)> = None;
     let mut undecided = 0;
     for (number, judged) in judged.into_iter().enumerate() {
@@ -107,7 +109,7 @@ fn check_parts(taken: &Taken, options: &Options, stop: Option<&AtomicBool>) -> R
                 PartOutcome::Valid
             }
             Outcome::Violation(finding) => {
-                violation.get_or_insert((number, finding));
+                violation.get_or_insert((number, finding, judged.steps));
                 PartOutcome::Violation
             }
             Outcome::Unknown(limit) => {
@@ -125,8 +127,8 @@ fn check_parts(taken: &Taken, options: &Options, stop: Option<&AtomicBool>) -> R
             memory: judged.memory,
         });
     }
-    let verdict = if let Some((number, finding)) = violation {
-        match explain::counterexample(taken, number, &finding, rules, options, &shared) {
+    let verdict = if let Some((number, finding, steps)) = violation {
+        match explain::counterexample(taken, number, (&finding, steps), rules, options, &shared) {
             Ok(counterexample) => Verdict::Violation(Box::new(counterexample)),
             Err(limit) => Verdict::Unknown(Reason {
                 limit,
@@ -158,6 +160,9 @@ fn check_parts(taken: &Taken, options: &Options, stop: Option<&AtomicBool>) -> R
 const SMALL: usize = 2_000;
 /// What has taken fewer steps so far is easy.
 const EASY_STEPS: u64 = 100_000;
+/// A part gets so many steps, and so many an operation, before all others have had as many: once one is violated, the
+/// hard ones need not be decided.
+const FIRST_STEPS: (u64, u64) = (2_000_000, 100);
 
 fn judge_all(
     taken: &Taken,
@@ -165,10 +170,27 @@ fn judge_all(
     options: &Options,
     shared: &Shared<'_>,
 ) -> Vec<Judged> {
-    let judge = |number: usize| {
+    let several = taken.parts.len() > 1;
+    let judge = |number: usize, first: bool| {
         let part = &taken.parts[number];
         let mut meter = shared.meter();
-        let (algorithm, mut outcome) = decide(part, rules, &mut meter);
+        let (mut algorithm, mut outcome) = (Algorithm::Search, settled());
+        let mut whole = |meter: &mut Meter<'_>| {
+            (algorithm, outcome) = decide(part, rules, meter);
+            match &outcome {
+                Outcome::Unknown(limit @ Limit::Steps { .. }) => Err(limit.clone()),
+                _ => Ok(()),
+            }
+        };
+        let is_hard = first && several && {
+            let steps = FIRST_STEPS.0 + FIRST_STEPS.1 * part.ops.len() as u64;
+            meter.limited(steps, &mut whole).is_none()
+        };
+        if is_hard {
+            outcome = settled();
+        } else if !(first && several) {
+            drop(whole(&mut meter));
+        }
         if let Outcome::Valid(order) = &mut outcome {
             if options.witness {
                 for place in order {
@@ -183,21 +205,53 @@ fn judge_all(
             steps: meter.steps(),
             memory: meter.peak(),
             outcome,
+            is_hard,
         }
     };
-    let jobs = options.jobs.min(taken.parts.len());
+    let all: Vec<usize> = (0..taken.parts.len()).collect();
+    let mut judged = share_out(taken, options, &all, &|number| judge(number, true));
+    let is_violated = |one: &Judged| matches!(one.outcome, Outcome::Violation(_));
+    if judged.iter().any(is_violated) {
+        return judged;
+    }
+    let hard: Vec<usize> = all
+        .into_iter()
+        .filter(|number| judged[*number].is_hard)
+        .collect();
+    let again = share_out(taken, options, &hard, &|number| judge(number, false));
+    for (number, again) in hard.into_iter().zip(again) {
+        judged[number] = again;
+    }
+    judged
+}
+
+/// What is said of a part that nobody needs to know of.
+fn settled() -> Outcome {
+    Outcome::Unknown(Limit::Open {
+        what: "another object is violated, which settles the history".to_owned(),
+    })
+}
+
+/// Judges parts, on as many threads as allowed; in their order.
+fn share_out(
+    taken: &Taken,
+    options: &Options,
+    parts: &[usize],
+    judge: &(dyn Fn(usize) -> Judged + Sync),
+) -> Vec<Judged> {
+    let jobs = options.jobs.min(parts.len());
     // To start a thread costs as much as to judge a hundred operations: the few of a small history are
     // judged here, until they turn out to be hard.
     let small = taken.parts.iter().map(|part| part.ops.len()).sum::<usize>() < SMALL;
-    let mut done = Vec::with_capacity(taken.parts.len());
+    let mut done = Vec::with_capacity(parts.len());
     let mut steps = 0;
-    while done.len() < taken.parts.len() && (jobs <= 1 || (small && steps < EASY_STEPS)) {
-        let judged = judge(done.len());
+    while done.len() < parts.len() && (jobs <= 1 || (small && steps < EASY_STEPS)) {
+        let judged = judge(parts[done.len()]);
         steps += judged.steps;
         done.push((done.len(), judged));
     }
     let next = AtomicUsize::new(done.len());
-    if done.len() == taken.parts.len() {
+    if done.len() == parts.len() {
         return done.into_iter().map(|(_, judged)| judged).collect();
     }
     let done = Mutex::new(done);
@@ -206,10 +260,10 @@ fn judge_all(
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= taken.parts.len() {
+                    let Some(part) = parts.get(number) else {
                         break;
-                    }
-                    let judged = judge(number);
+                    };
+                    let judged = judge(*part);
                     done.lock()
                         .expect("no thread panics while it holds the lock")
                         .push((number, judged));

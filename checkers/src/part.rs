@@ -80,6 +80,17 @@ pub(crate) struct Part {
 }
 
 impl Part {
+    /// These operations alone, by their places in order.
+    pub(crate) fn cut(&self, places: &[u32]) -> Part {
+        Part {
+            key: self.key,
+            ops: places.iter().map(|at| self.ops[*at as usize]).collect(),
+            classes: self.classes.clone(),
+            recorded: places.len(),
+            registers: None,
+        }
+    }
+
     /// The calls by class.
     pub(crate) fn calls<'a>(&self, tables: &'a Tables) -> Vec<Call<'a>> {
         self.classes

@@ -371,7 +371,7 @@ fn nothing_that_has_a_serial_order_is_called_a_violation() {
         };
         let text = || String::from_utf8(history.to_jsonl()).unwrap();
         let serial = judge(&history, spec, "linearizable").verdict;
-        assert!(!serial.is_unknown(), "case {number}");
+        assert!(!serial.is_unknown(), "case {number}: {serial}\n{}", text());
         let verdicts = levels.map(|level| judge(&history, spec, level).verdict);
         for pair in verdicts.windows(2) {
             assert!(
@@ -391,7 +391,8 @@ fn nothing_that_has_a_serial_order_is_called_a_violation() {
         assert_eq!(
             serial.is_violation(),
             strict.is_violation(),
-            "case {number}"
+            "case {number}: {serial} against {strict}\n{}",
+            text()
         );
         found[usize::from(lists)] += u64::from(strict.is_violation());
         for (level, verdict) in levels.iter().zip(&verdicts).skip(2) {

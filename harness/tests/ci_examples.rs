@@ -163,3 +163,37 @@ fn the_example_for_gitlab_gates_shards_merges_and_keeps_pages() {
     }
     look(folder.path());
 }
+
+#[test]
+fn the_nightly_workflow_names_tests_and_settings_that_there_are() {
+    let workflow = example("nightly.yml");
+    let folder = checkout();
+    let steps = |job: &str| workflow["jobs"][job]["steps"].as_array().cloned();
+    let script = |job: &str| {
+        let steps = steps(job).expect("a job has steps");
+        let found = steps.iter().find_map(|step| step["run"].as_str());
+        found.expect("it runs something").to_owned()
+    };
+    let checkers = script("checkers");
+    let tests = checkers.split("--test ").skip(1);
+    let names: Vec<&str> = tests
+        .filter_map(|rest| rest.split_whitespace().next())
+        .collect();
+    assert_eq!(names, ["differential", "explanations", "transactions"]);
+    for name in names {
+        let path = root()
+            .join("checkers/tests")
+            .join(name)
+            .with_extension("rs");
+        let test = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for setting in ["PLUMB_DIFFERENTIAL_SEED", "PLUMB_DIFFERENTIAL_COUNT"] {
+            assert!(test.contains(setting), "{setting} in {name}");
+            assert!(
+                checkers.contains(&format!("export {setting}=")),
+                "{setting}"
+            );
+        }
+    }
+    let words = run(&script("verify"), folder.path(), &[]);
+    assert!(words.contains("the first seed is "), "{words}");
+}

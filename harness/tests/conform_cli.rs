@@ -58,8 +58,10 @@ fn what_both_tiers_record_conforms_and_the_json_says_how_much_it_was() {
         assert_eq!(json["plumb_conform"], 1);
         let steps = json["files"][0]["steps"].as_u64().expect("a number");
         let starts = json["files"][0]["starts"].as_u64().expect("a number");
+        let applied = json["files"][0]["applied"].as_u64().expect("a number");
+        assert!(applied > 0, "clients asked for something");
         assert_eq!(
-            steps + starts + 1,
+            steps + starts + applied + 1,
             lines(&file).len() as u64,
             "every line is judged"
         );

@@ -96,6 +96,89 @@ fn a_check_without_the_time_for_it_is_undecided() {
     assert!(stdout(&output).contains("unknown: out of time"));
 }
 
+/// A scope of some seconds, its counts, and a search of it with all that a checkpoint must agree on.
+const LONG: [&str; 7] = [
+    "check",
+    "--scope",
+    "leases-terms",
+    "--fingerprint",
+    "72",
+    "--salt",
+    "5",
+];
+const LONG_COUNTS: &str = "1,937,732 states, 12,173,379 steps, depth 34";
+
+#[test]
+fn a_check_that_ran_out_of_memory_goes_on_from_its_checkpoint_with_more() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("long.ck").display().to_string();
+    let spill = folder.path().join("frontier").display().to_string();
+    let files = ["--checkpoint", &file, "--spill", &spill];
+    let output = plumb(&[&LONG[..], &files, &["--max-memory", "5M"]].concat());
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stdout(&output).contains("unknown: out of memory"));
+    let resume = ["--resume", &file, "--max-memory", "1G", "--json", "-"];
+    let output = plumb(&[&LONG[..], &resume].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let outcome = &json["outcome"];
+    let counts = [
+        &outcome["unique"],
+        &outcome["generated"],
+        &outcome["max_depth"],
+    ];
+    assert_eq!(counts, [1_937_732, 12_173_379, 34]);
+    assert_eq!([&outcome["fingerprint_bits"], &outcome["salt"]], [72, 5]);
+    let left = std::fs::read_dir(&spill).expect("it was made").count();
+    assert_eq!(left, 0, "the frontier's files go with the search");
+    for other in [["--salt", "6"], ["--fingerprint", "64"]] {
+        let mut args = LONG;
+        let at = args
+            .iter()
+            .position(|arg| *arg == other[0])
+            .expect("it is there");
+        args[at + 1] = other[1];
+        let output = plumb(&[&args[..], &["--resume", &file]].concat());
+        assert_eq!(output.status.code(), Some(2), "{other:?}");
+        assert!(
+            stderr(&output).contains("a checkpoint of another search"),
+            "{other:?}"
+        );
+    }
+}
+
+/// Starts a search on one thread, and sends it a signal after a while.
+fn signalled(args: &[&str], signal: &str) -> Option<i32> {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_plumb"))
+        .args([&["model"], args, &["--threads", "1"]].concat())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args([signal, &id]).status();
+    assert!(
+        sent.expect("there is a kill").success(),
+        "it has ended before"
+    );
+    child.wait().expect("it ends").code()
+}
+
+#[test]
+fn a_check_that_is_stopped_then_killed_goes_on_from_its_checkpoint() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("long.ck").display().to_string();
+    let keep = ["--checkpoint", &file];
+    let resume = ["--resume", &file];
+    let first = signalled(&[&LONG[..], &keep].concat(), "-INT");
+    assert_eq!(first, Some(3), "it writes its checkpoint and is undecided");
+    let second = signalled(&[&LONG[..], &keep, &resume].concat(), "-KILL");
+    assert_eq!(second, None, "it had no time for another");
+    let output = plumb(&[&LONG[..], &resume].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains(LONG_COUNTS), "{}", stdout(&output));
+}
+
 #[test]
 fn scopes_are_listed_with_their_counts() {
     let output = plumb(&["scopes"]);
@@ -104,6 +187,40 @@ fn scopes_are_listed_with_their_counts() {
     assert!(
         text.lines()
             .any(|line| line.starts_with("quick ") && line.contains("2,153,228"))
+    );
+}
+
+#[test]
+fn a_record_is_listed_with_what_its_figures_rest_on_and_what_they_leave_out() {
+    let output = plumb(&["scopes"]);
+    let text = stdout(&output);
+    for words in [
+        "Records are not run by default, nor by --verify without their names",
+        "record-crash: 72 bits, salt 0: two states shared a fingerprint with a chance below 4.9e-7",
+        "cut off: a 4th server, a candidacy beyond term 3, a leader's append to a log of 3, a 4th \
+         request, a third crash, reads by rounds",
+    ] {
+        assert!(text.contains(words), "{words}:\n{text}");
+    }
+    let output = plumb(&["scopes", "--json", "-"]);
+    let rows: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let rows = rows.as_array().expect("rows");
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).expect(name);
+    let record = row("record-crash");
+    assert_eq!(record["record"]["fingerprint_bits"], 72);
+    assert_eq!(record["verified"], "2026-11-26");
+    assert!(row("tiny")["record"].is_null());
+}
+
+#[test]
+fn named_scopes_are_explored_again_and_compared() {
+    let output = plumb(&["scopes", "--verify", "tiny", "small"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert_eq!(text.matches("as committed").count(), 2, "{text}");
+    assert!(
+        !text.contains("not run"),
+        "only where all are asked for: {text}"
     );
 }
 

@@ -51,7 +51,7 @@ fn small() -> &'static Scope {
 }
 
 fn assert_as_committed(outcome: &Outcome) {
-    let counted = small().counted.expect("it was counted");
+    let counted = small().figures.counted().expect("it was counted");
     assert_eq!(outcome.verdict, Verdict::Exhausted);
     let seen = (outcome.unique, outcome.generated, outcome.max_depth);
     assert_eq!(seen, (counted.unique, counted.generated, counted.depth));
@@ -100,6 +100,40 @@ fn a_check_whose_frontier_is_on_disk_counts_the_same() {
     }
     let left = std::fs::read_dir(&folder.0).expect("it is there").count();
     assert_eq!(left, 0, "the files of a frontier go with the search");
+}
+
+/// Bytes in the folders that searches of this process have for their frontiers, where none was named.
+fn spilled() -> u64 {
+    let ours = format!("plumb-frontier-{}.", std::process::id());
+    let folders = std::fs::read_dir(std::env::temp_dir()).expect("it is there");
+    let folders = folders.flatten();
+    let folders = folders.filter(|it| it.file_name().to_string_lossy().starts_with(&ours));
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten());
+    let sizes = files.flatten().filter_map(|file| file.metadata().ok());
+    sizes.map(|it| it.len()).sum()
+}
+
+#[test]
+fn a_limit_of_memory_sends_the_frontier_to_disk_before_it_ends_the_search() {
+    let free = run(small(), &Limits::default(), &Storage::default(), u64::MAX).expect("no files");
+    assert_as_committed(&free);
+    let limits = Limits {
+        max_memory: Some(free.peak_memory - (32 << 10)),
+        ..Limits::default()
+    };
+    let mut most = 0;
+    let outcome = check_with_files(
+        small(),
+        Ablations::NONE,
+        &limits,
+        &Storage::default(),
+        &mut |_| most = most.max(spilled()),
+        &AtomicBool::new(false),
+    )
+    .expect("a folder for temporary files");
+    assert_as_committed(&outcome);
+    assert!(most > 0, "nothing was put on disk");
+    assert_eq!(spilled(), 0, "the files of a frontier go with the search");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use plumb_model::{
-    Ablations, Bounds, Features, Limits, Outcome, Properties, Property, RULES, SCOPES, Scope,
-    StopReason, Verdict, check, scope,
+    Ablations, Bounds, Claim, Features, Figures, Limits, Outcome, Properties, Property, RULES,
+    SCOPES, Scope, StopReason, Verdict, check, scope,
 };
 
 fn explore(scope: &Scope, limits: &Limits) -> Outcome {
@@ -30,8 +30,13 @@ fn two_threads() -> Limits {
 /// Compares exactly; scopes beyond `most` states are left to `plumb model check`.
 fn counts_are_as_committed(most: u64) {
     for scope in SCOPES {
-        let Some(counted) = scope.counted else {
-            panic!("{} was never counted", scope.name)
+        let Figures::Routine(counted) = scope.figures else {
+            assert!(
+                scope.figures.record().is_some(),
+                "{} was never counted",
+                scope.name
+            );
+            continue;
         };
         if counted.unique > most {
             continue;
@@ -45,6 +50,73 @@ fn counts_are_as_committed(most: u64) {
             scope.name
         );
         assert_eq!(outcome.max_depth, counted.depth, "depth of {}", scope.name);
+    }
+}
+
+/// Whether every run within the first bounds is one within the second.
+fn is_within(few: Bounds, many: Bounds) -> bool {
+    let (f, m) = (few.features, many.features);
+    let counts = [
+        (few.max_term, many.max_term),
+        (few.max_log, many.max_log),
+        (few.requests, many.requests),
+        (few.crashes, many.crashes),
+        (f.rounds, m.rounds),
+        (f.reads, m.reads),
+        (f.retries, m.retries),
+    ];
+    let parts = [
+        (f.check_quorum, m.check_quorum),
+        (f.transfer, m.transfer),
+        (f.snapshots, m.snapshots),
+    ];
+    // What takes steps away from servers must be as it is.
+    few.servers == many.servers
+        && (f.patience, f.drift, f.pre_vote, f.plan) == (m.patience, m.drift, m.pre_vote, m.plan)
+        && counts.iter().all(|(few, many)| few <= many)
+        && parts.iter().all(|(few, many)| few <= many)
+}
+
+#[test]
+fn a_record_says_what_its_figures_rest_on() {
+    let mut records = 0;
+    for scope in SCOPES {
+        let Some(record) = scope.figures.record() else {
+            continue;
+        };
+        records += 1;
+        let name = scope.name;
+        assert!(name.starts_with("record-"), "{name}");
+        assert!(scope.bounds.validate().is_ok(), "{name}");
+        assert!(record.chance_of_a_collision() < 1e-3, "{name}");
+        assert!(record.bytes_per_state <= 12.0, "{name}");
+        let memory = record.bytes_per_state * record.counted.unique as f32;
+        assert!(memory as usize <= record.max_memory, "{name}");
+        let day: Vec<&str> = record.verified.split('-').collect();
+        assert!(
+            matches!(day[..], ["2026", month, day] if month.len() + day.len() == 4),
+            "{name}"
+        );
+    }
+    assert!(records > 0);
+}
+
+#[test]
+fn what_a_record_claims_smaller_scopes_within_its_bounds_reach() {
+    let is_record = |scope: &&Scope| scope.figures.record().is_some();
+    for record in SCOPES.iter().filter(is_record) {
+        let within = |scope: &&Scope| !is_record(scope) && is_within(scope.bounds, record.bounds);
+        let inner: Vec<&Scope> = SCOPES.iter().filter(within).collect();
+        for claim in Claim::ALL {
+            let reached = inner.iter().any(|scope| scope.claims.has(claim));
+            assert_eq!(
+                record.claims.has(claim),
+                reached,
+                "{} in {}",
+                claim.name(),
+                record.name
+            );
+        }
     }
 }
 
@@ -157,7 +229,7 @@ fn a_check_that_is_cut_short_has_no_verdict() {
     );
     let asked = stopped(two_threads(), true);
     assert_eq!(asked.verdict, Verdict::Stopped(StopReason::Interrupted));
-    assert!(asked.unique < scope.counted.unwrap().unique);
+    assert!(asked.unique < scope.figures.counted().unwrap().unique);
 }
 
 #[test]

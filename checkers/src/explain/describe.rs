@@ -30,10 +30,6 @@ pub struct Described {
 }
 
 impl Described {
-    pub(crate) fn new(taken: &Taken, part: &Part, place: u32) -> Described {
-        Described::of(taken, part, &part.ops[place as usize])
-    }
-
     pub(crate) fn of(taken: &Taken, part: &Part, op: &Op) -> Described {
         let call = taken.tables.call(part.classes.get(op.class));
         Described {
@@ -53,7 +49,7 @@ impl Described {
     pub fn asked(&self) -> String {
         let mut text = self.f.clone();
         if !self.argument.is_null() {
-            text.push_str(&format!(" {}", self.argument));
+            text.push_str(&format!(" {}", short(&self.argument)));
         }
         text
     }
@@ -66,9 +62,26 @@ impl Described {
             && (*result != self.argument || self.argument.is_null())
             && (!result.is_null() || self.argument.is_null())
         {
-            text.push_str(&format!(" → {result}"));
+            text.push_str(&format!(" → {}", short(result)));
         }
         text
+    }
+}
+
+/// A value for people: of a long list its ends.
+pub(super) fn short(value: &Value) -> String {
+    match value {
+        Value::List(items) if items.len() > 12 => {
+            let texts = |items: &[Value]| -> Vec<String> { items.iter().map(short).collect() };
+            let (first, last) = (texts(&items[..4]), texts(&items[items.len() - 4..]));
+            format!(
+                "[{}, … {} in all …, {}]",
+                first.join(", "),
+                items.len(),
+                last.join(", ")
+            )
+        }
+        value => value.to_string(),
     }
 }
 

@@ -1,9 +1,27 @@
 //! One sentence for a reader who knows the system and not the checker.
 
-use super::{Described, Partial};
+use super::describe::short;
+use super::{Described, Partial, Since};
 
 /// Says why the operations, listed by their invocations, cannot all be explained.
-pub(super) fn sentence(operations: &[Described], partial: Option<&Partial>) -> String {
+pub(super) fn sentence(
+    since: Option<&Since>,
+    operations: &[Described],
+    partial: Option<&Partial>,
+) -> String {
+    let of_operations = of_operations(operations, partial);
+    let Some(since) = since else {
+        return of_operations;
+    };
+    format!(
+        "whatever the order, the state is {} when {} by process {} completes; after that, {of_operations}",
+        short(&since.state),
+        since.by.action(),
+        since.by.process
+    )
+}
+
+fn of_operations(operations: &[Described], partial: Option<&Partial>) -> String {
     let last_to_complete = || operations.iter().max_by_key(|op| op.completed);
     let Some(stuck) = partial
         .map(|partial| &partial.stuck)
@@ -20,9 +38,10 @@ pub(super) fn sentence(operations: &[Described], partial: Option<&Partial>) -> S
         .partition(|op| op.completed.is_some_and(|end| end < stuck.invoked));
     let what = match &stuck.result {
         Some(result) if tells(stuck) => format!(
-            "{} by process {} returned {result}",
+            "{} by process {} returned {}",
             stuck.asked(),
-            stuck.process
+            stuck.process,
+            short(result)
         ),
         _ => format!("{} by process {} took place", stuck.asked(), stuck.process),
     };

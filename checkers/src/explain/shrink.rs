@@ -8,7 +8,7 @@
 use crate::budget::Meter;
 use crate::intern::Interner;
 use crate::linear::registers::Registers;
-use crate::linear::{Finding, Outcome, Rules, decide, elements};
+use crate::linear::{Finding, Outcome, Rules, abstraction, decide, elements};
 use crate::part::{Class, FOREVER, NONE, Op, Part};
 
 /// One trial gets so many steps, and so many an operation.
@@ -20,6 +20,10 @@ pub(super) struct Shrinker<'a> {
     meter: Meter<'a>,
     /// By class: it is a read.
     reads: Vec<bool>,
+    /// The abstraction found the violation, and is asked first.
+    refute: bool,
+    /// What it took to decide the whole.
+    decided: u64,
     /// The budget is spent: what was found so far must do.
     spent: bool,
 }
@@ -45,8 +49,37 @@ impl<'a> Shrinker<'a> {
             rules,
             meter,
             reads,
+            refute: false,
+            decided: 0,
             spent: false,
         }
+    }
+
+    /// The abstraction found the violation.
+    pub(super) fn by_refuting(mut self, found: bool) -> Self {
+        self.refute = found;
+        self
+    }
+
+    /// The beginning of the part until an event. Whose completion comes later may have taken effect, with the result
+    /// that it then returns: an order of that is one of the beginning.
+    pub(super) fn beginning(&self, until: u32) -> Part {
+        let begun = self.part.ops.iter().take_while(|op| op.call < until);
+        let ops = begun.filter_map(|op| match op.ret <= until {
+            true => Some(*op),
+            false if self.reads[op.class as usize] => None,
+            false => Some(Op {
+                ret: FOREVER,
+                ..*op
+            }),
+        });
+        self.finished(ops.collect(), self.part.classes.clone())
+    }
+
+    /// It took so many steps to decide the whole.
+    pub(super) fn by_steps(mut self, steps: u64) -> Self {
+        self.decided = steps;
+        self
     }
 
     /// The part with the operations that `keep` accepts as they are, and the others relaxed; none
@@ -73,6 +106,10 @@ impl<'a> Shrinker<'a> {
                 });
             }
         }
+        self.finished(ops, classes)
+    }
+
+    fn finished(&self, ops: Vec<Op>, classes: Interner<Class>) -> Part {
         let mut part = Part {
             key: self.part.key,
             recorded: ops.len(),
@@ -94,8 +131,16 @@ impl<'a> Shrinker<'a> {
             self.spent = true;
             return Trial::Open;
         }
-        let steps = TRIAL.0 + TRIAL.1 * part.ops.len() as u64;
+        let steps = TRIAL.0 + TRIAL.1 * part.ops.len() as u64 + self.decided;
         let rules = self.rules;
+        if self.refute
+            && let Some(registers) = &part.registers
+            && let Some(Ok(Some(_))) = self
+                .meter
+                .limited(steps, |meter| abstraction::refute(part, registers, meter))
+        {
+            return Trial::Fails;
+        }
         let tried = self
             .meter
             .limited(steps, |meter| match decide(part, rules, meter).1 {
@@ -129,7 +174,7 @@ impl<'a> Shrinker<'a> {
         // What the algorithm saw points close to the end of the shortest prefix.
         let hint = match finding {
             Finding::Within(_) => FOREVER,
-            Finding::Stuck { op } => self.part.ops[*op as usize].ret,
+            Finding::Refuted { op } | Finding::Stuck { op } => self.part.ops[*op as usize].ret,
             Finding::Zones(conflict) => {
                 let ops = conflict.operations().into_iter();
                 ops.map(|op| self.part.ops[op as usize].ret)
@@ -145,8 +190,7 @@ impl<'a> Shrinker<'a> {
                 Some(hint) if hint < high => hint,
                 _ => low + (high - low) / 2,
             };
-            let part = self.relaxed(ends[middle], |_| true);
-            match self.trial(&part) {
+            match self.trial_of_prefix(ends[middle], middle < hint) {
                 Trial::Fails => {
                     high = middle;
                     // Usually it is the very one.
@@ -168,6 +212,21 @@ impl<'a> Shrinker<'a> {
             part = self.part.clone();
         }
         (part, shortest && !self.spent)
+    }
+
+    fn trial_of_prefix(&mut self, until: u32, likely_holds: bool) -> Trial {
+        let beginning = |shrinker: &mut Self| {
+            let part = shrinker.beginning(until);
+            shrinker.trial(&part) == Trial::Holds
+        };
+        if likely_holds && beginning(self) {
+            return Trial::Holds;
+        }
+        let part = self.relaxed(until, |_| true);
+        match self.trial(&part) {
+            Trial::Open if !likely_holds && beginning(self) => Trial::Holds,
+            trial => trial,
+        }
     }
 
     /// Numbers of operations that fail by themselves, as few as can be guessed; and the prefix's end.
@@ -215,7 +274,19 @@ impl<'a> Shrinker<'a> {
     /// A set of operations of which none can be relaxed, after Zeller and Hildebrandt's delta debugging
     /// (2002); and whether that is known of each.
     pub(super) fn core(&mut self, prefix: &Part, finding: &Finding) -> (Part, bool) {
-        let (mut kept, until) = self.start(prefix, finding);
+        let (kept, until) = self.start(prefix, finding);
+        self.minimal(kept, until)
+    }
+
+    /// As [`core`](Self::core), of a part that is small.
+    pub(super) fn core_of(&mut self, part: &Part) -> (Part, bool) {
+        let certain = part.ops.iter().filter(|op| op.is_certain());
+        let until = certain.clone().map(|op| op.ret).max();
+        let kept = certain.map(|op| op.number).collect();
+        self.minimal(kept, until.unwrap_or(FOREVER - 1))
+    }
+
+    fn minimal(&mut self, mut kept: Vec<u32>, until: u32) -> (Part, bool) {
         let mut minimal = true;
         let mut chunk = kept.len().div_ceil(2);
         while chunk >= 1 && !self.spent {

@@ -93,7 +93,7 @@ fn placed(action: Action, from: u64) -> u64 {
 }
 
 /// The operation at whose completion no value is possible; `None` proves nothing.
-pub(super) fn refute(
+pub(crate) fn refute(
     part: &Part,
     registers: &Registers,
     meter: &mut Meter<'_>,

@@ -252,6 +252,7 @@ impl Choices {
         meter: &mut Meter<'_>,
     ) -> Result<Decided, Limit> {
         let mut registers = Registers {
+            kept: Vec::new(),
             actions: self.actions.clone(),
             values: self.values,
         };

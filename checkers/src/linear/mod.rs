@@ -1,12 +1,13 @@
 //! Linearizability of one part: picks the fastest sound algorithm for what the calls are.
 
-mod abstraction;
+pub(crate) mod abstraction;
 mod blame;
 pub(crate) mod elements;
 mod makers;
+pub(crate) mod one_register;
 pub(crate) mod registers;
 pub(crate) mod search;
-mod sets;
+pub(crate) mod sets;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,11 @@ pub(crate) enum Finding {
     Zones(zones::Conflict),
     /// Of several objects that were judged as one, this one has it.
     Within(Box<(Part, Finding)>),
+    /// The abstraction says so: even if each open operation is looked at by itself, this one cannot complete.
+    Refuted {
+        /// Its place in the part.
+        op: u32,
+    },
     /// No search state survived this operation's completion.
     Stuck {
         /// Its place in the part.
@@ -136,7 +142,7 @@ fn search<M: Machine + ?Sized>(
             (Round::Refute, Some(registers)) => match abstraction::refute(part, registers, meter) {
                 Ok(None) => {}
                 Ok(Some(op)) => {
-                    let finding = Finding::Stuck { op };
+                    let finding = Finding::Refuted { op };
                     return (Algorithm::Abstraction, Outcome::Violation(finding));
                 }
                 Err(limit) => return (Algorithm::Abstraction, Outcome::Unknown(limit)),

@@ -44,6 +44,8 @@ pub(crate) struct Registers {
     pub(super) actions: Vec<Action>,
     /// How many values there are, the initial one included.
     pub(super) values: u32,
+    /// By class, if not empty: part of the history can be explained only with these, though not the whole.
+    pub(super) kept: Vec<bool>,
 }
 
 impl Registers {
@@ -86,6 +88,7 @@ impl Registers {
         Some(Registers {
             actions,
             values: numbers.count,
+            kept: Vec::new(),
         })
     }
 
@@ -130,7 +133,9 @@ impl Registers {
         }
         ops.retain(|op| {
             let value = self.action(op).produces();
-            op.is_certain() || value.is_some_and(|value| seen[value as usize])
+            op.is_certain()
+                || value.is_some_and(|value| seen[value as usize])
+                || self.kept.get(op.class as usize).is_some_and(|kept| *kept)
         });
     }
 

@@ -93,17 +93,25 @@ pub(super) fn registers(part: &Part, rules: Rules<'_>) -> Option<Registers> {
         actions[class as usize] = Action::Read(texts.number(text, NONE));
     }
     let mut seen = vec![None; texts.pieces.len()];
+    let mut twice = false;
     for made in texts.made.iter().rev() {
-        seen[made.piece as usize] = Some(*made);
+        twice |= seen[made.piece as usize].replace(*made).is_some();
     }
+    // A piece that was seen after two texts was appended to one of them: there is no order. Which of the two it was is
+    // open for who looks at less than all reads.
+    let mut kept = vec![false; if twice { part.classes.len() } else { 0 }];
     for (number, made) in seen.into_iter().enumerate() {
         let maker = texts.makers[number];
         let class = part.ops[maker.op as usize].class;
+        if let Some(kept) = kept.get_mut(class as usize) {
+            *kept = made.is_some();
+        }
         actions[class as usize] = maker.makes(made, &mut texts.count);
     }
     Some(Registers {
         actions,
         values: texts.count,
+        kept,
     })
 }
 

@@ -8,6 +8,44 @@ use crate::hash::FastSet;
 use crate::part::{FOREVER, Op};
 use crate::spec::{DEAD, Machine};
 
+/// Whether no order explains the certain ones among the operations even if each of the others could take effect any
+/// number of times. If so, none does; if not, that says nothing.
+pub(crate) fn refutes(
+    ops: &[Op],
+    machine: &mut dyn Machine,
+    meter: &mut Meter<'_>,
+) -> Result<bool, Limit> {
+    let certain: Vec<&Op> = ops.iter().filter(|op| op.is_certain()).collect();
+    if certain.len() > 64 {
+        return Ok(false);
+    }
+    // Of equal ones, the first to be invoked.
+    let mut free: Vec<&Op> = ops.iter().filter(|op| !op.is_certain()).collect();
+    free.sort_by_key(|op| (op.class, op.call));
+    free.dedup_by_key(|op| op.class);
+    let mut seen: FastSet<(u64, u32)> = FastSet::default();
+    let mut todo = vec![(0u64, machine.init())];
+    while let Some((placed, state)) = todo.pop() {
+        let open = |at: usize| placed >> at & 1 == 0;
+        let left = certain.iter().enumerate().filter(|(at, _)| open(*at));
+        let Some(first_return) = left.clone().map(|(_, op)| op.ret).min() else {
+            return Ok(false);
+        };
+        meter.pass(1 + (certain.len() + free.len()) / 8)?;
+        let choices = left.map(|(at, op)| (placed | 1 << at, op));
+        for (placed, op) in choices.chain(free.iter().map(|op| (placed, op))) {
+            if op.call < first_return {
+                let after = machine.step(state, op.class);
+                if after != DEAD && seen.insert((placed, after)) {
+                    todo.push((placed, after));
+                }
+            }
+        }
+        meter.hold(seen.len() * 32)?;
+    }
+    Ok(true)
+}
+
 /// An order that explains the operations, as places; `None` if there is none.
 pub(crate) fn explain(
     ops: &[Op],

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use plumb_histories::Value;
 
 pub(crate) use erased::{DEAD, ErasedSpec, Machine};
+pub(crate) use multi_register::{on_register, register_names};
 pub(crate) use shapes::{Micro, micro};
 
 use crate::CheckError;

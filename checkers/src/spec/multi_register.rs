@@ -34,6 +34,59 @@ impl Registers {
     }
 }
 
+/// The registers that a transaction names.
+pub(crate) fn register_names(call: &Call<'_>) -> Vec<String> {
+    let micros = |value: &Value| -> Vec<String> {
+        let items = value.as_list().unwrap_or_default().iter();
+        items
+            .filter_map(micro)
+            .map(|(_, key, _)| name_of(key))
+            .collect()
+    };
+    match (call.f, call.argument, call.result) {
+        ("read", _, Some(Value::Map(pairs))) | ("write", Value::Map(pairs), _) => {
+            pairs.iter().map(|(name, _)| name.clone()).collect()
+        }
+        ("read" | "write", ..) => Vec::new(),
+        _ => micros(call.argument),
+    }
+}
+
+/// What a transaction read from a register before it wrote it, if that is known, and what it wrote to it last; `None`
+/// if what it read contradicts itself.
+pub(crate) fn on_register<'a>(
+    call: &Call<'a>,
+    name: &str,
+) -> Option<(Option<&'a Value>, Option<&'a Value>)> {
+    let of_map = |value: Option<&'a Value>| match value {
+        Some(Value::Map(pairs)) => pairs
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|pair| &pair.1),
+        _ => None,
+    };
+    match call.f {
+        "read" => return Some((of_map(call.result), None)),
+        "write" => return Some((None, of_map(Some(call.argument)))),
+        _ => {}
+    }
+    let (mut read, mut written) = (None, None);
+    let known = call.result.is_some();
+    for item in call.result.unwrap_or(call.argument).as_list()? {
+        let (f, key, value) = micro(item)?;
+        if name_of(key) != name {
+            continue;
+        }
+        match (f, written.or(read)) {
+            (Micro::Write, _) => written = Some(value),
+            (_, None) if known => read = Some(value),
+            (_, Some(there)) if known && there != value => return None,
+            _ => {}
+        }
+    }
+    Some((read, written))
+}
+
 const MICRO: &str = "a list of [r k v] and [w k v]";
 
 impl SequentialSpec for MultiRegister {

@@ -165,7 +165,7 @@ fn search(
             shown(numbers, options)
         }
         Some(Ok(Err(finding))) if options.consistency == Consistency::StrictSerializable => {
-            match explain::counterexample(taken, 0, &finding, rules, options, shared) {
+            match explain::counterexample(taken, 0, (&finding, SEARCH), rules, options, shared) {
                 Ok(counterexample) => (
                     PartOutcome::Violation,
                     Verdict::Violation(Box::new(counterexample)),
@@ -175,6 +175,28 @@ fn search(
         }
         Some(Ok(Err(_))) | None => unknown(open),
         Some(Err(limit)) => unknown(limit),
+    }
+}
+
+/// Of a violation that a search of several registers found, the cycle that shows it, if one does.
+pub(crate) fn cycle(
+    taken: &Taken,
+    rules: Rules<'_>,
+    options: &Options,
+    shared: &Shared<'_>,
+) -> Option<Counterexample> {
+    let linear = options.consistency == Consistency::Linearizable;
+    if !linear || rules.spec.name() != "multi-register" || !options.init.is_null() {
+        return None;
+    }
+    let mut strict = options
+        .clone()
+        .with_consistency(Consistency::StrictSerializable);
+    strict.acyclic = true;
+    let inference = registers::infer(taken).ok()?;
+    match judge(&inference, &strict, &mut shared.meter()) {
+        Ok(Judged::Wrong(finding)) => Some(counterexample(taken, &inference, &finding)),
+        _ => None,
     }
 }
 
@@ -244,6 +266,8 @@ fn counterexample(taken: &Taken, inference: &Inference<'_>, finding: &Finding) -
     Counterexample {
         sentence,
         key: None,
+        since: None,
+        by_themselves: false,
         operations,
         minimal: finding.steps.is_empty(),
         confirmed: true,

@@ -132,6 +132,8 @@ impl Found<'_> {
         self.ops.sort_by_key(|op| op.call);
         self.ops.dedup_by_key(|op| op.call);
         Counterexample {
+            since: None,
+            by_themselves: false,
             sentence: self.sentence,
             key: taken.tables.value(self.part.key).cloned(),
             operations: self

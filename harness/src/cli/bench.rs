@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::sim::all_cores;
-use super::{CliError, Exit, bench_raft, files, interrupt, progress};
+use super::{CliError, Exit, bench_conform, bench_raft, bench_sim, files, interrupt, progress};
 use crate::bench::checkers::{Case, Row, Scale, families, shared};
 use crate::bench::porcupine::Porcupine;
 
@@ -34,6 +34,17 @@ enum BenchCommand {
                             --seconds 5\n  plumb bench raft --against etcd --json bench.json"
     )]
     Raft(bench_raft::RaftArgs),
+    /// Measures what it costs to hold every step to the specification.
+    #[command(
+        after_help = "Examples:\n  plumb bench conform\n  plumb bench conform --seeds 1000 --json bench.json"
+    )]
+    Conform(bench_conform::ConformBenchArgs),
+    /// Measures how fast runs are simulated, with more and fewer judges, and where their time goes.
+    #[command(
+        after_help = "Examples:\n  plumb bench sim\n  plumb bench sim --tier bare --seconds 30\n  plumb \
+                            bench sim --runs minute --json bench.json"
+    )]
+    Sim(bench_sim::SimArgs),
     #[command(hide = true)]
     RaftNode(bench_raft::NodeArgs),
     #[command(hide = true)]
@@ -82,6 +93,8 @@ pub fn run(args: &BenchArgs) -> Result<Exit, CliError> {
     match &args.command {
         BenchCommand::Checkers(args) => checkers(args),
         BenchCommand::Raft(args) => bench_raft::run(args),
+        BenchCommand::Conform(args) => bench_conform::run(args),
+        BenchCommand::Sim(args) => bench_sim::run(args),
         BenchCommand::RaftNode(args) => bench_raft::serve(args),
         BenchCommand::RaftGuard(args) => bench_raft::guard(args),
     }

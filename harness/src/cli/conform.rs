@@ -111,10 +111,11 @@ fn words(name: &str, judged: &Judged) -> String {
         _ => "each one that the specification allows".to_owned(),
     };
     text.push_str(&format!(
-        "{name}: {} steps of {} servers, {} starts: {said}\n",
+        "{name}: {} steps of {} servers, {} starts, {} requests applied: {said}\n",
         judged.steps,
         judged.servers.len(),
-        judged.starts
+        judged.starts,
+        judged.applied
     ));
     text
 }
@@ -130,6 +131,7 @@ fn as_json(name: &str, judged: Result<&Judged, &CliError>) -> serde_json::Value 
             "exit": exit,
             "steps": judged.steps,
             "starts": judged.starts,
+            "applied": judged.applied,
             "servers": judged.servers,
             "diverged": judged.diverged,
             "torn_line": judged.torn,

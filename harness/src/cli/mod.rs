@@ -1,7 +1,9 @@
 //! The command line: parsing, dispatch and exit codes. Each command has a file of its own.
 
 mod bench;
+mod bench_conform;
 mod bench_raft;
+mod bench_sim;
 mod browse;
 mod check;
 pub(crate) mod ci;

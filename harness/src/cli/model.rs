@@ -1,6 +1,8 @@
 //! `plumb model`: the specification, explored exhaustively within stated bounds.
 
 mod ablate;
+mod again;
+mod check;
 mod page;
 mod table;
 pub(super) mod units;
@@ -11,16 +13,16 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use plumb_model::{
-    Ablation, Ablations, Bounds, CheckError, Features, Limits, Outcome, Progress, QUICK, SCOPES,
-    Scope, Storage, Verdict, Width, check_with_files, scope,
+    Ablation, Ablations, Bounds, CheckError, Features, QUICK, SCOPES, Scope, Verdict, Width, scope,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::files::{self, is_stdout, print};
 use super::{CliError, Exit, interrupt, progress};
 use ablate::run_ablate;
+use check::{Meter, run_check};
 use table::run_scopes;
-use units::{grouped, parse_size, parse_time};
+use units::{parse_size, parse_time};
 
 /// Explores the specification of Raft exhaustively, and examines it by removing its rules.
 #[derive(Debug, Args)]
@@ -46,7 +48,7 @@ enum ModelCommand {
     /// Lists the named scopes, or explores them again and compares the counts.
     #[command(
         after_help = "Examples:\n  plumb model scopes\n  plumb model scopes --verify\n  plumb \
-                            model scopes --verify tiny small quick\n\nExit codes: 0 as committed, \
+                            model scopes --verify tiny small quick\n  plumb model scopes --records\n\nExit codes: 0 as committed, \
                             1 not so, 2 usage, 3 not finished."
     )]
     Scopes(ScopesArgs),
@@ -90,12 +92,13 @@ struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
     /// Another function for the fingerprints of states: two runs with different salts miss different
-    /// states, if any.
-    #[arg(long, default_value_t = 0)]
-    salt: u64,
-    /// Bits of a state's fingerprint, 64 or 72; the outcome has the chance that two states shared one.
-    #[arg(long, value_name = "BITS", default_value = "64", value_parser = parse_width)]
-    fingerprint: Width,
+    /// states, if any [default: a record's own, else 0].
+    #[arg(long)]
+    salt: Option<u64>,
+    /// Bits of a state's fingerprint, 64 or 72; the outcome has the chance that two states shared one
+    /// [default: a record's own, else 64].
+    #[arg(long, value_name = "BITS", value_parser = parse_width)]
+    fingerprint: Option<Width>,
     /// Write the outcome as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -138,9 +141,13 @@ struct BoundsArgs {
 
 #[derive(Debug, Args)]
 struct ScopesArgs {
-    /// Explore the named scopes again, all if none is named: their counts must be as committed.
+    /// Explore the named scopes again, all but the records if none is named: their counts must be as
+    /// committed.
     #[arg(long, value_name = "NAME", num_args = 0..)]
     verify: Option<Vec<String>>,
+    /// Explore the records again, as they were run: hours.
+    #[arg(long)]
+    records: bool,
     /// Write the table as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -276,140 +283,12 @@ fn bad_check(error: CheckError) -> CliError {
     }
 }
 
-fn run_check(args: &CheckArgs) -> Result<Exit, CliError> {
-    let scope = args.scope.resolve()?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let limits = Limits {
-        threads: args.threads.map_or(cores, usize::from),
-        timeout: args.timeout,
-        max_memory: args.max_memory,
-        width: args.fingerprint,
-        salt: args.salt,
-    };
-    let storage = Storage {
-        spill: args.spill.clone(),
-        checkpoint: args.checkpoint.clone(),
-        resume: args.resume.clone(),
-        ..Storage::default()
-    };
-    let spinner = progress::spinner(&format!("scope {}", scope.name));
-    let mut meter = Meter::default();
-    let outcome = check_with_files(
-        &scope,
-        Ablations::NONE,
-        &limits,
-        &storage,
-        &mut |seen| {
-            if let Some(line) = meter.line(&seen, spinner.elapsed()) {
-                spinner.set_message(line);
-            }
-        },
-        interrupt::flag(),
-    )
-    .map_err(bad_check)?;
-    spinner.finish_and_clear();
-    let exit = exit_of(&outcome.verdict);
-    if !is_stdout(args.json.as_deref()) {
-        print(describe(&scope, &outcome));
-    }
-    write_json(args.json.as_deref(), &outcome_json(&scope, &outcome))?;
-    Ok(exit)
-}
-
 fn exit_of(verdict: &Verdict) -> Exit {
     match verdict {
         Verdict::Exhausted => Exit::Holds,
         Verdict::Violation(_) | Verdict::Vacuous(_) => Exit::Violation,
         Verdict::Stopped(_) => Exit::Undecided,
     }
-}
-
-/// Live figures, a few times a second.
-#[derive(Default)]
-struct Meter {
-    shown: Duration,
-}
-
-impl Meter {
-    fn line(&mut self, seen: &Progress, elapsed: Duration) -> Option<String> {
-        if elapsed < self.shown + Duration::from_millis(200) {
-            return None;
-        }
-        self.shown = elapsed;
-        let rate = seen.generated as f64 / elapsed.as_secs_f64().max(1e-3) / 1e6;
-        Some(format!(
-            "depth {}, {} states, {rate:.1} M steps/s, frontier {}, {} MB",
-            seen.depth,
-            grouped(seen.unique),
-            grouped(seen.frontier as u64),
-            seen.memory >> 20
-        ))
-    }
-}
-
-/// The outcome of a check in words.
-fn describe(scope: &Scope, outcome: &Outcome) -> String {
-    let seconds = outcome.elapsed.as_secs_f64();
-    let symmetry = if scope.symmetry {
-        ", up to renaming servers"
-    } else {
-        ""
-    };
-    let mut text = format!(
-        "scope {}: {}; loss, duplication and reordering of messages without bound{symmetry}\n\n",
-        scope.name, scope.bounds
-    );
-    match &outcome.verdict {
-        Verdict::Violation(story) => text.push_str(&format!("{story}\n")),
-        Verdict::Vacuous(missed) => {
-            for claim in missed {
-                text.push_str(&format!("never reached: {claim}\n"));
-            }
-        }
-        Verdict::Exhausted | Verdict::Stopped(_) => {
-            for (claim, reached) in &outcome.sometimes {
-                let verb = if *reached { "reached" } else { "not reached" };
-                text.push_str(&format!("  {verb}: {claim}\n"));
-            }
-        }
-    }
-    if let Some(from) = outcome.continuations {
-        text.push_str(&format!(
-            "\n  from {} states more can be committed; from {} only a bound is in the way\n",
-            grouped(from.live),
-            grouped(from.bounded)
-        ));
-    }
-    text.push_str(&format!(
-        "\n{} states, {} steps, depth {}, {seconds:.1} s ({:.1} M steps/s), {} MB\n",
-        grouped(outcome.unique),
-        grouped(outcome.generated),
-        outcome.max_depth,
-        outcome.generated as f64 / seconds.max(1e-3) / 1e6,
-        outcome.peak_memory >> 20
-    ));
-    text.push_str(&match &outcome.verdict {
-        Verdict::Exhausted => "holds: every reachable state was seen\n".to_owned(),
-        Verdict::Violation(story) => format!("violated: {}\n", story.property),
-        Verdict::Vacuous(_) => "vacuous: no property broke, but the scope does not reach what it \
-                                claims to\n"
-            .to_owned(),
-        Verdict::Stopped(reason) => format!(
-            "unknown: {reason}; nothing broke within {} steps, which were covered in full\n",
-            outcome.depth_covered
-        ),
-    });
-    text
-}
-
-fn outcome_json(scope: &Scope, outcome: &Outcome) -> Value {
-    json!({
-        "plumb_model_check": 1,
-        "scope": scope.name,
-        "bounds": scope.bounds,
-        "symmetry": scope.symmetry,
-        "outcome": outcome,
-    })
 }
 
 fn run_explore(args: &ExploreArgs) -> Result<Exit, CliError> {

@@ -1,5 +1,6 @@
 //! Steps as JSON Lines: a header, then a line for each start of a server and each step of its core, with the state
-//! before, the input, the effects and the state after. What clients store is left out: no rule looks at it.
+//! before, the input, the effects and the state after; and what its state machine made of each request. What clients
+//! store is left out: no rule looks at it.
 
 mod read;
 mod runs;
@@ -8,13 +9,13 @@ mod write;
 use plumb_raft::core::{Effects, Input};
 use serde::{Deserialize, Serialize};
 
-use super::steps::Seen;
+use super::steps::{Applied, Restored, Seen};
 pub use read::{Judged, ReadError, judge};
 pub use runs::Runs;
 pub use write::StepRecorder;
 
 /// The version of the format that is written.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,10 @@ pub enum Line {
     Start(Box<State>),
     /// A server has taken a step.
     Step(Box<Step>),
+    /// A state machine has applied an entry which concerns a session.
+    Applied(Applied),
+    /// A state machine has taken a snapshot's place.
+    Restored(Restored),
 }
 
 /// A step of a server's core.

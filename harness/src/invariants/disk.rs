@@ -2,20 +2,22 @@
 //! said to be durable. After a crash the server must stand at one of the states between.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use plumb_raft::core::{Batch, Node, PersistSeq, Snapshot, Write};
 use plumb_raft::types::{Entry, HardState, LogIndex, Membership, NodeId, Payload, Term};
+
+use super::digest::Digest;
 
 /// An entry as the judge remembers it: its term and a digest of its payload.
 pub(super) type Mark = (Term, u64);
 
 /// A digest of an entry's payload, the same in every process.
 pub(super) fn mark(entry: &Entry) -> Mark {
-    let mut hasher = DefaultHasher::new();
-    entry.payload.hash(&mut hasher);
-    (entry.term, hasher.finish())
+    let mut digest = Digest::default();
+    entry.payload.hash(&mut digest);
+    (entry.term, digest.finish())
 }
 
 /// A write as the judge remembers it.

@@ -175,7 +175,7 @@ impl Judge {
             return;
         };
         let voted = |voter: NodeId| {
-            self.servers.get(&voter).is_some_and(|server| {
+            self.servers.get(voter).is_some_and(|server| {
                 let durable = server.disk.durable.hard_state;
                 durable.current_term > term
                     || (durable.current_term == term && durable.voted_for == Some(id))
@@ -184,9 +184,9 @@ impl Judge {
         if !decide(&membership, voted) {
             let votes: Vec<String> = self
                 .servers
-                .keys()
-                .filter(|voter| voted(**voter))
-                .map(NodeId::to_string)
+                .ids()
+                .filter(|voter| voted(*voter))
+                .map(|voter| voter.to_string())
                 .collect();
             let what = format!(
                 "{id} leads term {term} with the votes of {}, which are no majority",

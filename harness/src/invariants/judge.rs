@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::coverage::Coverage;
 use super::disk::{Disk, Image, Mark, Memberships, Noted};
+use super::replication::Seen;
+use super::roster::Roster;
 use crate::scenario::{Fault, FaultKind};
 
 /// A property that was seen broken.
@@ -39,7 +41,7 @@ pub(super) struct Server {
     /// When it last heard the leader of its present term, in simulated nanoseconds.
     pub(super) heard_leader: Option<(Term, u64)>,
     /// While it leads: what it last held each follower to have.
-    pub(super) matched: BTreeMap<NodeId, (Round, LogIndex)>,
+    pub(super) matched: Roster<(Round, LogIndex)>,
     /// Whom it would not help to depose: nobody, its leader, or one that it has not heard yet (as after a
     /// restart). One that is down will not depose anybody for a while after it is back.
     pub(super) patient_with: Patience,
@@ -155,10 +157,10 @@ impl Before {
 /// All that is known of a run.
 #[derive(Debug, Default)]
 pub struct Judge {
-    pub(super) servers: BTreeMap<NodeId, Server>,
+    pub(super) servers: Roster<Server>,
     pub(super) leaders: BTreeMap<Term, NodeId>,
     /// Every entry that ever stood in a log: what came before it, and what it was.
-    pub(super) seen: BTreeMap<(LogIndex, Term), (Option<Term>, Mark)>,
+    pub(super) seen: Seen,
     /// Committed entries from index one, as marks.
     pub(super) committed: Vec<Mark>,
     /// The term of whoever first applied each: it was committed in that one or an earlier.
@@ -231,12 +233,12 @@ impl Judge {
     #[must_use]
     pub fn takes_no_part(&self, outsider: NodeId) -> bool {
         let members = self.members();
-        let unaware = |id: &NodeId, server: &Server| {
+        let unaware = |id: NodeId, server: &Server| {
             let without = |membership: &Arc<Membership>| !membership.members().contains(&outsider);
             let in_force = server.memberships.in_force();
-            server.disk.is_idle() && in_force.map_or(!members.contains(id), without)
+            server.disk.is_idle() && in_force.map_or(!members.contains(&id), without)
         };
-        let others = self.servers.iter().filter(|(id, _)| **id != outsider);
+        let others = self.servers.iter().filter(|(id, _)| *id != outsider);
         !members.is_empty()
             && !self.voters_ever.contains(&outsider)
             && !members.contains(&outsider)
@@ -264,7 +266,7 @@ impl Judge {
     /// A server has lost its disk and is another one under the same name.
     pub fn emptied(&mut self, id: NodeId) {
         self.coverage.replacements += 1;
-        self.servers.remove(&id);
+        self.servers.remove(id);
     }
 
     /// How many entries are committed, and how many each server has applied.
@@ -273,7 +275,7 @@ impl Judge {
         let applied = self
             .servers
             .iter()
-            .map(|(id, server)| (*id, server.applied.0))
+            .map(|(id, server)| (id, server.applied.0))
             .collect();
         (self.committed.len() as u64, applied)
     }
@@ -281,7 +283,7 @@ impl Judge {
     /// Up to which entry a server has applied.
     #[must_use]
     pub fn applied_by(&self, id: NodeId) -> u64 {
-        self.servers.get(&id).map_or(0, |server| server.applied.0)
+        self.servers.get(id).map_or(0, |server| server.applied.0)
     }
 
     /// Servers that hear their leader must not be talked out of it for this long (nanoseconds, by the
@@ -308,7 +310,7 @@ impl Judge {
     }
 
     pub(super) fn server(&mut self, id: NodeId) -> &mut Server {
-        self.servers.entry(id).or_default()
+        self.servers.of(id)
     }
 
     /// A server has restarted.
@@ -316,7 +318,7 @@ impl Judge {
         let found = Image::of(node);
         self.coverage.recoveries += u64::from(found != Image::default());
         self.coverage.torn_tails += u64::from(report.torn_bytes() > 0);
-        let server = self.servers.entry(node.id()).or_default();
+        let server = self.servers.of(node.id());
         let recovered = server.disk.recover(found.clone());
         *server = Server {
             disk: std::mem::take(&mut server.disk),

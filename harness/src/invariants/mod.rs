@@ -3,6 +3,7 @@
 //! who led when, what was committed) and believes no server about the past.
 
 mod coverage;
+mod digest;
 mod disk;
 mod elections;
 mod guests;
@@ -10,6 +11,7 @@ mod judge;
 mod memberships;
 mod promises;
 mod replication;
+mod roster;
 mod snapshots;
 
 pub use coverage::Coverage;

@@ -16,7 +16,7 @@ impl Judge {
     /// What a message promises must be durable when it leaves.
     pub(super) fn promise(&mut self, at_ns: u64, envelope: &Envelope) {
         let Envelope { from, to, message } = envelope;
-        let Some(server) = self.servers.get(from) else {
+        let Some(server) = self.servers.get(*from) else {
             return;
         };
         if matches!(message, Message::TimeoutNow { .. }) {
@@ -103,7 +103,7 @@ impl Judge {
             self.rule(at_ns, "A Lease Is Exclusive", what);
         }
         let would_elect = |other: NodeId| {
-            let patient_with = self.servers.get(&other).map(|server| server.patient_with);
+            let patient_with = self.servers.get(other).map(|server| server.patient_with);
             let patient = match patient_with.unwrap_or_default() {
                 Patience::Nobody => false,
                 Patience::Anybody => true,

@@ -1,11 +1,34 @@
 //! Rules on logs, on what is committed, and on what is applied (§5.3, §5.4.2).
 
 use plumb_raft::core::{Node, Role, RoleKind};
-use plumb_raft::types::{Entry, LogIndex, NodeId, Payload};
+use plumb_raft::types::{Entry, LogIndex, NodeId, Payload, Term};
 
 use super::disk::{Mark, mark};
 use super::elections::decide;
 use super::judge::{Before, Cause, Judge};
+
+/// The term of what came before an entry, and the entry.
+type Place = (Option<Term>, Mark);
+
+/// Every entry that ever stood in a log, by its index: few stood at the same one.
+#[derive(Debug, Default)]
+pub(super) struct Seen(Vec<Vec<(Term, Place)>>);
+
+impl Seen {
+    /// The first entry that was seen of a term at an index: this one, if there was none before.
+    pub(super) fn first(&mut self, (index, term): (LogIndex, Term), is: Place) -> Place {
+        let place = index.0 as usize;
+        if self.0.len() <= place {
+            self.0.resize_with(place + 1, Vec::new);
+        }
+        let here = &mut self.0[place];
+        if let Some((_, was)) = here.iter().find(|(of, _)| *of == term) {
+            return *was;
+        }
+        here.push((term, is));
+        is
+    }
+}
 
 impl Judge {
     /// Two entries with the same index and term are the same and follow entries of the same term;
@@ -20,7 +43,7 @@ impl Judge {
         for (entry, mark) in entries.iter().zip(marks) {
             let prev = node.log().term_at(entry.index.prev());
             let is = (prev, *mark);
-            let was = *self.seen.entry((entry.index, entry.term)).or_insert(is);
+            let was = self.seen.first((entry.index, entry.term), is);
             if was != is {
                 let what = format!(
                     "{} has another entry {} of term {} than a server had before",
@@ -36,7 +59,7 @@ impl Judge {
     /// Nothing that is committed is ever cut from a log that has it, but for a snapshot that stands for it.
     pub(super) fn committed_entries_stay(&mut self, at_ns: u64, node: &Node, from: LogIndex) {
         let committed = &self.committed;
-        let image = &self.servers.get(&node.id()).map(|server| &server.image);
+        let image = &self.servers.get(node.id()).map(|server| &server.image);
         let cut = image
             .iter()
             .flat_map(|image| image.from(from))
@@ -69,15 +92,15 @@ impl Judge {
         };
         let mark = mark(entry);
         let holds = |holder: NodeId| {
-            let server = self.servers.get(&holder);
+            let server = self.servers.get(holder);
             server.is_some_and(|server| server.disk.durable.holds_this(index, mark))
         };
         if !decide(&membership, holds) {
             let holders: Vec<String> = self
                 .servers
-                .keys()
-                .filter(|holder| holds(**holder))
-                .map(NodeId::to_string)
+                .ids()
+                .filter(|holder| holds(*holder))
+                .map(|holder| holder.to_string())
                 .collect();
             let what = format!(
                 "{id} takes entry {index} for committed, which is on the disks of {}: no majority",
@@ -114,7 +137,7 @@ impl Judge {
         if let Some(entry) = node.log().get(matched).filter(|_| member) {
             let durable = self
                 .servers
-                .get(&from)
+                .get(from)
                 .map(|server| &server.disk.durable)
                 // Who knows of a later leader may have cut what this one replicated.
                 .filter(|durable| durable.hard_state.current_term <= now.term);
@@ -127,10 +150,9 @@ impl Judge {
                 self.rule(at_ns, "Matches Are Durable", what);
             }
         }
-        let last = self
-            .server(node.id())
-            .matched
-            .insert(from, (since, matched));
+        let known = &mut self.server(node.id()).matched;
+        let last = known.get(from).copied();
+        *known.of(from) = (since, matched);
         if last.is_some_and(|(then, index)| then == since && index > matched) {
             let what = format!(
                 "{} held {from} to have more than the {matched} entries that it holds it to have now",

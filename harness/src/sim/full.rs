@@ -26,6 +26,9 @@ use crate::workload::{Actor, Book, Books, Operator};
 
 /// Where servers listen, in the simulated network.
 const PORT: u16 = 7000;
+/// The host on which all clients live, and the operator: a run costs turmoil so much for each host and for each pair of
+/// them at every tick, and what strikes servers strikes no client.
+const CALLERS: &str = "callers";
 /// Turmoil's ticks must be whole milliseconds.
 const TICK: Duration = Duration::from_millis(1);
 /// How likely a sector that was being written when power failed holds noise afterwards.
@@ -107,19 +110,7 @@ impl<'a> Full<'a> {
         for (id, server) in &servers {
             add_server(&mut sim, scenario, *id, server, &link_faults, watch);
         }
-        for number in 0..scenario.workload.clients {
-            let actor = actor(scenario, number, &link_faults, books);
-            sim.client(format!("c{number}"), async move {
-                actor.run().await;
-                Ok(())
-            });
-        }
-        if let Some(operator) = operator(scenario, &link_faults) {
-            sim.client("operator", async move {
-                operator.run().await;
-                Ok(())
-            });
-        }
+        sim.client(CALLERS, callers(scenario, &link_faults, books));
         Full {
             seed: scenario.seed,
             sim,
@@ -391,6 +382,29 @@ fn add_server(
             Ok(())
         }
     });
+}
+
+/// All that call servers, each a task.
+fn callers(
+    scenario: &Scenario,
+    link_faults: &LinkFaults,
+    books: &Books,
+) -> impl Future<Output = turmoil::Result> + use<> {
+    let clients = 0..scenario.workload.clients;
+    let actors: Vec<Actor> = clients
+        .map(|number| actor(scenario, number, link_faults, books))
+        .collect();
+    let operator = operator(scenario, link_faults);
+    async move {
+        // Not `tokio::spawn`: see `plumb_raft::seams::Tasks`. A task's panic is kept as any other's.
+        for actor in actors {
+            tokio::task::spawn_local(actor.run());
+        }
+        if let Some(operator) = operator {
+            tokio::task::spawn_local(operator.run());
+        }
+        std::future::pending().await
+    }
 }
 
 /// Carries out what the schedule asks an operator to do, if anything.

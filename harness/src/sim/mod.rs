@@ -10,6 +10,7 @@ mod faults;
 mod full;
 mod guests;
 pub mod lanes;
+pub(crate) mod laps;
 mod messages;
 pub(crate) mod panics;
 pub mod peer;

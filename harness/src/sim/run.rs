@@ -13,11 +13,12 @@ use plumb_histories::{Header, History, Outcome, Recorder, Value};
 use super::bare::{Bare, Guest};
 use super::course::{Course, World};
 use super::full::Full;
+use super::laps::Laps;
 use super::panics;
 use super::peer::Peer;
 use super::seams::disk::SimDisk;
 use super::service::lack_of_service;
-use super::watch::Watch;
+use super::watch::{Spared, Watch};
 use crate::conformance::trace::StepRecorder;
 use crate::invariants::{Coverage, Violation};
 use crate::scenario::{Judges, Scenario, ScriptedOperation, Tier, Workload, WorkloadKind};
@@ -114,20 +115,36 @@ pub fn run_recorded(
     options: RunOptions,
     steps: Option<Arc<StepRecorder>>,
 ) -> Run {
+    run_watched(scenario, options, |watch| watch.recording_steps(steps)).0
+}
+
+/// The same for a measurement: without what is spared, and with parts of its steps timed if they are `clocked`.
+pub(crate) fn run_measured(scenario: &Scenario, spared: Spared, clocked: bool) -> (Run, Laps) {
+    let options = RunOptions::default();
+    let (run, watch) = run_watched(scenario, options, |watch| watch.measured(spared, clocked));
+    let laps = watch.lock().laps.clone();
+    (run, laps)
+}
+
+fn run_watched(
+    scenario: &Scenario,
+    options: RunOptions,
+    prepare: impl FnOnce(Watch) -> Watch,
+) -> (Run, Watch) {
     let books = books_of(scenario);
     match scenario.tier {
         Tier::Full => {
-            let watch = Watch::of_turmoil(options.trace).recording_steps(steps);
+            let watch = prepare(Watch::of_turmoil(options.trace));
             let world = Full::new(scenario, &watch, &books);
             let panics = panics::Caught::here();
-            follow(scenario, &panics, world, &watch, &books)
+            (follow(scenario, &panics, world, &watch, &books), watch)
         }
         Tier::Bare => {
             let (watch, now) = Watch::of_events(options.trace);
-            let watch = watch.recording_steps(steps);
+            let watch = prepare(watch);
             let panics = panics::Caught::here();
             let world = Bare::of_replicas(scenario, now, &watch, &books);
-            follow(scenario, &panics, world, &watch, &books)
+            (follow(scenario, &panics, world, &watch, &books), watch)
         }
     }
 }
@@ -146,6 +163,29 @@ pub fn run_peer<P: Peer>(scenario: &Scenario, options: RunOptions) -> Run {
         Guest::<P>::new(scenario, id, &watch)
     });
     follow(scenario, &panics, world, &watch, &books)
+}
+
+/// Runs a scenario without conformance: to measure what that costs.
+pub(crate) fn run_without_conformance(scenario: &Scenario) -> Run {
+    let books = books_of(scenario);
+    let off = |watch: Watch| {
+        watch.lock().conformance.switch_off();
+        watch
+    };
+    let panics = panics::Caught::here();
+    match scenario.tier {
+        Tier::Full => {
+            let watch = off(Watch::of_turmoil(false));
+            let world = Full::new(scenario, &watch, &books);
+            follow(scenario, &panics, world, &watch, &books)
+        }
+        Tier::Bare => {
+            let (watch, now) = Watch::of_events(false);
+            let watch = off(watch);
+            let world = Bare::of_replicas(scenario, now, &watch, &books);
+            follow(scenario, &panics, world, &watch, &books)
+        }
+    }
 }
 
 /// Runs a scenario of the full tier, and gives back its servers' disks as the run left them.
@@ -218,10 +258,14 @@ fn conclude<W: World>(
             Outcome::Indeterminate => 2,
         }] += 1;
     }
-    let checking = stopwatch();
-    let judged = judge_history(&history, &scenario.workload);
-    let checking = checking();
     let mut watched = watch.lock();
+    let checking = stopwatch();
+    let judged = if watched.spared.checker {
+        Judged::Undecided("the checker was spared".to_owned())
+    } else {
+        judge_history(&history, &scenario.workload)
+    };
+    let checking = checking();
     let mut coverage = watched.judge.coverage().clone();
     coverage.add(&books.coverage.borrow());
     coverage.add(&of_the_world);

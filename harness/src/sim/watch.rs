@@ -4,13 +4,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plumb_raft::core::{Effects, Input, Node};
+use plumb_raft::kv::{KvStore, Reply};
 use plumb_raft::server::Observer;
 use plumb_raft::storage::RecoveryReport;
+use plumb_raft::types::{Entry, NodeId};
 
 use super::anchors::Anchors;
 use super::lanes::Lanes;
+use super::laps::{Laps, Part};
 use super::trace::Trace;
-use crate::conformance::steps::Conformance;
+use crate::conformance::steps::{Conformance, Restored};
 use crate::conformance::trace::StepRecorder;
 use crate::invariants::Judge;
 
@@ -27,6 +30,20 @@ pub struct Watched {
     pub lanes: Lanes,
     /// Tells what faults wait for.
     pub anchors: Anchors,
+    /// Times parts of steps, for measurements.
+    pub(crate) laps: Laps,
+    /// What a measurement leaves out.
+    pub(super) spared: Spared,
+}
+
+/// What is left out of a run, to measure what it costs. Whatever is left out decides nothing that the run's course
+/// depends on; nothing but a measurement leaves anything out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spared {
+    /// The steps are not held to the specification.
+    pub(crate) conformance: bool,
+    /// The history is not checked.
+    pub(crate) checker: bool,
 }
 
 /// A handle; clones watch the same run.
@@ -66,13 +83,22 @@ impl Watch {
             conformance: Conformance::default(),
             trace: Trace::new(recording),
             lanes: Lanes::new(recording),
-            anchors: Anchors::default(),
+            ..Watched::default()
         };
         Watch {
             watched: Arc::new(Mutex::new(watched)),
             now,
             steps: None,
         }
+    }
+
+    /// The same without what is spared, and with a clock that times what is left.
+    pub(super) fn measured(self, spared: Spared, clocked: bool) -> Watch {
+        let mut watched = self.lock();
+        watched.spared = spared;
+        watched.laps = Laps::new(clocked);
+        drop(watched);
+        self
     }
 
     /// The same, and every step is written down besides.
@@ -107,14 +133,13 @@ impl Observer for Watch {
             steps.recovered(node, report);
         }
         let mut watched = self.lock();
-        watched.trace.recovered(self.now_ns(), node, report);
-        watched.lanes.recovered(self.now_ns(), node);
+        let at_ns = self.now_ns();
+        watched.trace.recovered(at_ns, node, report);
+        watched.lanes.recovered(at_ns, node);
         let differs = watched.conformance.recovered(node);
-        watched.judge.recovered(self.now_ns(), node, report);
-        if let Some(what) = differs {
-            watched
-                .judge
-                .rule(self.now_ns(), "Conformance", what.to_string());
+        watched.judge.recovered(at_ns, node, report);
+        if let Some(what) = differs.filter(|_| !watched.spared.conformance) {
+            watched.judge.rule(at_ns, "Conformance", what.to_string());
         }
         watched.anchors.recovered(node);
     }
@@ -124,11 +149,18 @@ impl Observer for Watch {
             steps.before_step(node, input);
         }
         let mut watched = self.lock();
-        watched.trace.before_step(self.now_ns(), node, input);
-        watched.lanes.before_step(self.now_ns(), node, input);
-        watched.conformance.before_step(node, input);
+        let watched = &mut *watched;
+        let at_ns = self.now_ns();
+        watched.trace.before_step(at_ns, node, input);
+        watched.lanes.before_step(at_ns, node, input);
+        watched.laps.begin();
+        if !watched.spared.conformance {
+            watched.conformance.before_step(node, input);
+            watched.laps.end(Part::Conformance);
+        }
         watched.judge.before_step(node, input);
         watched.anchors.before_step(node);
+        watched.laps.end(Part::Invariants);
     }
 
     fn after_step(&self, node: &Node, effects: &Effects) {
@@ -136,14 +168,49 @@ impl Observer for Watch {
             steps.after_step(node, effects);
         }
         let mut watched = self.lock();
-        watched.trace.after_step(self.now_ns(), node, effects);
-        watched.lanes.after_step(self.now_ns(), node, effects);
-        watched.judge.after_step(self.now_ns(), node, effects);
+        let watched = &mut *watched;
+        let at_ns = self.now_ns();
+        watched.laps.end(Part::Core);
+        watched.trace.after_step(at_ns, node, effects);
+        watched.lanes.after_step(at_ns, node, effects);
+        watched.judge.after_step(at_ns, node, effects);
         watched.anchors.after_step(node, effects);
+        watched.laps.end(Part::Invariants);
+        if watched.spared.conformance {
+            return;
+        }
         if let Some(what) = watched.conformance.after_step(node, effects) {
-            watched
-                .judge
-                .rule(self.now_ns(), "Conformance", what.to_string());
+            watched.judge.rule(at_ns, "Conformance", what.to_string());
+        }
+        watched.laps.end(Part::Conformance);
+    }
+
+    fn before_apply(&self, id: NodeId, store: &KvStore, entry: &Entry) {
+        if let Some(steps) = &self.steps {
+            steps.before_apply(id, store, entry);
+        }
+        self.lock().conformance.before_apply(id, store, entry);
+    }
+
+    fn after_apply(&self, id: NodeId, store: &KvStore, entry: &Entry, reply: Option<&Reply>) {
+        if let Some(steps) = &self.steps {
+            steps.after_apply(id, store, entry, reply);
+        }
+        let mut watched = self.lock();
+        if let Some(what) = watched.conformance.after_apply(id, store, reply) {
+            let at_ns = self.now_ns();
+            watched.judge.rule(at_ns, "Conformance", what.to_string());
+        }
+    }
+
+    fn restored(&self, id: NodeId, store: &KvStore) {
+        if let Some(steps) = &self.steps {
+            steps.restored(id, store);
+        }
+        let mut watched = self.lock();
+        if let Some(what) = watched.conformance.restored(&Restored::of(id, store)) {
+            let at_ns = self.now_ns();
+            watched.judge.rule(at_ns, "Conformance", what.to_string());
         }
     }
 }

@@ -190,19 +190,18 @@ impl Book {
     }
 
     fn end(&mut self, now_ns: u64, deed: &Deed, end: End) -> Then {
-        // An operation without a result is remembered by what it asked for.
-        let asked = deed.argument();
         note_end(
             &mut self.books.coverage.borrow_mut(),
             deed.operation.action,
             &end,
         );
         let mut recorder = self.books.recorder.borrow_mut();
+        // An operation without a result is remembered by what it asked for.
         match end {
             End::Ok(value) => recorder.ok(now_ns, self.process, value),
-            End::Fail(why) => recorder.fail(now_ns, self.process, asked, Some(why)),
+            End::Fail(why) => recorder.fail(now_ns, self.process, deed.argument(), Some(why)),
             End::Info(why) => {
-                recorder.info(now_ns, self.process, asked, Some(why));
+                recorder.info(now_ns, self.process, deed.argument(), Some(why));
                 // Jepsen's rule: a process with an operation of unknown fate is retired.
                 self.process += self.clients;
                 return Then::Retired;

@@ -257,9 +257,9 @@ impl Node {
 
     pub(super) fn peers(&self) -> impl Iterator<Item = NodeId> + use<> {
         let id = self.config.id;
-        let followers = match &self.role {
+        let followers: Vec<NodeId> = match &self.role {
             Role::Leader(leadership) => leadership.progress.keys().copied().collect(),
-            _ => self.membership().members(),
+            _ => self.membership().members().into_iter().collect(),
         };
         followers.into_iter().filter(move |peer| *peer != id)
     }

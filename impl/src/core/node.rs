@@ -244,7 +244,7 @@ impl Node {
             Input::SnapshotTaken { index, data } => self.snapshot_taken(index, data, &mut out),
             Input::ChangeMembership(id, change) => self.change_membership(id, change, &mut out),
             Input::Persisted(seq) => {
-                out.effects.send.extend(self.durability.complete(seq));
+                out.effects.send = self.durability.complete(seq);
                 self.count_own_vote(&mut out);
                 self.advance_commit(&mut out);
             }
@@ -267,9 +267,12 @@ impl Node {
                 .begin(out.writes, self.hard_state, self.log.last_index());
             out.effects.persist = Some(batch);
         }
-        out.effects
-            .send
-            .extend(self.durability.withhold(out.promises));
+        let promises = self.durability.withhold(out.promises);
+        if out.effects.send.is_empty() {
+            out.effects.send = promises;
+        } else {
+            out.effects.send.extend(promises);
+        }
         let first = self.handed_out.next();
         out.effects
             .apply

@@ -125,6 +125,10 @@ impl Node {
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
+        if !leadership.reads.round_in_flight() && !leadership.reads.wants_round() {
+            // All that a quorum can have answered is known.
+            return;
+        }
         let own = leadership.reads.round();
         let confirmed = reached(&self.memberships.in_force().1, |id| {
             leadership

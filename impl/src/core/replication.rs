@@ -334,6 +334,9 @@ impl Node {
     /// A leader commits what a quorum holds durably, if it is of its own term (§5.4.2): its own
     /// copy counts like any other, once it is on its disk.
     pub(super) fn advance_commit(&mut self, out: &mut Outbox) {
+        if self.commit_index == self.log.last_index() {
+            return;
+        }
         let Role::Leader(leadership) = &self.role else {
             return;
         };

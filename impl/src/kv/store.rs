@@ -100,6 +100,19 @@ impl KvStore {
         self.values.get(key)
     }
 
+    /// What it remembers of sessions: the last sequence number carried out, and the entry that last used it.
+    pub fn sessions(&self) -> impl Iterator<Item = (SessionId, u64, LogIndex)> {
+        let sessions = self.sessions.iter();
+        sessions.map(|(id, it)| (*id, it.last_sequence, it.last_used))
+    }
+
+    /// The same of one session.
+    #[must_use]
+    pub fn session(&self, id: SessionId) -> Option<(u64, LogIndex)> {
+        let session = self.sessions.get(&id)?;
+        Some((session.last_sequence, session.last_used))
+    }
+
     /// The last entry applied.
     #[must_use]
     pub fn applied(&self) -> LogIndex {

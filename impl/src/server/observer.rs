@@ -1,7 +1,9 @@
 //! Where a simulation or a trace recorder looks in. The server never learns what it is for.
 
 use crate::core::{Effects, Input, Node};
+use crate::kv::{KvStore, Reply};
 use crate::storage::RecoveryReport;
+use crate::types::{Entry, NodeId};
 
 /// Sees every step of a server's core. Callbacks run within the step: they must not block.
 pub trait Observer: Send + Sync {
@@ -11,6 +13,12 @@ pub trait Observer: Send + Sync {
     fn before_step(&self, node: &Node, input: &Input);
     /// The core has taken it; the effects are about to be carried out.
     fn after_step(&self, node: &Node, effects: &Effects);
+    /// A server's state machine is about to apply an entry.
+    fn before_apply(&self, _: NodeId, _: &KvStore, _: &Entry) {}
+    /// It has applied it, with this reply.
+    fn after_apply(&self, _: NodeId, _: &KvStore, _: &Entry, _: Option<&Reply>) {}
+    /// It is that of a snapshot now.
+    fn restored(&self, _: NodeId, _: &KvStore) {}
     /// What waits, after every event.
     fn load(&self, _: &Load) {}
 }
@@ -41,6 +49,21 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.1.after_step(node, effects);
     }
 
+    fn before_apply(&self, id: NodeId, store: &KvStore, entry: &Entry) {
+        self.0.before_apply(id, store, entry);
+        self.1.before_apply(id, store, entry);
+    }
+
+    fn after_apply(&self, id: NodeId, store: &KvStore, entry: &Entry, reply: Option<&Reply>) {
+        self.0.after_apply(id, store, entry, reply);
+        self.1.after_apply(id, store, entry, reply);
+    }
+
+    fn restored(&self, id: NodeId, store: &KvStore) {
+        self.0.restored(id, store);
+        self.1.restored(id, store);
+    }
+
     fn load(&self, load: &Load) {
         self.0.load(load);
         self.1.load(load);
@@ -61,6 +84,18 @@ impl<T: Observer + ?Sized> Observer for std::sync::Arc<T> {
         (**self).after_step(node, effects);
     }
 
+    fn before_apply(&self, id: NodeId, store: &KvStore, entry: &Entry) {
+        (**self).before_apply(id, store, entry);
+    }
+
+    fn after_apply(&self, id: NodeId, store: &KvStore, entry: &Entry, reply: Option<&Reply>) {
+        (**self).after_apply(id, store, entry, reply);
+    }
+
+    fn restored(&self, id: NodeId, store: &KvStore) {
+        (**self).restored(id, store);
+    }
+
     fn load(&self, load: &Load) {
         (**self).load(load);
     }
@@ -78,6 +113,19 @@ impl<T: Observer> Observer for Option<T> {
 
     fn after_step(&self, node: &Node, effects: &Effects) {
         self.iter().for_each(|it| it.after_step(node, effects));
+    }
+
+    fn before_apply(&self, id: NodeId, store: &KvStore, entry: &Entry) {
+        self.iter().for_each(|it| it.before_apply(id, store, entry));
+    }
+
+    fn after_apply(&self, id: NodeId, store: &KvStore, entry: &Entry, reply: Option<&Reply>) {
+        self.iter()
+            .for_each(|it| it.after_apply(id, store, entry, reply));
+    }
+
+    fn restored(&self, id: NodeId, store: &KvStore) {
+        self.iter().for_each(|it| it.restored(id, store));
     }
 
     fn load(&self, load: &Load) {

@@ -271,6 +271,7 @@ impl<W> Replica<W> {
             snapshot.last_index,
             "a snapshot is of the state machine after its last entry"
         );
+        self.observer.restored(self.node.id(), &self.store);
         // Whether what these clients asked for took effect is in the snapshot, and not to be told
         // from it: no answer leaves them in doubt, as they must be.
         self.appended
@@ -355,7 +356,11 @@ impl<W> Replica<W> {
     }
 
     fn apply(&mut self, entry: &Entry) {
+        self.observer
+            .before_apply(self.node.id(), &self.store, entry);
         let reply = self.store.apply(entry);
+        self.observer
+            .after_apply(self.node.id(), &self.store, entry, reply.as_ref());
         let Some((term, responder)) = self.appended.remove(&entry.index) else {
             return;
         };

@@ -43,8 +43,6 @@ fn majority(voters: impl Iterator<Item = u64>, yes: impl Fn(u64) -> bool) -> boo
 /// §6: only voters stand for election. One that is about to be removed still may: the entry that removes it is not
 /// committed, and the others may need what only its log holds (dissertation §4.2.2). `outgoing` is the
 /// configuration before the one in force, if the latter is not known to be committed.
-///
-/// The packed rule leaves that exception out.
 #[must_use]
 pub fn may_stand<C: Configuration>(in_force: &C, outgoing: Option<&C>, me: u64) -> bool {
     has_voter(in_force, me) || outgoing.is_some_and(|config| has_voter(config, me))

@@ -11,6 +11,7 @@ mod membership;
 mod pre_vote;
 mod reads;
 mod replication;
+mod sessions;
 mod snapshots;
 
 pub use crash::{Durable, restart};
@@ -32,6 +33,7 @@ pub use replication::{
     Append, advance_commit, append_entries, client_request, counts_acknowledgement,
     send_append_entries,
 };
+pub use sessions::{Request, Session, execute, least_recent, open_session};
 pub use snapshots::{Installed, compact, install_snapshot, send_snapshot};
 
 /// What a server takes itself for (§5.1).

@@ -19,18 +19,24 @@ use crate::state::State;
 /// entries are deleted, the one before is back in force. A snapshot has
 /// the one that was in force at its last index (§7). Returns where it stands, 0 for the first.
 pub(crate) fn in_force(raft: &Raft, server: Server) -> (Index, Config) {
-    let plan = &raft.features().plan;
-    let log = if raft.without(Ablation::ConfigOnceCommitted) {
-        server.log().prefix(server.commit())
+    let upto = if raft.without(Ablation::ConfigOnceCommitted) {
+        server.commit()
     } else {
-        server.log()
+        server.log().len()
     };
+    latest(raft, server, upto)
+}
+
+/// The latest configuration that the log has up to an index, and where it stands.
+fn latest(raft: &Raft, server: Server, upto: Index) -> (Index, Config) {
+    let plan = &raft.features().plan;
+    let log = server.log();
     let first = if raft.without(Ablation::SnapshotWithoutConfig) {
         server.base() + 1
     } else {
         1
     };
-    let named = (first..=log.len()).rev().find_map(|index| {
+    let named = (first..=upto).rev().find_map(|index| {
         let entry = log.get(index)?;
         Some((index, plan.named_by(entry.value)?))
     });
@@ -61,10 +67,15 @@ pub(crate) fn decides(raft: &Raft, config: Config, set: u8) -> bool {
     config.is_decided_by(set)
 }
 
-/// §6: only voters stand for election.
+/// §6: only voters stand for election. One that is about to be removed still may: the entry that removes it is
+/// not committed, and the others may need what only its log holds (dissertation §4.2.2).
 #[inline]
 pub(crate) fn may_stand(raft: &Raft, server: Server, id: ServerId) -> bool {
-    !raft.features().plan.is_on() || in_force(raft, server).1.has_voter(id)
+    if !raft.features().plan.is_on() {
+        return true;
+    }
+    let (at, config) = in_force(raft, server);
+    config.has_voter(id) || (at > server.commit() && latest(raft, server, at - 1).1.has_voter(id))
 }
 
 /// §6, dissertation §4.1: a leader appends a configuration that may follow the one in force, if that is

@@ -132,7 +132,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         MEMBERSHIP,
-        counted(80_704, 341_529, 27, 0.2),
+        counted(82_220, 347_283, 27, 0.2),
     ),
     named(
         "joint",
@@ -146,7 +146,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         MEMBERSHIP,
-        counted(248_404, 960_539, 27, 0.5),
+        counted(264_578, 1_025_036, 27, 0.5),
     ),
     named(
         "joint-crash",
@@ -160,7 +160,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         NEW_VOTERS.and(Claim::CrashLosesWrites),
-        counted(686_695, 4_267_324, 45, 1.6),
+        counted(823_235, 5_071_750, 45, 1.8),
     ),
     named(
         "joint-four",
@@ -174,7 +174,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         NEW_VOTERS,
-        counted(6_430_529, 44_822_578, 35, 23.3),
+        counted(7_404_578, 51_948_464, 35, 28.8),
     ),
     named(
         "pre-vote",
@@ -254,7 +254,7 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         NEW_VOTERS.and(Claim::SnapshotInstalled),
-        counted(840_499, 5_309_564, 36, 2.5),
+        counted(915_735, 5_841_056, 36, 2.4),
     ),
     named(
         "joint-reads",
@@ -271,6 +271,6 @@ pub(super) const PARTS: [Scope; 19] = [
             ..Features::NONE
         }),
         NEW_VOTERS.and(Claim::ReadServed).and(Claim::LeaseRead),
-        counted(1_156_359, 6_197_522, 33, 3.2),
+        counted(1_217_899, 6_530_002, 33, 3.8),
     ),
 ];

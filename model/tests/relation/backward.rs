@@ -3,8 +3,8 @@
 
 use plumb_model::relation::{
     Change, Standing, adopt_term, ask_pre_vote, ask_read, begin_round, change_configuration,
-    client_request, compact, handle_heartbeat, is_deaf_to, lease_read, leave_office, may_stand,
-    timeout, timeout_now, transfer_leadership,
+    client_request, compact, handle_heartbeat, is_deaf_to, lease_read, leave_office, timeout,
+    timeout_now, transfer_leadership,
 };
 use plumb_model::{Action, Message, Packed, ServerId};
 
@@ -71,7 +71,7 @@ impl Steps<'_> {
                 }
                 _ => None,
             });
-            let asks = ask_pre_vote(was) && may_stand(&cluster.in_force(id).1, None, me);
+            let asks = ask_pre_vote(was) && cluster.may_stand(id);
             let new = in_bounds && asked.is_empty();
             self.same(asks && new, Action::AskPreVote(id));
         }
@@ -200,8 +200,7 @@ impl Steps<'_> {
             self.at_least(would && answered.is_empty() && waits, action);
         }
         if let Message::TimeoutNow { term, to, .. } = message.unpack() {
-            let stands = timeout_now(was, me, term.into()).is_some()
-                && may_stand(&cluster.in_force(id).1, None, me);
+            let stands = timeout_now(was, me, term.into()).is_some() && cluster.may_stand(id);
             let in_bounds = to == id && term < cluster.bounds.max_term;
             self.same(stands && in_bounds, Action::HandleTimeoutNow(id, message));
         }

@@ -5,8 +5,8 @@ use plumb_model::relation::{
     ask_pre_vote, ask_read, become_leader, begin_round, change_configuration, client_request,
     compact, confirm_lease, counts_acknowledgement, counts_confirmation, counts_grant,
     counts_pre_vote, handle_heartbeat, install_snapshot, lease_read, leave_office, lose_patience,
-    may_stand, may_win, pre_vote, request_vote, restart, serve_read, step_down, timeout,
-    timeout_now, transfer_leadership,
+    may_win, pre_vote, request_vote, restart, serve_read, step_down, timeout, timeout_now,
+    transfer_leadership,
 };
 use plumb_model::{Action, Message, Packed, ServerId};
 
@@ -77,8 +77,7 @@ pub fn taken(cluster: &Cluster<'_>, id: ServerId, action: Action) -> Held {
             transfer_leadership(was, me, to.0.into()).expect("it leads")
         }
         Action::HandleTimeoutNow(_, message) => {
-            let (at, now) = cluster.in_force(id);
-            assert!(may_stand(&now, None, me), "{action:?} by {now:?} at {at}");
+            assert!(cluster.may_stand(id), "{action:?}");
             timeout_now(was, me, message.term().into()).expect("it is told")
         }
         Action::Compact(_) => compact(was, was.commit).expect("it has applied more"),
@@ -88,7 +87,7 @@ pub fn taken(cluster: &Cluster<'_>, id: ServerId, action: Action) -> Held {
             installed.0
         }
         Action::AskPreVote(_) => {
-            assert!(ask_pre_vote(was) && may_stand(&cluster.in_force(id).1, None, me));
+            assert!(ask_pre_vote(was) && cluster.may_stand(id));
             was
         }
         Action::HandlePreVote(_, message) => {
@@ -161,7 +160,7 @@ pub fn may_begin(cluster: &Cluster<'_>, id: ServerId) -> bool {
         _ => None,
     });
     let wins = || may_win(&now, |id| id == me || voted.contains(&id));
-    may_stand(&now, None, me) && (!cluster.bounds.features.pre_vote || wins())
+    cluster.may_stand(id) && (!cluster.bounds.features.pre_vote || wins())
 }
 
 pub fn vote(cluster: &Cluster<'_>, id: ServerId, message: Packed) -> Option<Position> {

@@ -1,6 +1,6 @@
 //! The packed state as the unbounded rules see it.
 
-use plumb_model::relation::{Configuration, Entries, Position, Standing};
+use plumb_model::relation::{Configuration, Entries, Position, Standing, may_stand};
 use plumb_model::{Bounds, Config, Log, Message, Role, Server, ServerId, State};
 
 /// Now, by every clock: all that counts is what is left of a lease.
@@ -122,12 +122,26 @@ impl<'a> Cluster<'a> {
 
     /// The configuration in force on a server, and where it stands.
     pub fn in_force(&self, id: ServerId) -> (u64, Named) {
+        self.latest(id, self.server(id).log().len())
+    }
+
+    /// Whether a server may stand for election by the configurations in its log.
+    pub fn may_stand(&self, id: ServerId) -> bool {
+        let (at, now) = self.in_force(id);
+        let commit = u64::from(self.server(id).commit());
+        let before = u8::try_from(at).expect("small").saturating_sub(1);
+        let outgoing = (at > commit).then(|| self.latest(id, before).1);
+        may_stand(&now, outgoing.as_ref(), id.0.into())
+    }
+
+    /// The latest configuration in a log up to an index, and where it stands.
+    fn latest(&self, id: ServerId, upto: u8) -> (u64, Named) {
         let plan = &self.bounds.features.plan;
         if !plan.is_on() {
             return (0, Named(Config::of((1 << self.bounds.servers) - 1)));
         }
         let log = self.server(id).log();
-        let named = (1..=log.len()).rev().find_map(|index| {
+        let named = (1..=upto).rev().find_map(|index| {
             let config = plan.named_by(log.get(index)?.value)?;
             Some((index.into(), Named(config)))
         });

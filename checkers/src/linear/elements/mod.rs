@@ -14,12 +14,15 @@
 //!
 //! What orders the elements between such moments is each discipline's own.
 
+mod core;
 mod fifo;
 mod least;
 mod lifo;
 mod trees;
 
 use plumb_histories::Value;
+
+pub(crate) use self::core::{all_on, core};
 
 use super::Rules;
 use crate::budget::Meter;
@@ -69,12 +72,19 @@ impl Element {
     fn stays(&self) -> bool {
         self.got == FOREVER
     }
+
+    /// Its operations.
+    fn ops(&self) -> impl Iterator<Item = u32> + use<> {
+        [self.put, self.got].into_iter().filter(|op| *op != FOREVER)
+    }
 }
 
 /// Elements and those who found none.
 struct Story {
     elements: Vec<Element>,
     empties: Vec<(u32, Op)>,
+    /// Those who never returned and may have taken any element, or none.
+    unknown: Vec<u32>,
 }
 
 /// Leaves out what may not have happened and nobody saw: an insertion of unknown fate whose element never came
@@ -102,6 +112,11 @@ pub(crate) fn drop_needless(part: &mut Part, rules: Rules<'_>) {
     part.ops = ops;
 }
 
+/// Whether a part's elements are all different.
+pub(crate) fn are_different(part: &Part, rules: Rules<'_>) -> bool {
+    !part.ops.is_empty() && read(part, rules).is_some()
+}
+
 /// Judges a part; `None` if it is no such object, or undecided.
 pub(super) fn decide(
     part: &Part,
@@ -121,14 +136,34 @@ pub(super) fn decide(
         Some(Err(op)) => return Ok(Some(Decided::Violation(op))),
         None => return Ok(None),
     };
+    if story.unknown.is_empty() {
+        return judge(story, rules.spec.discipline(), meter);
+    }
+    // If all is in order without those whose results are unknown, none of them need have happened. If it is not, what
+    // fails must do so with them: a search over few elements and all of them says that, or nothing.
+    let discipline = rules.spec.discipline();
+    let ops = core::failing(&story, discipline, meter)?;
+    if ops.is_empty() {
+        let judged = judge(story, discipline, meter)?;
+        return Ok(judged.filter(|judged| matches!(judged, Decided::Valid(_))));
+    }
+    let blamed = core::fails_anyway(part, rules, story, ops, meter)?;
+    Ok(blamed.map(Decided::Violation))
+}
+
+/// Judges elements of which all is known.
+fn judge(
+    story: Story,
+    discipline: Discipline,
+    meter: &mut Meter<'_>,
+) -> Result<Option<Decided>, Limit> {
     let moments = match empty_moments(&story) {
         Ok(moments) => moments,
         Err(op) => return Ok(Some(Decided::Violation(op))),
     };
-    let discipline = rules.spec.discipline();
     let mut elements = story.elements;
     elements.sort_unstable_by_key(Element::last);
-    let mut order = Vec::with_capacity(part.ops.len());
+    let mut order = Vec::with_capacity(2 * elements.len());
     let mut rest = elements.as_slice();
     for (moment, empty) in moments {
         // Asked for before the moment: at an event before it.
@@ -174,8 +209,8 @@ fn arrange(
     }
 }
 
-/// The elements; an operation that can't be; or `None` if elements are not all different, or somebody may
-/// have taken one and nobody knows which.
+/// The elements; an operation that can't be; or `None` if elements are not all different, or somebody who returned
+/// has taken one and nobody knows which.
 fn read(part: &Part, rules: Rules<'_>) -> Option<Result<Story, u32>> {
     let calls = part.calls(rules.tables);
     let mut elements: Vec<Element> = Vec::new();
@@ -183,6 +218,7 @@ fn read(part: &Part, rules: Rules<'_>) -> Option<Result<Story, u32>> {
     let mut by_value: FastMap<&Value, usize> = FastMap::default();
     let mut gets: Vec<(u32, &Value)> = Vec::new();
     let mut empties = Vec::new();
+    let mut unknown = Vec::new();
     for (place, op) in (0u32..).zip(&part.ops) {
         match rules.spec.as_queue(&calls[op.class as usize])? {
             QueueCall::Put(value) => {
@@ -201,20 +237,26 @@ fn read(part: &Part, rules: Rules<'_>) -> Option<Result<Story, u32>> {
                 }
             }
             QueueCall::Got(value) => gets.push((place, value)),
+            // Who never returned found nothing, or did nothing: all the same.
+            QueueCall::Empty if !op.is_certain() => {}
             QueueCall::Empty => empties.push((place, *op)),
-            QueueCall::Unknown => return None,
+            QueueCall::Unknown if op.is_certain() => return None,
+            QueueCall::Unknown => unknown.push(place),
         }
     }
+    // What never returned took an element only if nobody else did.
+    gets.sort_by_key(|(place, _)| !part.ops[*place as usize].is_certain());
     for (place, value) in gets {
         let op = &part.ops[place as usize];
-        let Some(number) = by_value.get(value) else {
-            return Some(Err(place));
+        let element = by_value.get(value).map(|number| &mut elements[*number]);
+        // Nobody put it in, it came out twice, or before it went in.
+        let element = element.filter(|one| one.stays() && op.ret > one.put_call);
+        let Some(element) = element else {
+            if op.is_certain() {
+                return Some(Err(place));
+            }
+            continue;
         };
-        let element = &mut elements[*number];
-        // It came out twice, or before it went in.
-        if !element.stays() || op.ret < element.put_call {
-            return Some(Err(place));
-        }
         (element.got, element.got_call, element.got_ret) = (place, op.call, op.ret);
     }
     let mut by_rank: Vec<usize> = (0..elements.len()).collect();
@@ -224,7 +266,11 @@ fn read(part: &Part, rules: Rules<'_>) -> Option<Result<Story, u32>> {
     }
     // As in `drop_needless`.
     elements.retain(|element| element.put_ret != FOREVER || !element.stays());
-    Some(Ok(Story { elements, empties }))
+    Some(Ok(Story {
+        elements,
+        empties,
+        unknown,
+    }))
 }
 
 /// When those who found nothing did so, in order: each before the event of that time. Or one who can't have.

@@ -6,6 +6,7 @@ use plumb_model::relation::Position;
 use plumb_raft::core::{Effects, Write};
 use serde::Serialize;
 
+use super::applied::{Applied, Asks, Restored};
 use super::given::{Given, Heading};
 use super::seen::Seen;
 
@@ -75,6 +76,45 @@ impl Divergence {
             after: server(after),
             rule: None,
             what: what.to_owned(),
+            others: Vec::new(),
+        }
+    }
+
+    /// A state machine makes something else of a request than the rule.
+    pub(super) fn of_request(seen: &Applied, what: String) -> Divergence {
+        let (given, rule) = match seen.asks {
+            Asks::Open => ("a session".to_owned(), "OpenSession"),
+            Asks::Execute { session, sequence } => (
+                format!("request {sequence} of session {session}"),
+                "Execute",
+            ),
+        };
+        let changed = if seen.changed { "other" } else { "the same" };
+        Divergence {
+            server: seen.server,
+            given: format!("{given} in entry {}", seen.index),
+            before: "what it had applied".to_owned(),
+            effects: format!("{:?}", seen.told),
+            after: format!("{changed} values, and of the session {:?}", seen.remembers),
+            rule: Some(format!("{rule} (§8, dissertation §6.3)")),
+            what,
+            others: Vec::new(),
+        }
+    }
+
+    /// A snapshot remembers other sessions than the state machine that it is of.
+    pub(super) fn of_restored(seen: &Restored) -> Divergence {
+        Divergence {
+            server: seen.server,
+            given: format!("the snapshot at {}", seen.index),
+            before: "what it had applied".to_owned(),
+            effects: "nothing".to_owned(),
+            after: format!("{} sessions", seen.sessions.len()),
+            rule: Some("InstallSnapshot (§7, dissertation §6.3)".to_owned()),
+            what: format!(
+                "after entry {} other servers remember other sessions than the snapshot",
+                seen.index
+            ),
             others: Vec::new(),
         }
     }

@@ -2,6 +2,7 @@
 //! [`plumb_model::relation`] say what may come of an input ([`given`]) and what may follow ([`follow`]), and what
 //! came of it is compared with that. [`seen`] is the refinement mapping.
 
+mod applied;
 mod divergence;
 mod follow;
 mod given;
@@ -9,6 +10,7 @@ mod promises;
 mod reads;
 mod seen;
 mod sends;
+mod sessions;
 mod tallies;
 #[cfg(test)]
 mod tests;
@@ -18,15 +20,18 @@ use std::collections::BTreeMap;
 
 use plumb_model::relation::{Change, Durable, Entries, restart};
 use plumb_raft::core::{Effects, Input, Node};
-use plumb_raft::types::NodeId;
+use plumb_raft::kv::{KvStore, Reply};
+use plumb_raft::types::{Entry, NodeId};
 
 use follow::Taken;
 use given::Given;
 use promises::{Due, Promises};
 use reads::Reading;
 pub use seen::{Agreed, Held, Office, RoleName, Seen, Settings};
+use sessions::Sessions;
 use written::{Written, applied_differs, membership_differs};
 
+pub use applied::{Applied, Applying, Asks, Restored, Told};
 pub use divergence::Divergence;
 
 /// A server under way.
@@ -37,6 +42,8 @@ struct Server {
     given: Given,
     /// A step is under way.
     stepping: bool,
+    /// `after` is how it was when it was last looked at, and nothing is under way.
+    rests: bool,
     /// What it has promised and not said yet; `None` if it was not seen from its start.
     promises: Option<Promises>,
 }
@@ -45,9 +52,14 @@ struct Server {
 #[derive(Debug, Default)]
 pub struct Conformance {
     servers: BTreeMap<NodeId, Server>,
+    sessions: Sessions,
+    /// Entries that state machines are applying.
+    applying: BTreeMap<NodeId, Applying>,
     steps: u64,
     /// Terms of entries, for the time of a comparison.
     terms: Vec<u64>,
+    /// It compares nothing.
+    off: bool,
 }
 
 impl Conformance {
@@ -57,9 +69,17 @@ impl Conformance {
         self.steps
     }
 
+    /// From now on it compares nothing of a run: to measure what it costs.
+    pub fn switch_off(&mut self) {
+        self.off = true;
+    }
+
     /// A server has restarted: what it had promised and not sent is gone. Says how it differs from what a restart
     /// makes of its disk.
     pub fn recovered(&mut self, node: &Node) -> Option<Divergence> {
+        if self.off {
+            return None;
+        }
         self.restarted(&Seen::of(node))
     }
 
@@ -70,6 +90,8 @@ impl Conformance {
             ..Server::default()
         };
         self.servers.insert(NodeId(seen.id), server);
+        self.sessions.restarted(NodeId(seen.id));
+        self.applying.remove(&NodeId(seen.id));
         let disk = Durable {
             term: seen.term,
             vote: seen.vote,
@@ -82,8 +104,17 @@ impl Conformance {
 
     /// A server is about to take an input: what may come of it?
     pub fn before_step(&mut self, node: &Node, input: &Input) {
+        if self.off {
+            return;
+        }
         let server = self.servers.entry(node.id()).or_default();
-        server.before.look(node);
+        // Nothing but a step changes a server: so it is as the last one left it. If it is not, the difference is in this
+        // one, where no rule allows it.
+        if std::mem::take(&mut server.rests) && server.after.is_still(node) {
+            std::mem::swap(&mut server.before, &mut server.after);
+        } else {
+            server.before.look(node);
+        }
         server.given.read(&server.before, &Held(node.log()), input);
         server.stepping = true;
     }
@@ -92,8 +123,43 @@ impl Conformance {
     pub fn after_step(&mut self, node: &Node, effects: &Effects) -> Option<Divergence> {
         let server = self.servers.get_mut(&node.id()).filter(|it| it.stepping)?;
         server.after.look(node);
+        server.rests = true;
         self.steps += 1;
         server.judge(&Held(node.log()), effects, &mut self.terms)
+    }
+
+    /// A server's state machine is about to apply an entry.
+    pub fn before_apply(&mut self, id: NodeId, store: &KvStore, entry: &Entry) {
+        if self.off {
+            return;
+        }
+        if let Some(applying) = Applying::of(store, entry) {
+            self.applying.insert(id, applying);
+        }
+    }
+
+    /// It has applied it: says how that differs from what it must make of it.
+    pub fn after_apply(
+        &mut self,
+        id: NodeId,
+        store: &KvStore,
+        reply: Option<&Reply>,
+    ) -> Option<Divergence> {
+        let applied = self.applying.remove(&id)?.done(id, store, reply);
+        self.applied(&applied)
+    }
+
+    /// The same of one that was written down.
+    pub fn applied(&mut self, seen: &Applied) -> Option<Divergence> {
+        self.sessions.applied(seen)
+    }
+
+    /// A server's state machine is that of a snapshot now: says how it differs from what state machines were then.
+    pub fn restored(&mut self, seen: &Restored) -> Option<Divergence> {
+        if self.off {
+            return None;
+        }
+        self.sessions.restored(seen)
     }
 
     /// The same of a step that was written down, whose log was `before` and is `after` now.
@@ -136,7 +202,8 @@ impl Server {
             vote: given.vote,
             matched: given.matched,
         };
-        let mut refused = Vec::with_capacity(given.allowed.len());
+        // The first rule fits, as a rule.
+        let mut refused = Vec::new();
         let fits = given.allowed.iter().position(|allowed| {
             let differs = taken.differs(allowed);
             let fits = differs.is_none();

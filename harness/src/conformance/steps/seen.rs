@@ -193,6 +193,19 @@ impl Seen {
         }
     }
 
+    /// Whether a server is as it was, as far as a glance tells.
+    pub(super) fn is_still(&self, node: &Node) -> bool {
+        let hard_state = node.hard_state();
+        (self.term, self.vote)
+            == (
+                hard_state.current_term.0,
+                hard_state.voted_for.map(|id| id.0),
+            )
+            && self.commit == node.commit_index().0
+            && self.last == (node.log().last_index().0, node.log().last_term().0)
+            && self.leader == node.leader().map(|id| id.0)
+    }
+
     fn look_at_memberships(&mut self, node: &Node) {
         if !self.speaks_of_the_same(node) {
             let all = node.memberships().all();

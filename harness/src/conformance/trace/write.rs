@@ -6,13 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use plumb_raft::core::{Effects, Input, Message, Node, Write as DiskWrite};
+use plumb_raft::kv::{KvStore, Reply};
 use plumb_raft::server::Observer;
 use plumb_raft::storage::RecoveryReport;
 use plumb_raft::types::{Entry, NodeId, Payload};
 use serde::Serialize;
 
 use super::{Header, Line, Runs, State, Step, VERSION};
-use crate::conformance::steps::Seen;
+use crate::conformance::steps::{Applying, Restored, Seen};
 
 /// Writes every step of the servers that it observes.
 pub struct StepRecorder {
@@ -23,6 +24,8 @@ struct Inner {
     out: BufWriter<Box<dyn Write + Send>>,
     /// Steps under way.
     begun: BTreeMap<NodeId, (State, Input)>,
+    /// Entries that state machines are applying.
+    applying: BTreeMap<NodeId, Applying>,
     /// The first failure to write: nothing is written behind it.
     failed: Option<io::Error>,
 }
@@ -34,6 +37,7 @@ impl StepRecorder {
         let mut inner = Inner {
             out: BufWriter::new(out),
             begun: BTreeMap::new(),
+            applying: BTreeMap::new(),
             failed: None,
         };
         inner.write(&Header {
@@ -84,6 +88,7 @@ impl Observer for StepRecorder {
     fn recovered(&self, node: &Node, _: &RecoveryReport) {
         let mut inner = self.lock();
         inner.begun.remove(&node.id());
+        inner.applying.remove(&node.id());
         inner.write(&Line::Start(Box::new(state(node))));
     }
 
@@ -104,6 +109,23 @@ impl Observer for StepRecorder {
             after: state(node),
         };
         inner.write(&Line::Step(Box::new(step)));
+    }
+
+    fn before_apply(&self, id: NodeId, store: &KvStore, entry: &Entry) {
+        if let Some(applying) = Applying::of(store, entry) {
+            self.lock().applying.insert(id, applying);
+        }
+    }
+
+    fn after_apply(&self, id: NodeId, store: &KvStore, _: &Entry, reply: Option<&Reply>) {
+        let mut inner = self.lock();
+        if let Some(applying) = inner.applying.remove(&id) {
+            inner.write(&Line::Applied(applying.done(id, store, reply)));
+        }
+    }
+
+    fn restored(&self, id: NodeId, store: &KvStore) {
+        self.lock().write(&Line::Restored(Restored::of(id, store)));
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use plumb_raft::seams::{BoxFuture, Clock};
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::gate::Gate;
 use super::lock;
@@ -45,6 +47,9 @@ struct Reading {
     local: Duration,
     rate_ppm: i32,
     last: Duration,
+    /// When `last` was read, by the host's runtime: until that moves on or the line changes, nothing else is to be read.
+    /// To ask turmoil takes a few times as long.
+    read_at: Option<Instant>,
 }
 
 impl Reading {
@@ -148,6 +153,7 @@ impl SimClock {
         {
             let mut reading = lock(&self.shared.reading);
             reading.anchor(at);
+            reading.read_at = None;
             change(&mut reading);
         }
         self.shared.changed.notify_waiters();
@@ -155,20 +161,22 @@ impl SimClock {
 }
 
 impl Shared {
+    /// By simulated time, if this thread is running a host: turmoil's answer is an instant of whatever runtime is
+    /// entered, and with none entered that is the machine's own clock.
     fn now(&self) -> Duration {
         let mut reading = lock(&self.reading);
-        if let Some(true_time) = true_now() {
+        if Handle::try_current().is_err() {
+            return reading.last;
+        }
+        let now = Instant::now();
+        if reading.read_at != Some(now)
+            && let Some(true_time) = turmoil::sim_elapsed()
+        {
             reading.last = reading.at(true_time);
+            reading.read_at = Some(now);
         }
         reading.last
     }
-}
-
-/// Simulated time, if this thread is running a host: turmoil's answer is an instant of whatever
-/// runtime is entered, and with none entered that is the machine's own clock.
-fn true_now() -> Option<Duration> {
-    tokio::runtime::Handle::try_current().ok()?;
-    turmoil::sim_elapsed()
 }
 
 impl Clock for SimClock {
@@ -274,6 +282,21 @@ mod tests {
         assert_eq!(log.borrow().len(), 1, "100 ms now take 200");
         run(&mut sim, 260 * MS);
         assert_eq!(log.borrow().len(), 2);
+    }
+
+    #[test]
+    fn a_jump_shows_at_the_very_instant_at_which_the_clock_was_last_read() {
+        let clock = SimClock::new(Duration::ZERO, 0);
+        let mut sim = turmoil::Builder::new().rng_seed(1).build();
+        sim.client("n1", async move {
+            let before = clock.now();
+            assert_eq!(clock.now(), before);
+            let true_time = turmoil::sim_elapsed().expect("in a host");
+            clock.jump_forward(true_time, 5 * MS);
+            assert_eq!(clock.now(), before + 5 * MS);
+            Ok(())
+        });
+        sim.run().unwrap();
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod elections;
 mod leaders;
+mod sessions;
 mod snapshots;
 
 use std::time::Duration;

@@ -1,0 +1,56 @@
+//! The records: the largest scopes that were exhausted. No gate runs them; each has what its figures rest on, and
+//! `plumb model scopes --records` makes them again.
+//!
+//! What they claim to reach, smaller scopes within their bounds reach: tests see to it.
+
+use super::{Counted, Figures, Record, Scope, named};
+use crate::bounds::Bounds;
+use crate::claims::Claims;
+use crate::engine::Width;
+
+/// What all of them were given: wide fingerprints, and 13 GiB for visited set and frontier.
+const fn record(counted: Counted, bytes_per_state: f32, verified: &'static str) -> Figures {
+    Figures::Record(Record {
+        counted,
+        width: Width::Wide,
+        salt: 0,
+        max_memory: 13 << 30,
+        bytes_per_state,
+        verified,
+    })
+}
+
+pub(super) const RECORDS: [Scope; 2] = [
+    named(
+        "record-crash",
+        "three terms, three entries, three requests, two crashes",
+        Bounds::plain(3, 3, 3, 3, 2),
+        Claims::PLAIN,
+        record(
+            Counted {
+                unique: 67_961_601,
+                generated: 528_621_366,
+                depth: 46,
+                seconds: 507.3,
+            },
+            8.5,
+            "2026-11-26",
+        ),
+    ),
+    named(
+        "record-four-terms",
+        "four terms, three entries, three requests, a crash",
+        Bounds::plain(3, 4, 3, 3, 1),
+        Claims::PLAIN,
+        record(
+            Counted {
+                unique: 118_832_239,
+                generated: 957_617_573,
+                depth: 52,
+                seconds: 928.6,
+            },
+            8.2,
+            "2026-11-26",
+        ),
+    ),
+];
