@@ -171,6 +171,9 @@ fn documents(folder: &Path) -> BTreeMap<&'static str, Vec<Value>> {
             "bench checkers --only five_values,_2_clients --json -",
         ),
     );
+    let sim = "bench sim --tier bare --runs drawn --seconds 0 --rounds 1 --json -";
+    add("bench", &said(folder, sim));
+    add("bench", &said(folder, "bench conform --seeds 10 --json -"));
     let corpus = std::fs::read_dir(root().join("histories/corpus")).expect("there is a corpus");
     for entry in corpus.map(|entry| entry.expect("it can be read").path()) {
         add("verdict", &read(&entry.join("verdict.json")));

@@ -120,8 +120,13 @@ impl Cluster {
     }
 
     fn status(&self) -> serde_json::Value {
-        let text = self.ask(&["--json", "status"]);
-        let said = serde_json::from_str(&text).expect("JSON");
+        self.json(&["status"])
+    }
+
+    /// What the command says as JSON, however it ends; the document is one of those in the book.
+    fn json(&self, args: &[&str]) -> serde_json::Value {
+        let output = self.kv(&[&["--json"], args].concat());
+        let said = serde_json::from_slice(&output.stdout).expect("JSON");
         let schema = serde_json::from_str(include_str!("../../docs/schemas/kv.json"));
         let schema = schema.expect("it is JSON");
         assert!(
@@ -185,6 +190,22 @@ fn a_cluster_with_certificates_serves_grows_hands_over_and_keeps_what_it_was_tol
     assert_eq!(again.status.code(), Some(1), "another value");
     let steps = ["txn", "expect a 2", "append log x", "read log", "read none"];
     assert_eq!(cluster.ask(&steps), "committed\nx\nno value");
+    assert_eq!(cluster.json(&["get", "a"])["value"], "2");
+    assert_eq!(cluster.json(&["put", "a", "2"])["outcome"], "ok");
+    let other = cluster.json(&["cas", "a", "3", "--expect", "1"]);
+    assert_eq!(
+        (&other["outcome"], &other["found"]),
+        (&"mismatch".into(), &"2".into())
+    );
+    let aborted = cluster.json(&["txn", "expect a 7"]);
+    assert_eq!(
+        (&aborted["outcome"], &aborted["step"]),
+        (&"aborted".into(), &0.into())
+    );
+    assert_eq!(
+        cluster.json(&["txn", "read a"])["reads"],
+        serde_json::json!(["2"])
+    );
     for wrong in [
         &["member", "add", "4"][..],
         &["member", "remove", "one"],

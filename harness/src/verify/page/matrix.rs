@@ -12,7 +12,8 @@ pub(super) fn section(sitting: &LastSitting<'_>) -> Section {
     let mut html = format!(
         "<p>Real bugs of consensus systems, put back one at a time; not by this run, but at the last sitting of the \
          exam, as the sources have it (<code>docs/mutants.md</code>).</p>\n<p>{}</p>\n{}<details><summary>All {} \
-         mutants</summary>\n<p>{}</p>\n{}</details>\n",
+         mutants</summary>\n<p>{}</p>\n<p>A time says when a layer killed; a dot, that enough others had by then; \
+         not reached, that it does not run the code that was changed.</p>\n{}</details>\n",
         escape(&sitting.headline),
         kills(sitting),
         sitting.rows.iter().filter(|row| is_mutant(row)).count(),

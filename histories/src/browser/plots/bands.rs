@@ -4,7 +4,7 @@
 use crate::{History, NemesisEvent};
 
 /// Rows of bands; what finds none free shares the last.
-const ROWS: usize = 4;
+const ROWS: usize = 5;
 
 /// What a fault does, as far as its words tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub(super) struct Band {
     pub words: String,
     pub kind: Kind,
     pub row: usize,
+    /// It has its row to itself: there is room for its words.
+    pub alone: bool,
     tail: String,
 }
 
@@ -80,13 +82,18 @@ pub(super) fn bands(history: &History) -> Vec<Band> {
         take_in(&mut bands, event);
     }
     let mut ends: Vec<u64> = Vec::new();
+    let mut crowded = false;
     for band in &mut bands {
         let free = ends.iter().position(|end| *end <= band.from_ns);
+        crowded |= free.is_none() && ends.len() == ROWS;
         band.row = free.unwrap_or_else(|| ends.len().min(ROWS - 1));
         if band.row == ends.len() {
             ends.push(0);
         }
         ends[band.row] = ends[band.row].max(band.to_ns.unwrap_or(u64::MAX));
+    }
+    for band in &mut bands {
+        band.alone = !crowded || band.row < ROWS - 1;
     }
     bands
 }
@@ -146,6 +153,7 @@ fn take_in(bands: &mut Vec<Band>, event: &NemesisEvent) {
         words: words.clone(),
         kind: Kind::of(&format!("{} {words}", event.f)),
         row: 0,
+        alone: true,
         tail,
     });
 }
@@ -205,6 +213,15 @@ mod tests {
             (Kind::Crash, 2, None),
         ];
         assert_eq!(shades(&seen), due);
+    }
+
+    #[test]
+    fn where_faults_share_a_row_none_of_them_is_named_there() {
+        let few: Vec<(u64, &str, &str)> = (0..5).map(|at| (at, "begins", "crash n1")).collect();
+        assert!(faults(&few).iter().all(|band| band.alone));
+        let many: Vec<(u64, &str, &str)> = (0..7).map(|at| (at, "begins", "crash n1")).collect();
+        let alone: Vec<bool> = faults(&many).iter().map(|band| band.alone).collect();
+        assert_eq!(alone, [true, true, true, true, false, false, false]);
     }
 
     #[test]

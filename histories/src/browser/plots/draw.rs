@@ -127,7 +127,7 @@ impl Figure<'_> {
                 escape(&band.words),
                 when(band),
                 ROW - 3.0,
-                fitting(&band.words, x, y, width)
+                fitting(if band.alone { &band.words } else { "" }, x, y, width)
             );
         }
     }
