@@ -69,7 +69,7 @@ const CI_SCOPES: [&str; 17] = [
     "together",
 ];
 /// All but the largest.
-const NIGHTLY_SCOPES: [&str; 23] = [
+const NIGHTLY_SCOPES: [&str; 24] = [
     "quick",
     "figure8",
     "two-crashes",
@@ -93,6 +93,7 @@ const NIGHTLY_SCOPES: [&str; 23] = [
     "progress",
     "progress-crash",
     "together",
+    "all-parts",
 ];
 
 impl Profile {
