@@ -33,7 +33,7 @@ const NEW_VOTERS: Claims = SOME
     .and(Claim::LeaderRemoved);
 
 /// The same, where a configuration can be deleted too.
-const MEMBERSHIP: Claims = NEW_VOTERS.and(Claim::ConfigurationRolledBack);
+pub(super) const MEMBERSHIP: Claims = NEW_VOTERS.and(Claim::ConfigurationRolledBack);
 
 pub(super) const PARTS: [Scope; 20] = [
     named(
