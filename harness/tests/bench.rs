@@ -67,3 +67,22 @@ fn what_names_nothing_is_a_usage_error() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("choose another --only"), "{error}");
 }
+
+#[test]
+fn what_conformance_costs_is_measured_on_the_same_steps_beside_a_run_and_offline() {
+    let output = Command::new(env!("CARGO_BIN_EXE_plumb"))
+        .args(["bench", "conform", "--seeds", "10", "--json", "-"])
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(0));
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let beside = json["conform"]["beside"].as_array().expect("rows");
+    assert_eq!(beside.len(), 2, "two tiers");
+    for row in beside {
+        assert!(row["figures"]["steps"].as_u64() > Some(1_000), "{row}");
+        assert!(row["ratio"].as_f64() > Some(0.0), "{row}");
+    }
+    let offline = &json["conform"]["offline"];
+    assert_eq!(offline["steps"], beside[0]["figures"]["steps"], "{offline}");
+    assert!(json["conform"]["offline_rate"].as_f64() > Some(0.0));
+}

@@ -174,6 +174,14 @@ fn a_check_that_is_stopped_then_killed_goes_on_from_its_checkpoint() {
     assert_eq!(first, Some(3), "it writes its checkpoint and is undecided");
     let second = signalled(&[&LONG[..], &keep, &resume].concat(), "-KILL");
     assert_eq!(second, None, "it had no time for another");
+    let glance = ["--timeout", "0ms", "--json", "-"];
+    let output = plumb(&[&LONG[..], &resume, &glance].concat());
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let known = json["outcome"]["unique"].as_u64();
+    assert!(
+        known > Some(1_000),
+        "it begins where the first was stopped: {known:?}"
+    );
     let output = plumb(&[&LONG[..], &resume].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).contains(LONG_COUNTS), "{}", stdout(&output));

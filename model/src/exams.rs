@@ -86,7 +86,7 @@ pub const fn exam(ablation: Ablation) -> Exam {
                 ..reads(1, 1)
             }),
             LinearizableReads,
-            24,
+            25,
         ),
         A::ServeBeforeApplied => (three(1, 1, 1, 0).with(reads(1, 1)), LinearizableReads, 11),
         A::NoPatience => (three(2, 2, 2, 0).with(leases(0)), LinearizableReads, 20),

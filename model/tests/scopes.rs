@@ -121,6 +121,39 @@ fn what_a_record_claims_smaller_scopes_within_its_bounds_reach() {
 }
 
 #[test]
+fn one_scope_has_every_part_on_and_claims_that_each_acts() {
+    let all = scope("all-parts").expect("a named scope");
+    let parts = [
+        "reads",
+        "leases",
+        "give up",
+        "transfer",
+        "snapshots",
+        "changes",
+        "pre-votes",
+        "retries",
+    ];
+    let off = all.bounds.cut_off();
+    for part in parts {
+        let is_off = off
+            .iter()
+            .any(|cut| !cut.starts_with("a ") && cut.contains(part));
+        assert!(!is_off, "{part} is off: {off:?}");
+    }
+    for claim in [
+        Claim::ReadServed,
+        Claim::LeaseRead,
+        Claim::LeadershipTransferred,
+        Claim::SnapshotInstalled,
+        Claim::ConfigurationCommitted,
+        Claim::StandsAfterPreVote,
+        Claim::RetryCommitted,
+    ] {
+        assert!(all.claims.has(claim), "{}", claim.name());
+    }
+}
+
+#[test]
 fn small_scopes_hold_with_exactly_the_committed_counts() {
     // All of them: `plumb model scopes --verify`.
     counts_are_as_committed(150_000);

@@ -56,7 +56,7 @@ const CI_SCOPES: [&str; 17] = [
     "together",
 ];
 /// All but the largest.
-const NIGHTLY_SCOPES: [&str; 23] = [
+const NIGHTLY_SCOPES: [&str; 24] = [
     "quick",
     "figure8",
     "two-crashes",
@@ -80,6 +80,7 @@ const NIGHTLY_SCOPES: [&str; 23] = [
     "progress",
     "progress-crash",
     "together",
+    "all-parts",
 ];
 
 impl Profile {

@@ -143,11 +143,13 @@ pub(crate) fn serve(state: &mut State, at: ServerId, floor: u8) {
 }
 
 /// The servers that confirm that `id` leads: those that answered this round of its term, or a later
-/// one, and itself.
+/// one, and itself once it has begun it.
 pub(crate) fn confirmers(raft: &Raft, state: &State, id: ServerId, round: u8) -> ServerSet {
     let server = state.server(id);
     let mut set = ServerSet::default();
-    set.insert(id);
+    if server.extra().round() >= round || raft.without(Ablation::ConfirmByEarlierRound) {
+        set.insert(id);
+    }
     for message in state.network().as_slice() {
         if let Message::HeartbeatAck {
             term,

@@ -33,9 +33,9 @@ const NEW_VOTERS: Claims = SOME
     .and(Claim::LeaderRemoved);
 
 /// The same, where a configuration can be deleted too.
-const MEMBERSHIP: Claims = NEW_VOTERS.and(Claim::ConfigurationRolledBack);
+pub(super) const MEMBERSHIP: Claims = NEW_VOTERS.and(Claim::ConfigurationRolledBack);
 
-pub(super) const PARTS: [Scope; 19] = [
+pub(super) const PARTS: [Scope; 20] = [
     named(
         "reads",
         "two reads, two rounds a term, a leader that others have moved past",
@@ -240,6 +240,34 @@ pub(super) const PARTS: [Scope; 19] = [
             .and(Claim::StandsAfterPreVote)
             .and(Claim::RetryCommitted),
         counted(848_813, 4_178_655, 35, 2.1),
+    ),
+    named(
+        "all-parts",
+        "everything at once, in three servers, of which one is a voter at first",
+        Bounds::plain(3, 2, 2, 1, 0).with(Features {
+            rounds: 1,
+            reads: 1,
+            check_quorum: true,
+            patience: 1,
+            drift: 0,
+            transfer: true,
+            snapshots: true,
+            plan: Plan::new(&[Config::of(0b001), Config::of(0b011)]),
+            pre_vote: true,
+            retries: 1,
+        }),
+        SOME.and(Claim::ReadServed)
+            .and(Claim::ReadServedByFollower)
+            .and(Claim::LeaseRead)
+            .and(Claim::LeaseEnds)
+            .and(Claim::LeadershipTransferred)
+            .and(Claim::SnapshotInstalled)
+            .and(Claim::SuffixRetained)
+            .and(Claim::ConfigurationCommitted)
+            .and(Claim::ElectedByNewVoters)
+            .and(Claim::StandsAfterPreVote)
+            .and(Claim::RetryCommitted),
+        counted(29_354_832, 224_855_633, 38, 128.7),
     ),
     named(
         "joint-snapshots",

@@ -3,24 +3,32 @@
 //!
 //! What they claim to reach, smaller scopes within their bounds reach: tests see to it.
 
+use super::parts::MEMBERSHIP;
 use super::{Counted, Figures, Record, Scope, named};
 use crate::bounds::Bounds;
 use crate::claims::Claims;
 use crate::engine::Width;
+use crate::features::Features;
+use crate::membership::{Config, Plan};
 
-/// What all of them were given: wide fingerprints, and 13 GiB for visited set and frontier.
-const fn record(counted: Counted, bytes_per_state: f32, verified: &'static str) -> Figures {
+/// All of them had wide fingerprints, and so many GiB for visited set and frontier.
+const fn record(
+    counted: Counted,
+    bytes_per_state: f32,
+    gib: usize,
+    verified: &'static str,
+) -> Figures {
     Figures::Record(Record {
         counted,
         width: Width::Wide,
         salt: 0,
-        max_memory: 13 << 30,
+        max_memory: gib << 30,
         bytes_per_state,
         verified,
     })
 }
 
-pub(super) const RECORDS: [Scope; 2] = [
+pub(super) const RECORDS: [Scope; 3] = [
     named(
         "record-crash",
         "three terms, three entries, three requests, two crashes",
@@ -34,6 +42,7 @@ pub(super) const RECORDS: [Scope; 2] = [
                 seconds: 507.3,
             },
             8.5,
+            13,
             "2026-11-26",
         ),
     ),
@@ -50,6 +59,31 @@ pub(super) const RECORDS: [Scope; 2] = [
                 seconds: 928.6,
             },
             8.2,
+            13,
+            "2026-11-26",
+        ),
+    ),
+    named(
+        "record-joint",
+        "the leader is removed through the joint phase, or the change is undone, in three terms with a crash",
+        Bounds::plain(3, 3, 3, 2, 1).with(Features {
+            plan: Plan::new(&[
+                Config::of(0b111),
+                Config::joint(0b111, 0b110),
+                Config::of(0b110),
+            ]),
+            ..Features::NONE
+        }),
+        MEMBERSHIP,
+        record(
+            Counted {
+                unique: 96_402_166,
+                generated: 695_758_531,
+                depth: 48,
+                seconds: 745.9,
+            },
+            8.6,
+            9,
             "2026-11-26",
         ),
     ),

@@ -77,6 +77,7 @@ fn packed_and_unbounded_rules_are_the_same_at_every_step() {
         "pre-vote",
         "sessions",
         "together",
+        "all-parts",
         "joint-snapshots",
         "joint-reads",
     ] {
