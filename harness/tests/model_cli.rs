@@ -212,7 +212,7 @@ fn a_record_is_listed_with_what_its_figures_rest_on_and_what_they_leave_out() {
     }
     let output = plumb(&["scopes", "--json", "-"]);
     let rows: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let rows = rows.as_array().expect("rows");
+    let rows = rows["scopes"].as_array().expect("rows");
     let row = |name: &str| rows.iter().find(|row| row["name"] == name).expect(name);
     let record = row("record-crash");
     assert_eq!(record["record"]["fingerprint_bits"], 72);

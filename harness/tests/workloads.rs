@@ -234,3 +234,17 @@ fn what_a_client_asked_for_before_it_died_happens_once_or_not_at_all() {
         assert!(run.coverage.deaths > 5, "{tier:?}: {}", run.coverage.deaths);
     }
 }
+
+/// Found as a false alarm: a snapshot of 190 kB in pieces of 40 bytes takes longer than a minute.
+#[test]
+fn a_server_whose_snapshot_comes_in_the_smallest_pieces_is_only_slow() {
+    let scenario = generate(3_820, Length::SHORT, Tier::Bare);
+    let run = run(&scenario, RunOptions::default());
+    assert_eq!((&run.violation, &run.undecided), (&None, &None));
+    let minute = std::time::Duration::from_millis(scenario.end_at_ms + 60_000);
+    assert!(
+        run.simulated > minute,
+        "it shows nothing any more: {:?}",
+        run.simulated
+    );
+}

@@ -21,9 +21,11 @@ use crate::workload::Books;
 const NS_PER_MS: u64 = 1_000_000;
 /// What was committed this long before the end must have reached every server at the end.
 const SETTLE_MS: u64 = 500;
-/// A server that is behind at the end gets this much longer: snapshots of some ten kilobytes, in pieces
-/// of 40 bytes, one after the other, over links of 15 ms.
+/// A server that is behind at the end gets this much longer for its snapshot, with pieces of this many bytes; with
+/// smaller ones more in proportion: they come one after the other, over links of 15 ms, and a snapshot may have some
+/// hundred kilobytes.
 const CATCH_UP_MS: u64 = 60_000;
+const PIECE_BYTES: u64 = 500;
 
 /// What a course needs of its world.
 pub(super) trait World {
@@ -170,7 +172,9 @@ impl<'a, W: World> Course<'a, W> {
         // A server may be far behind, and its snapshot come in the smallest of pieces: as long as it
         // gets there once the clients are silent, it was only slow.
         let mut at_ms = scenario.end_at_ms;
-        while self.behind(due).is_some() && at_ms < scenario.end_at_ms + CATCH_UP_MS {
+        let piece = (scenario.settings.snapshot_chunk_bytes as u64).clamp(1, PIECE_BYTES);
+        let patience_ms = CATCH_UP_MS * PIECE_BYTES / piece;
+        while self.behind(due).is_some() && at_ms < scenario.end_at_ms + patience_ms {
             at_ms += 100;
             self.advance(at_ms, panics);
         }
