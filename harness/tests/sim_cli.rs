@@ -148,7 +148,7 @@ fn verify_ends_with_a_table_and_two_reports() {
     let report: Value = serde_json::from_slice(&report).expect("JSON");
     assert_eq!(
         (&report["plumb_report"], &report["verdict"]),
-        (&2.into(), &"holds".into())
+        (&3.into(), &"holds".into())
     );
     let page = std::fs::read_to_string(folder.path().join("target/plumb/report.html"));
     let page = page.expect("written");
