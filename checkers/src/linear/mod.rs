@@ -61,6 +61,27 @@ pub(crate) enum Finding {
     },
 }
 
+impl Finding {
+    /// An operation by whose completion the part fails, as its place.
+    fn blamed(&self, part: &Part) -> u32 {
+        match self {
+            Finding::Refuted { op } | Finding::Stuck { op } => *op,
+            Finding::Zones(conflict) => {
+                let ops = conflict.operations().into_iter();
+                let known = ops.filter(|op| part.ops[*op as usize].is_certain());
+                known
+                    .max_by_key(|op| part.ops[*op as usize].ret)
+                    .unwrap_or(0)
+            }
+            Finding::Within(within) => {
+                let number = within.0.ops[within.1.blamed(&within.0) as usize].number;
+                let place = part.ops.partition_point(|op| op.number < number);
+                u32::try_from(place).expect("fewer operations than events")
+            }
+        }
+    }
+}
+
 /// Judges a part; the algorithm with the outcome.
 pub(crate) fn decide(part: &Part, rules: Rules<'_>, meter: &mut Meter<'_>) -> (Algorithm, Outcome) {
     if let Some(split) = split::decide_split(part, rules, meter) {
@@ -90,6 +111,14 @@ pub(crate) fn decide(part: &Part, rules: Rules<'_>, meter: &mut Meter<'_>) -> (A
         }
         Ok(None) => {}
         Err(limit) => return (Algorithm::Elements, Outcome::Unknown(limit)),
+    }
+    match one_register::wrong(part, rules, meter) {
+        Ok(Some(one)) => {
+            let finding = Finding::Stuck { op: one.blamed };
+            return (one.algorithm, Outcome::Violation(finding));
+        }
+        Ok(None) => {}
+        Err(limit) => return (Algorithm::Search, Outcome::Unknown(limit)),
     }
     let mut machine = part.machine(rules.spec, rules.init, rules.tables);
     search(part, &mut *machine, meter)

@@ -8,11 +8,11 @@ use plumb_histories::Value;
 
 use super::registers::Registers;
 use super::{Outcome, Rules, decide};
-use crate::Limit;
 use crate::budget::Meter;
 use crate::intern::Interner;
 use crate::part::{Class, NONE, Op, Part, Tables};
 use crate::spec::{Call, Spec, on_register, register_names};
+use crate::{Algorithm, Limit};
 
 /// What the transactions do to one register.
 pub(crate) struct OneRegister {
@@ -20,7 +20,13 @@ pub(crate) struct OneRegister {
     pub(crate) spec: Spec,
     pub(crate) init: Value,
     pub(crate) tables: Tables,
+    /// Who is to blame, as a place in the whole part, and what decided.
+    pub(crate) blamed: u32,
+    pub(crate) algorithm: Algorithm,
 }
+
+/// More registers are not looked at one by one.
+const MOST: usize = 64;
 
 impl OneRegister {
     pub(crate) fn rules(&self) -> Rules<'_> {
@@ -44,23 +50,33 @@ pub(crate) fn wrong(
     }
     let calls = part.calls(rules.tables);
     let names: BTreeSet<String> = calls.iter().flat_map(register_names).collect();
+    if names.len() > MOST {
+        return Ok(None);
+    }
     for name in names {
         meter.pass(part.ops.len())?;
-        let Some(one) = of_one(part, rules, &calls, &name) else {
+        let Some(mut one) = of_one(part, rules, &calls, &name) else {
             continue;
         };
         let steps = 20_000 + 20 * one.part.ops.len() as u64;
         let decided = meter.limited(steps, |meter| {
-            match decide(&one.part, one.rules(), meter).1 {
-                Outcome::Violation(_) => Ok(true),
-                Outcome::Valid(_) => Ok(false),
+            let (algorithm, outcome) = decide(&one.part, one.rules(), meter);
+            match outcome {
+                Outcome::Violation(finding) => Ok(Some((algorithm, finding.blamed(&one.part)))),
+                Outcome::Valid(_) => Ok(None),
                 Outcome::Unknown(limit) => Err(limit),
             }
         });
         match decided {
-            Some(Ok(true)) => return Ok(Some(one)),
+            Some(Ok(Some((algorithm, blamed)))) => {
+                let number = one.part.ops[blamed as usize].number;
+                let place = part.ops.partition_point(|op| op.number < number);
+                one.blamed = u32::try_from(place).expect("fewer operations than events");
+                one.algorithm = algorithm;
+                return Ok(Some(one));
+            }
             Some(Err(limit)) => return Err(limit),
-            Some(Ok(false)) | None => {}
+            Some(Ok(None)) | None => {}
         }
     }
     Ok(None)
@@ -126,6 +142,8 @@ fn of_one(part: &Part, rules: Rules<'_>, calls: &[Call<'_>], name: &str) -> Opti
         spec: Spec::by_name("cas-register").ok()?,
         init: initial,
         tables,
+        blamed: 0,
+        algorithm: Algorithm::Search,
     };
     one.part.registers = Registers::of(&one.part, one.rules());
     if let Some(registers) = &one.part.registers {
