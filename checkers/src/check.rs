@@ -89,7 +89,7 @@ fn check_parts(taken: &Taken, options: &Options, stop: Option<&AtomicBool>) -> R
         init: &options.init,
         tables: &taken.tables,
     };
-    let judged = judge_all(taken, rules, options, &shared);
+    let judged = judge_all(taken, rules, options, &shared, FIRST_STEPS);
     let mut parts = Vec::with_capacity(judged.len());
     let mut witness = Witness::default();
     let mut violation: Option<(usize, Finding, u64)> = None;
@@ -169,6 +169,7 @@ fn judge_all(
     rules: Rules<'_>,
     options: &Options,
     shared: &Shared<'_>,
+    first_steps: (u64, u64),
 ) -> Vec<Judged> {
     let several = taken.parts.len() > 1;
     let judge = |number: usize, first: bool| {
@@ -183,7 +184,7 @@ fn judge_all(
             }
         };
         let is_hard = first && several && {
-            let steps = FIRST_STEPS.0 + FIRST_STEPS.1 * part.ops.len() as u64;
+            let steps = first_steps.0 + first_steps.1 * part.ops.len() as u64;
             meter.limited(steps, &mut whole).is_none()
         };
         if is_hard {
@@ -276,4 +277,58 @@ fn share_out(
         .expect("no thread panics while it holds the lock");
     done.sort_unstable_by_key(|(number, _)| *number);
     done.into_iter().map(|(_, judged)| judged).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        reason = "a helper that fails is a test that fails"
+    )]
+
+    use plumb_histories::{Header, Recorder, Value};
+
+    use super::*;
+    use crate::{Budget, Spec};
+
+    /// Many writes and reads of one register, and of another a read of something, with few steps for each at first.
+    fn judged(read: i64) -> Vec<Judged> {
+        let mut recorder = Recorder::new(Header::default());
+        let mut time = 0;
+        let mut record = |f: &str, key: &str, asked: Value, told: i64| {
+            recorder.invoke(time, 0, f, Some(key.into()), asked, None);
+            recorder.ok(time + 1, 0, Value::Int(told));
+            time += 2;
+        };
+        for value in 0..30 {
+            record("write", "long", Value::Int(value), value);
+            record("read", "long", Value::Null, value);
+        }
+        record("write", "short", Value::Int(1), 1);
+        record("read", "short", Value::Null, read);
+        let options = Options::new(Spec::by_name("register").unwrap());
+        let mut intake = Intake::new(&options).unwrap();
+        intake.push_all(&recorder.finish()).unwrap();
+        let taken = intake.close().unwrap();
+        let rules = Rules {
+            spec: &*options.spec.0,
+            init: &options.init,
+            tables: &taken.tables,
+        };
+        let shared = Shared::new(Budget::default(), None);
+        judge_all(&taken, rules, &options, &shared, (20, 0))
+    }
+
+    #[test]
+    fn what_is_hard_is_decided_unless_something_easy_is_violated() {
+        let fine = judged(1);
+        assert!(
+            fine.iter()
+                .all(|one| matches!(one.outcome, Outcome::Valid(_)))
+        );
+        assert!(fine[0].steps > 20, "it was hard: {}", fine[0].steps);
+        let wrong = judged(2);
+        assert!(matches!(wrong[1].outcome, Outcome::Violation(_)));
+        assert!(wrong[0].is_hard && matches!(wrong[0].outcome, Outcome::Unknown(_)));
+    }
 }

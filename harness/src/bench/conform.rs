@@ -13,7 +13,8 @@ use serde::Serialize;
 use crate::conformance::trace::{ReadError, StepRecorder, judge};
 use crate::nemesis::{Length, generate};
 use crate::scenario::Tier;
-use crate::sim::run::{RunOptions, run, run_recorded, run_without_conformance};
+use crate::sim::run::{RunOptions, run, run_measured, run_recorded};
+use crate::sim::watch::Spared;
 use crate::verify::stopwatch;
 
 /// Conformance may make a run take so many times the time, at most.
@@ -83,7 +84,11 @@ pub fn beside(tier: Tier, seeds: Range<u64>, mut each: impl FnMut()) -> Beside {
         let measure = |without_conformance: bool| {
             let time = processor_time();
             let seen = if without_conformance {
-                run_without_conformance(&scenario)
+                let spared = Spared {
+                    conformance: true,
+                    ..Spared::default()
+                };
+                run_measured(&scenario, spared, false).0
             } else {
                 run(&scenario, RunOptions::default())
             };

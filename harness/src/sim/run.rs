@@ -165,29 +165,6 @@ pub fn run_peer<P: Peer>(scenario: &Scenario, options: RunOptions) -> Run {
     follow(scenario, &panics, world, &watch, &books)
 }
 
-/// Runs a scenario without conformance: to measure what that costs.
-pub(crate) fn run_without_conformance(scenario: &Scenario) -> Run {
-    let books = books_of(scenario);
-    let off = |watch: Watch| {
-        watch.lock().conformance.switch_off();
-        watch
-    };
-    let panics = panics::Caught::here();
-    match scenario.tier {
-        Tier::Full => {
-            let watch = off(Watch::of_turmoil(false));
-            let world = Full::new(scenario, &watch, &books);
-            follow(scenario, &panics, world, &watch, &books)
-        }
-        Tier::Bare => {
-            let (watch, now) = Watch::of_events(false);
-            let watch = off(watch);
-            let world = Bare::of_replicas(scenario, now, &watch, &books);
-            follow(scenario, &panics, world, &watch, &books)
-        }
-    }
-}
-
 /// Runs a scenario of the full tier, and gives back its servers' disks as the run left them.
 pub(super) fn run_with_disks(scenario: &Scenario) -> (Run, BTreeMap<u64, SimDisk>) {
     let books = books_of(scenario);
