@@ -42,6 +42,21 @@ fn the_outcome_is_also_json() {
 }
 
 #[test]
+fn without_symmetry_every_naming_is_a_state_of_its_own() {
+    let output = plumb(&["check", "--scope", "tiny", "--symmetry", "off"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(!text.contains("up to renaming servers"), "{text}");
+    let states = text
+        .lines()
+        .find_map(|line| line.split_once(" states, "))
+        .expect("a line of counts");
+    let states: u32 = states.0.replace(',', "").parse().expect("a number");
+    // Six namings, but for those states that several namings leave as they are.
+    assert!((3 * 495..6 * 495).contains(&states), "{states}");
+}
+
+#[test]
 fn bounds_of_ones_own_are_explored() {
     let args = [
         "check",
@@ -258,7 +273,7 @@ fn a_named_ablation_tells_its_whole_story() {
 
 #[test]
 fn bad_flags_are_usage_errors_that_say_what_to_do() {
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 8] = [
         (
             &["check", "--scope", "huge"],
             "the scopes are tiny, small, quick",
@@ -276,6 +291,10 @@ fn bad_flags_are_usage_errors_that_say_what_to_do() {
         (
             &["check", "--scope", "tiny", "--json", "/dev/null/x.json"],
             "cannot create the folder /dev/null",
+        ),
+        (
+            &["check", "--scope", "joint", "--symmetry", "on"],
+            "configurations name servers",
         ),
         (&["ablate", "gravity"], "the names are grant-before-persist"),
     ];

@@ -174,6 +174,8 @@ fn documents(folder: &Path) -> BTreeMap<&'static str, Vec<Value>> {
     let sim = "bench sim --tier bare --runs drawn --seconds 0 --rounds 1 --json -";
     add("bench", &said(folder, sim));
     add("bench", &said(folder, "bench conform --seeds 10 --json -"));
+    let model = "bench model --with tiny --without tiny --beside tiny --json -";
+    add("bench", &said(folder, model));
     let corpus = std::fs::read_dir(root().join("histories/corpus")).expect("there is a corpus");
     for entry in corpus.map(|entry| entry.expect("it can be read").path()) {
         add("verdict", &read(&entry.join("verdict.json")));

@@ -2,6 +2,7 @@
 
 pub mod checkers;
 pub mod conform;
+pub mod model;
 pub mod porcupine;
 pub mod raft;
 pub mod sim;

@@ -8,7 +8,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::sim::all_cores;
-use super::{CliError, Exit, bench_conform, bench_raft, bench_sim, files, interrupt, progress};
+use super::{
+    CliError, Exit, bench_conform, bench_model, bench_raft, bench_sim, files, interrupt, progress,
+};
 use crate::bench::checkers::{Case, Row, Scale, families, shared};
 use crate::bench::porcupine::Porcupine;
 
@@ -39,6 +41,12 @@ enum BenchCommand {
         after_help = "Examples:\n  plumb bench conform\n  plumb bench conform --seeds 1000 --json bench.json"
     )]
     Conform(bench_conform::ConformBenchArgs),
+    /// Measures how fast the specification is explored, by our engine and by stateright's.
+    #[command(
+        after_help = "Examples:\n  plumb bench model\n  plumb bench model --with quick --without small --beside \
+                            tiny --json bench.json"
+    )]
+    Model(bench_model::ModelBenchArgs),
     /// Measures how fast runs are simulated, with more and fewer judges, and where their time goes.
     #[command(
         after_help = "Examples:\n  plumb bench sim\n  plumb bench sim --tier bare --seconds 30\n  plumb \
@@ -94,6 +102,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit, CliError> {
         BenchCommand::Checkers(args) => checkers(args),
         BenchCommand::Raft(args) => bench_raft::run(args),
         BenchCommand::Conform(args) => bench_conform::run(args),
+        BenchCommand::Model(args) => bench_model::run(args),
         BenchCommand::Sim(args) => bench_sim::run(args),
         BenchCommand::RaftNode(args) => bench_raft::serve(args),
         BenchCommand::RaftGuard(args) => bench_raft::guard(args),

@@ -2,6 +2,7 @@
 
 mod bench;
 mod bench_conform;
+mod bench_model;
 mod bench_raft;
 mod bench_sim;
 mod browse;

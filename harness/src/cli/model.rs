@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use plumb_model::{
     Ablation, Ablations, Bounds, CheckError, Features, QUICK, SCOPES, Scope, Verdict, Width, scope,
 };
@@ -20,7 +20,8 @@ use serde_json::Value;
 use super::files::{self, is_stdout, print};
 use super::{CliError, Exit, interrupt, progress};
 use ablate::run_ablate;
-use check::{Meter, run_check};
+pub(super) use check::Meter;
+use check::run_check;
 use table::run_scopes;
 use units::{parse_size, parse_time};
 
@@ -71,6 +72,10 @@ enum ModelCommand {
 struct CheckArgs {
     #[command(flatten)]
     scope: ScopeArgs,
+    /// Whether states that differ in the servers' names only are taken as one [default: on, but with membership,
+    /// whose configurations name servers].
+    #[arg(long, value_enum)]
+    symmetry: Option<Switch>,
     /// Threads [default: all cores].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
@@ -102,6 +107,12 @@ struct CheckArgs {
     /// Write the outcome as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// A named scope, or bounds of one's own.
@@ -222,7 +233,7 @@ impl ScopeArgs {
     }
 }
 
-fn named_scope(name: &str) -> Result<Scope, CliError> {
+pub(super) fn named_scope(name: &str) -> Result<Scope, CliError> {
     scope(name).copied().ok_or_else(|| {
         let names: Vec<_> = SCOPES.iter().map(|scope| scope.name).collect();
         CliError::new(

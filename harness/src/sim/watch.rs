@@ -157,8 +157,10 @@ impl Observer for Watch {
         watched.trace.before_step(at_ns, node, input);
         watched.lanes.before_step(at_ns, node, input);
         watched.laps.begin();
-        watched.conformance.before_step(node, input);
-        watched.laps.end(Part::Conformance);
+        if !watched.spared.conformance {
+            watched.conformance.before_step(node, input);
+            watched.laps.end(Part::Conformance);
+        }
         watched.judge.before_step(node, input);
         watched.anchors.before_step(node);
         watched.laps.end(Part::Invariants);
@@ -177,6 +179,9 @@ impl Observer for Watch {
         watched.judge.after_step(at_ns, node, effects);
         watched.anchors.after_step(node, effects);
         watched.laps.end(Part::Invariants);
+        if watched.spared.conformance {
+            return;
+        }
         if let Some(what) = watched.conformance.after_step(node, effects) {
             watched.judge.rule(at_ns, "Conformance", what.to_string());
         }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::frontier::{Chunk, Frontier};
+use super::recent::Recent;
 use super::spill::Spill;
 use super::table::Table;
 use super::{Origin, Search};
@@ -35,6 +36,7 @@ pub(super) struct Yield {
 struct Pending {
     states: Vec<State>,
     rest: Vec<(Fingerprint, Origin)>,
+    recent: Recent,
 }
 
 /// What all threads of a search look at.
@@ -66,6 +68,7 @@ impl Search<'_> {
             let mut pending = Pending {
                 states: Vec::new(),
                 rest: Vec::new(),
+                recent: Recent::new(),
             };
             // With a trail there is one thread, which takes the chunks in order.
             let mut number = first as u32;
@@ -133,15 +136,20 @@ impl Search<'_> {
             mine.rules[action.rule()] += 1;
             mine.claims
                 .observe(self.raft, self.claims, state, action, next);
-            let origin = (number, offer - 1);
-            pending.rest.push((self.fingerprint(next), origin));
+            let print = self.fingerprint(next);
+            if !pending.recent.knows(print) {
+                pending.rest.push((print, (number, offer - 1)));
+            }
         });
     }
 
     /// Looks up what is pending, in order.
     fn look_up(&self, pending: &mut Pending, table: &Table, mine: &mut Yield) {
-        let near = pending.rest.iter().map(|&(print, _)| table.touch(print));
+        let prints = pending.rest.iter().map(|&(print, _)| print);
+        let near = prints.clone().map(|print| table.touch(print));
         std::hint::black_box(near.fold(0, |all, word| all ^ word));
+        let beyond = prints.map(|print| table.touch_beyond(print));
+        std::hint::black_box(beyond.fold(0, |all, word| all ^ word));
         for (next, (print, origin)) in pending.states.iter().zip(pending.rest.drain(..)) {
             if mine.broken.is_some() || !table.insert(print) {
                 continue;

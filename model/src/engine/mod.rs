@@ -10,6 +10,7 @@ mod expand;
 mod frontier;
 mod packing;
 mod progress;
+mod recent;
 mod spill;
 mod storage;
 mod table;

@@ -28,7 +28,7 @@ const fn record(
     })
 }
 
-pub(super) const RECORDS: [Scope; 3] = [
+pub(super) const RECORDS: [Scope; 4] = [
     named(
         "record-crash",
         "three terms, three entries, three requests, two crashes",
@@ -60,6 +60,23 @@ pub(super) const RECORDS: [Scope; 3] = [
             },
             8.2,
             13,
+            "2026-11-26",
+        ),
+    ),
+    named(
+        "record-four-two",
+        "four terms, three entries, three requests, two crashes",
+        Bounds::plain(3, 4, 3, 3, 2),
+        Claims::PLAIN,
+        record(
+            Counted {
+                unique: 813_742_849,
+                generated: 6_780_494_863,
+                depth: 55,
+                seconds: 1_787.6,
+            },
+            8.5,
+            14,
             "2026-11-26",
         ),
     ),

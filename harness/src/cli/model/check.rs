@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::units::grouped;
 use super::{
-    CheckArgs, CliError, Exit, bad_check, exit_of, interrupt, is_stdout, print, progress,
+    CheckArgs, CliError, Exit, Switch, bad_check, exit_of, interrupt, is_stdout, print, progress,
     write_json,
 };
 
 pub(super) fn run_check(args: &CheckArgs) -> Result<Exit, CliError> {
-    let scope = args.scope.resolve()?;
+    let scope = with_symmetry(args.scope.resolve()?, args.symmetry)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let record = scope.figures.record();
     let usual = record.map_or((Width::Standard, 0), |record| (record.width, record.salt));
@@ -55,14 +55,28 @@ pub(super) fn run_check(args: &CheckArgs) -> Result<Exit, CliError> {
     Ok(exit)
 }
 
+fn with_symmetry(scope: Scope, wanted: Option<Switch>) -> Result<Scope, CliError> {
+    match wanted {
+        Some(Switch::On) if !scope.symmetry => Err(CliError::new(
+            "configurations name servers: with membership there is no symmetry",
+            "leave --symmetry out",
+        )),
+        Some(Switch::Off) => Ok(Scope {
+            symmetry: false,
+            ..scope
+        }),
+        _ => Ok(scope),
+    }
+}
+
 /// Live figures, a few times a second.
 #[derive(Default)]
-pub(super) struct Meter {
+pub(in crate::cli) struct Meter {
     shown: Duration,
 }
 
 impl Meter {
-    pub(super) fn line(&mut self, seen: &Progress, elapsed: Duration) -> Option<String> {
+    pub(in crate::cli) fn line(&mut self, seen: &Progress, elapsed: Duration) -> Option<String> {
         if elapsed < self.shown + Duration::from_millis(200) {
             return None;
         }

@@ -37,6 +37,12 @@ impl Bucket {
         self.0[LAST].load(Ordering::Relaxed)
     }
 
+    /// Whether there is no place for another remainder.
+    #[inline]
+    pub(super) fn is_full<const E: u32>(&self) -> bool {
+        (self.touch() >> COUNT & 15) as usize == slots::<E>()
+    }
+
     /// Adds a remainder.
     #[inline]
     pub(super) fn add<const E: u32>(&self, remainder: u64) -> Added {

@@ -123,6 +123,12 @@ impl Table {
         either!(self, shards => shards.touch(print))
     }
 
+    /// Brings near what it will look at next, if that is another place.
+    #[inline]
+    pub(crate) fn touch_beyond(&self, print: Fingerprint) -> u64 {
+        either!(self, shards => shards.touch_beyond(print))
+    }
+
     /// Adds a fingerprint; `true` if it was not there, to exactly one of the threads that race.
     #[inline]
     pub(crate) fn insert(&self, print: Fingerprint) -> bool {

@@ -109,6 +109,17 @@ impl<const E: u32> Shards<E> {
         self.segments[segment].buckets[home].touch()
     }
 
+    /// The same for the bucket after that, if that one is full.
+    #[inline]
+    pub(super) fn touch_beyond(&self, print: Fingerprint) -> u64 {
+        let (segment, shard, remainder) = split::<E>(print);
+        let buckets = &self.segments[segment].buckets[shard * self.per_shard..][..self.per_shard];
+        let home = home::<E>(remainder, self.per_shard);
+        let next = home + usize::from(buckets[home].is_full::<E>());
+        // No branch, which would be guessed wrong as often as not.
+        buckets[if next == self.per_shard { 0 } else { next }].touch()
+    }
+
     /// Adds a fingerprint; `true` if it was not there, to exactly one of the threads that race: all look
     /// into a shard's buckets in one order, and a bucket that is full stays so.
     #[inline]
