@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use plumb_checkers::{Options, Spec, Verdict, check, verify_witness};
-use plumb_harness::mutants::{entry_readme, read_all};
+use plumb_harness::mutants::{Cell, entry_readme, last_sitting, layer_of, read_all};
 use plumb_harness::scenario::Scenario;
 use plumb_harness::sim::{RunOptions, run};
 use plumb_histories::{History, Value};
@@ -105,6 +105,32 @@ fn each_entry_tells_a_reviewer_what_happened_and_which_rule_prevents_it() {
                 "{} does not say: {told}",
                 entry.display()
             );
+        }
+    }
+}
+
+#[test]
+fn each_entry_names_the_command_that_replays_it_and_a_layer_that_kills() {
+    let sitting = last_sitting().expect("the page of the mutants has its table");
+    for entry in entries() {
+        let name = entry
+            .file_name()
+            .expect("a folder has a name")
+            .to_string_lossy();
+        let scenario = Scenario::read(&entry.join("scenario.json")).expect("it can be run");
+        let layer = layer_of(&scenario).name();
+        let words = std::fs::read_to_string(entry.join("README.md")).expect("it has words");
+        let replay = format!("plumb mutants replay {name}");
+        assert_eq!(verdict_of(&entry)["replay"].as_str(), Some(&replay[..]));
+        assert!(words.contains(&format!("`{replay}`")), "{name}");
+        let anew = format!("`plumb mutants run {name} --layers {layer}`");
+        assert!(words.contains(&anew), "{name} does not say: {anew}");
+        // What has come since the sitting is in no row.
+        if let Some(row) = sitting.rows.iter().find(|row| row.name == name) {
+            let place = sitting.layers.iter().position(|one| *one == layer);
+            let cell = place.map(|place| row.cells[place]);
+            let may = matches!(cell, Some(Cell::Killed(_) | Cell::DidNotSit));
+            assert!(may, "{name}: {layer} {cell:?}");
         }
     }
 }

@@ -178,9 +178,26 @@ fn documents(folder: &Path) -> BTreeMap<&'static str, Vec<Value>> {
     add("bench", &said(folder, model));
     let corpus = std::fs::read_dir(root().join("histories/corpus")).expect("there is a corpus");
     for entry in corpus.map(|entry| entry.expect("it can be read").path()) {
-        add("verdict", &read(&entry.join("verdict.json")));
+        for name in ["verdict", "lanes", "scenario"] {
+            add(name, &read(&entry.join(format!("{name}.json"))));
+        }
+    }
+    // Enough for every kind of fault, and for every message that servers send.
+    for seed in 1..=40 {
+        let scenario = format!("sim scenario --seed {seed}");
+        add("scenario", &said(folder, &scenario));
+    }
+    for line in telling(&read(&folder.join("steps.jsonl"))) {
+        add("steps", line);
     }
     all
+}
+
+/// A run's steps by the thousand: the first lines, and some of those behind.
+fn telling(steps: &str) -> impl Iterator<Item = &str> {
+    let lines = steps.lines().enumerate();
+    let chosen = lines.filter(|(number, _)| *number < 100 || number % 40 == 0);
+    chosen.map(|(_, line)| line)
 }
 
 fn read(path: &PathBuf) -> String {

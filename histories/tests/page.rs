@@ -78,6 +78,8 @@ fn hostile() -> (History, PageInput) {
         }),
         replay: Some(HOSTILE[2].into()),
         index: Some(HOSTILE[2].into()),
+        rule: Some(HOSTILE[1].into()),
+        readme: Some(HOSTILE.join("\n\n# ")),
         story: vec![HOSTILE[0].into()],
     };
     (recorder.finish(), input)

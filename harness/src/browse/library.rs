@@ -189,12 +189,17 @@ fn kind(event: &NemesisEvent) -> String {
         .as_str()
         .filter(|_| matches!(event.f.as_str(), "begins" | "ends"));
     let words = words.unwrap_or(&event.f).to_lowercase();
-    const KINDS: [(&str, &[&str]); 6] = [
+    const KINDS: [(&str, &[&str]); 10] = [
+        // What an operator asks for.
+        ("membership", &["membership", "replace a server"]),
+        ("transfer", &["transfer"]),
         ("disk", &["disk", "fsync"]),
         (
             "partition",
             &["partition", "isolat", "one-way", "cut", "stall"],
         ),
+        ("connection", &["connection"]),
+        ("slow", &["narrow", "slow"]),
         ("crash", &["crash", "kill", "power", "restart"]),
         ("noise", &["noise", "loss", "delay", "packet", "duplic"]),
         ("pause", &["pause", "sigstop", "resume"]),

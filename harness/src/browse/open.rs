@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use super::verdict::page_verdict;
 use crate::artifacts::replay_command;
 use crate::cli::CliError;
+use crate::mutants::RULE_HEADING;
 use crate::sim::System;
 
 /// A page waits for its verdict no longer than so many steps.
@@ -138,6 +139,7 @@ pub fn page_of(
     } = open(path)?;
     let run = beside(path, "verdict.json");
     let judged = question.judge(&history, jobs);
+    let readme = text_beside(path, "README.md");
     let mut story = story(path);
     story.extend(warnings);
     if let Some(Err(error)) = &judged {
@@ -154,6 +156,8 @@ pub fn page_of(
         lanes,
         replay: Some(replay(path, run.as_ref(), question)),
         index: index.map(ToOwned::to_owned),
+        rule: readme.as_deref().and_then(rule),
+        readme,
         story,
     };
     Ok(page(&history, &input))
@@ -179,20 +183,22 @@ fn report_json(report: &Report) -> Json {
     all
 }
 
-/// What was written for a reader: an entry's README, a shrunk failure's story.
-fn story(path: &Path) -> Vec<String> {
-    let Some(folder) = folder_of(path) else {
-        return Vec::new();
-    };
-    ["README.md", "story.txt"]
-        .iter()
-        .filter_map(|name| std::fs::read_to_string(folder.join(name)).ok())
-        .flat_map(|text| {
-            text.split("\n\n")
-                .map(|paragraph| paragraph.trim_end().to_owned())
-                .collect::<Vec<_>>()
-        })
-        .collect()
+fn text_beside(history: &Path, name: &str) -> Option<String> {
+    std::fs::read_to_string(folder_of(history)?.join(name)).ok()
+}
+
+/// The story of a failure, in paragraphs.
+fn story(history: &Path) -> Vec<String> {
+    let text = text_beside(history, "story.txt").unwrap_or_default();
+    let paragraphs = text.split("\n\n").map(str::trim_end);
+    let told = paragraphs.filter(|paragraph| !paragraph.is_empty());
+    told.map(ToOwned::to_owned).collect()
+}
+
+/// The paragraph in which an entry's README tells which rule prevents it.
+fn rule(readme: &str) -> Option<String> {
+    let (_, told) = readme.split_once(&format!("\n## {RULE_HEADING}\n\n"))?;
+    told.split("\n\n").next().map(ToOwned::to_owned)
 }
 
 /// How to see it again: what was saved says so; else the scenario beside it; else the check.

@@ -1,5 +1,7 @@
 //! `plumb mutants`: the exam that tells what the harness is worth.
 
+mod replay;
+
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -37,6 +39,13 @@ enum MutantsCommand {
                       these does not hold; 2 usage; 3 stopped before the end."
     )]
     Run(RunArgs),
+    /// Runs entries of the corpus again, each with its bug put back.
+    #[command(
+        after_help = "Examples:\n  plumb mutants replay local-read\n  plumb mutants replay --record\n\nExit \
+                      codes: 0 each shows again what it tells of; 1 one of them does not; 2 usage; 3 stopped \
+                      before the end."
+    )]
+    Replay(replay::ReplayArgs),
 }
 
 #[derive(Debug, Args)]
@@ -129,6 +138,7 @@ pub fn run(args: &MutantsArgs) -> Result<Exit, CliError> {
     match &args.command {
         MutantsCommand::List(args) => list(args),
         MutantsCommand::Run(args) => examine(args),
+        MutantsCommand::Replay(args) => replay::replay(args),
     }
 }
 

@@ -34,7 +34,8 @@ enum SimCommand {
     /// Runs one seed and says what was seen.
     #[command(
         after_help = "Examples:\n  plumb sim run --seed 7\n  plumb sim run --seed 7 --trace \
-                            - --history h.jsonl\n  plumb sim run --seed 7 --length long --json -"
+                            - --history h.jsonl\n  plumb sim run --seed 7 --length long --json -\n  plumb sim run \
+                            --seed 7 --save run && plumb browse run"
     )]
     Run(RunArgs),
     /// Runs many seeds on all cores.
@@ -176,6 +177,9 @@ struct Outputs {
     /// Write the verdict as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Save the whole run in this folder, whatever came of it, for `plumb browse`.
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -231,7 +235,7 @@ pub fn run_command(system: System, args: &SimArgs) -> Result<Exit, CliError> {
 fn one(system: System, args: &RunArgs) -> Result<Exit, CliError> {
     let scenario = args.scenario.generate(system);
     let result = run_once(system, &scenario, &args.outputs)?;
-    write_outputs(&args.outputs, &scenario, &result)?;
+    write_outputs(system, &args.outputs, &scenario, &result)?;
     let exit = report(&scenario, &result, quiet(&args.outputs));
     if exit != Exit::Holds {
         let folder = save_failure(system, &args.out, &scenario, &result)?;
@@ -269,7 +273,7 @@ fn run_once(system: System, scenario: &Scenario, outputs: &Outputs) -> Result<Ru
 fn replay(system: System, args: &ReplayArgs) -> Result<Exit, CliError> {
     let scenario = Scenario::read(&args.scenario)?;
     let result = run_once(system, &scenario, &args.outputs)?;
-    write_outputs(&args.outputs, &scenario, &result)?;
+    write_outputs(system, &args.outputs, &scenario, &result)?;
     Ok(report(&scenario, &result, quiet(&args.outputs)))
 }
 
@@ -373,7 +377,15 @@ fn quiet(outputs: &Outputs) -> bool {
     .any(|path| files::is_stdout(Some(path)))
 }
 
-fn write_outputs(outputs: &Outputs, scenario: &Scenario, result: &Run) -> Result<(), CliError> {
+fn write_outputs(
+    system: System,
+    outputs: &Outputs,
+    scenario: &Scenario,
+    result: &Run,
+) -> Result<(), CliError> {
+    if let Some(folder) = &outputs.save {
+        save_run(system, folder, scenario, result)?;
+    }
     if let Some(path) = &outputs.trace {
         files::write(path, result.trace.as_bytes())?;
     }

@@ -171,11 +171,7 @@ pub fn sit(
     let share = |layer: Layer| SHARES.iter().find(|(simulation, _)| *simulation == layer);
     let runs_plumb = |layer: &Layer| *layer == Layer::Core || share(*layer).is_some();
     if sitting.layers.iter().any(runs_plumb) {
-        build(
-            workshop,
-            &["build", "-p", "plumb-harness", "--bin", "plumb"],
-            sitting.stop,
-        )?;
+        build_plumb(workshop, sitting.stop)?;
     }
     let mut kills = 0;
     for layer in sitting.layers {
@@ -210,6 +206,15 @@ pub fn sit(
         results.push(result);
     }
     Ok(results)
+}
+
+/// Builds `plumb` with what is in the workshop.
+///
+/// # Errors
+/// If it does not build.
+pub fn build_plumb(workshop: &Workshop, stop: &AtomicBool) -> Result<(), CliError> {
+    let plumb = ["build", "-p", "plumb-harness", "--bin", "plumb"];
+    build(workshop, &plumb, stop)
 }
 
 fn build(workshop: &Workshop, arguments: &[&str], stop: &AtomicBool) -> Result<(), CliError> {

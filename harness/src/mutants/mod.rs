@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use corpus::{entry_readme, write_entry};
-pub use exam::{Layer, LayerResult, Outcome, Sitting, sit};
+pub use corpus::{RULE_HEADING, entry_readme, layer_of, write_entry};
+pub use exam::{Layer, LayerResult, Outcome, Sitting, build_plumb, sit};
 pub use matrix::{Matrix, Row};
 pub use patch::{Edit, PatchError};
 pub use sitting::{Cell, LastSitting, SittingRow, last_sitting};

@@ -6,6 +6,7 @@
 
 mod columns;
 mod lanes;
+mod markdown;
 mod plots;
 mod template;
 mod verdict;
@@ -52,7 +53,11 @@ pub struct PageInput {
     pub replay: Option<String>,
     /// Where the page that leads here is, relative to it.
     pub index: Option<String>,
-    /// What a reviewer should know of it, in paragraphs of plain text.
+    /// The rule that would have prevented it, in a sentence.
+    pub rule: Option<String>,
+    /// What was written for a reviewer, as Markdown.
+    pub readme: Option<String>,
+    /// What else a reviewer should know of it, in paragraphs of plain text.
     pub story: Vec<String>,
 }
 

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::columns::{key_text, value_text};
+use super::markdown;
 use super::template::escape;
 use super::{PageAttempt, PageInput, PageOutcome, PageVerdict};
 use crate::{History, Operation, Outcome};
@@ -80,15 +81,22 @@ pub(super) fn verdict(history: &History, input: &PageInput) -> String {
             "<header class=\"say unknown\"><h1>Not judged</h1><p class=\"why\">This page shows what \
              clients saw. No checker was asked about it.</p></header>\n",
         ),
-        Some(verdict) => judged(&mut html, history, verdict, input.replay.as_deref()),
+        Some(verdict) => judged(&mut html, history, verdict, input),
     }
     if input.verdict.is_none()
         && let Some(replay) = &input.replay
     {
         html.push_str(&command(replay));
     }
-    if !input.story.is_empty() {
+    if !input.story.is_empty() || input.readme.is_some() {
         html.push_str("<details class=\"story\"><summary>The story of this history</summary>\n");
+        if let Some(readme) = &input.readme {
+            let _ = write!(
+                html,
+                "<div class=\"readme\">\n{}</div>\n",
+                markdown::html(readme)
+            );
+        }
         for paragraph in &input.story {
             let _ = writeln!(html, "<p>{}</p>", escape(paragraph));
         }
@@ -97,7 +105,7 @@ pub(super) fn verdict(history: &History, input: &PageInput) -> String {
     html
 }
 
-fn judged(html: &mut String, history: &History, verdict: &PageVerdict, replay: Option<&str>) {
+fn judged(html: &mut String, history: &History, verdict: &PageVerdict, input: &PageInput) {
     let name = verdict.outcome.name();
     let mark = match verdict.outcome {
         PageOutcome::Valid => "✓",
@@ -116,6 +124,13 @@ fn judged(html: &mut String, history: &History, verdict: &PageVerdict, replay: O
             escape(&cut(paragraph, 1_200))
         );
     }
+    if let Some(rule) = &input.rule {
+        let _ = writeln!(
+            html,
+            "<p class=\"rule\"><span>The rule that prevents it</span> {}</p>",
+            escape(rule)
+        );
+    }
     if let Some(at) = verdict.at_ns {
         let _ = writeln!(
             html,
@@ -123,7 +138,7 @@ fn judged(html: &mut String, history: &History, verdict: &PageVerdict, replay: O
             duration(at)
         );
     }
-    if let Some(replay) = replay {
+    if let Some(replay) = &input.replay {
         html.push_str(&command(replay));
     }
     html.push_str("</header>\n");

@@ -12,12 +12,16 @@ use plumb_histories::History;
 use plumb_histories::browser::ServerLanes;
 use serde_json::{Value, json};
 
-use super::Mutant;
+use super::{Layer, Mutant};
 use crate::artifacts::{create_folder, write_file};
 use crate::cli::CliError;
+use crate::scenario::{Judges, Scenario, Tier};
 
 /// The files of a saved run that an entry has unchanged.
 const KEPT: [&str; 3] = ["history.jsonl", "scenario.json", "lanes.json"];
+
+/// Under this heading a README tells the rule that the bug takes away.
+pub const RULE_HEADING: &str = "Which rule prevents it";
 
 /// Writes `corpus/NAME/` from a saved run in which a mutant broke a property.
 ///
@@ -67,7 +71,8 @@ pub fn entry_readme(entry: &Path, mutant: &Mutant) -> Result<String, CliError> {
     };
     let broke_ns = verdict["violation"]["at_ns"].as_u64().unwrap_or(u64::MAX);
     let tale = tale::tale(&history, &lanes, &core, broke_ns);
-    Ok(readme(mutant, &verdict, &tale))
+    let layer = layer_of(&Scenario::read(&entry.join("scenario.json"))?);
+    Ok(readme(mutant, &verdict, &tale, layer))
 }
 
 fn read(path: &Path) -> Result<String, CliError> {
@@ -94,11 +99,22 @@ fn judged(path: &Path) -> Result<(History, Report), CliError> {
     Ok((history, report))
 }
 
+/// The command that shows this very run again: a sweep would find another one.
 fn replay(mutant: &Mutant) -> String {
-    format!("plumb mutants run {} --layers bare,clients", mutant.name)
+    format!("plumb mutants replay {}", mutant.name)
 }
 
-fn readme(mutant: &Mutant, verdict: &Value, tale: &str) -> String {
+/// The layer whose kind of run this is: a sweep of it is what found the entry.
+#[must_use]
+pub fn layer_of(scenario: &Scenario) -> Layer {
+    match (scenario.tier, scenario.judges) {
+        (Tier::Full, _) => Layer::Full,
+        (Tier::Bare, Judges::Clients) => Layer::Clients,
+        (Tier::Bare, Judges::All) => Layer::Bare,
+    }
+}
+
+fn readme(mutant: &Mutant, verdict: &Value, tale: &str, layer: Layer) -> String {
     let about = &mutant.about;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let violation = &verdict["violation"];
@@ -117,8 +133,8 @@ fn readme(mutant: &Mutant, verdict: &Value, tale: &str) -> String {
     }
     let _ = write!(
         out,
-        "\nWhat the bug breaks in general: {}. To clients alone this history is **{}**.\n\n## Which rule \
-         prevents it\n\n{}\n\nThe bug takes it away:\n\n```diff\n",
+        "\nWhat the bug breaks in general: {}. To clients alone this history is **{}**.\n\n## {RULE_HEADING}\n\n{}\n\nThe \
+         bug takes it away:\n\n```diff\n",
         about.breaks.trim_end_matches('.'),
         match verdict["linearizability"].as_str() {
             Some("valid") =>
@@ -134,10 +150,12 @@ fn readme(mutant: &Mutant, verdict: &Value, tale: &str) -> String {
     let _ = write!(
         out,
         "```\n\n## See it\n\n`plumb browse histories/corpus/{0}` shows the run as a page, with every change of \
-         every server; `plumb check histories/corpus/{0}/history.jsonl` judges the history; `{1}` puts the bug back \
-         and finds it again.\n",
+         every server and every message between them; `plumb check histories/corpus/{0}/history.jsonl` judges the \
+         history; `{1}` puts the bug back and runs this scenario again; `plumb mutants run {0} --layers {2}` looks \
+         for the bug anew.\n",
         mutant.name,
         replay(mutant),
+        layer.name(),
     );
     out
 }
@@ -165,13 +183,15 @@ mod tests {
             "explanation": null,
             "linearizability": "valid",
         });
-        let words = readme(&mutant, &verdict, "- n1 leads.\n");
+        let words = readme(&mutant, &verdict, "- n1 leads.\n", Layer::Clients);
         let places = [
             "# A vote is forgotten\n",
             "- n1 leads.",
             "**Election Safety** is broken: two lead term 2.",
             "linearizable still",
             "Votes are durable.",
+            "`plumb mutants replay m`",
+            "`plumb mutants run m --layers clients`",
         ]
         .map(|told| {
             words

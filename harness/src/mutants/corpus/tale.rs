@@ -113,8 +113,12 @@ fn faults(events: &[NemesisEvent], broke_ns: u64) -> Vec<Beat> {
     let begun = before.filter(|event| event.f != "ends");
     let beat = |event: &NemesisEvent| {
         let words = event.value.as_str().unwrap_or(&event.f).to_owned();
-        let end = events.iter().find(|other| {
-            other.f == "ends" && other.index > event.index && other.value == event.value
+        // What takes no time is written down with its end first.
+        let ends = |other: &&NemesisEvent| other.f == "ends" && other.value == event.value;
+        let mut later = events.iter().filter(|other| other.index > event.index);
+        let end = later.find(ends).or_else(|| {
+            let mut at_once = events.iter().filter(|one| one.time_ns == event.time_ns);
+            at_once.find(ends)
         });
         let end = end.map(|end| end.time_ns);
         let text = match (words.split_once(": "), end) {
@@ -313,6 +317,9 @@ mod tests {
         recorder.ok(6 * ms, 1, Value::Null);
         recorder.invoke(7 * ms, 0, "write", key(), Value::Int(2), None);
         recorder.nemesis(8 * ms, "begins", Value::from("membership: voters n1 n2"));
+        for verb in ["ends", "begins"] {
+            recorder.nemesis(8 * ms, verb, Value::from("connections of n1 break"));
+        }
         recorder.info(9 * ms, 0, Value::Int(2), Some("no answer in time"));
         recorder.finish()
     }
@@ -330,6 +337,7 @@ mod tests {
                 "- **6 ms** Client 1 is told `null` (its `read x`).",
                 "- **7 ms** Client 0 asks for `write x 2`.",
                 "- **8 ms** The operator asks for another membership: voters n1 n2.",
+                "- **8 ms** A fault: connections of n1 break.",
                 "- **9 ms** Client 0 gives up, not knowing (no answer in time) (its `write x 2`).",
             ]
         );

@@ -91,7 +91,10 @@ for (const [at, f, what] of source.rest.faults) {
   const open = ENDS.test(name)
     ? faults.findLast(same) ?? faults.findLast((fault) => fault.to === Infinity && fault.tail === tail && name !== "ends")
     : undefined;
+  // What takes no time is written down with its end first.
+  const instant = faults.findLast((fault) => fault.from === at && fault.to === at && fault.words === `ends ${words}`);
   if (open) open.to = at;
+  else if (name === "begins" && instant) instant.words = words;
   else if (BEGINS.test(name) && !ENDS.test(name)) faults.push({ from: at, to: Infinity, words, tail, kind: kindOf(`${name} ${words}`) });
   else faults.push({ from: at, to: at, words: words === name ? name : `${name} ${words}`, tail, kind: kindOf(`${name} ${words}`) });
 }

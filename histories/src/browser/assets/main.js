@@ -30,7 +30,10 @@ listeners.push((what) => {
     showTable();
   }
   if (what === "moment") showMoment();
-  if (what === "messages") button("messages").setAttribute("aria-pressed", String(sending));
+  if (what === "messages") {
+    button("messages").setAttribute("aria-pressed", String(sending));
+    document.body.classList.toggle("has-sending", sending);
+  }
   schedule();
 });
 

@@ -13,7 +13,7 @@ const paintServers = (pen) => {
   servers.forEach((server, row) => {
     const y = frame.servers + row * SERVER, { changes } = server;
     let i = Math.max(0, countBelow(server.at, view.axis.toTime(view.from) + 0.5) - 1);
-    let termShown = -1, textEnd = GUTTER;
+    let textEnd = GUTTER;
     pen.strokeStyle = colours.soft;
     pen.lineWidth = 1;
     const line = [];
@@ -28,11 +28,17 @@ const paintServers = (pen) => {
       while (next < changes.length && changes[next].at <= beyond) role = Math.max(role, changes[next++].role);
       const shownRole = next > i + 1 ? role : change.role;
       const end = next < changes.length ? Math.min(frame.width, Math.round(toX(view.axis.ofTime(changes[next].at)))) : frame.width;
-      const name = ROLES[shownRole], last = changes[next - 1];
-      pen.fillStyle = name === "down" ? pattern("other", colours.soft) : colours[name];
-      pen.fillRect(x, y + 2, Math.max(1, end - x), 14);
+      const last = changes[next - 1];
+      const paint = (as, from, to) => {
+        pen.fillStyle = ROLES[as] === "down" ? pattern("other", colours.soft) : colours[ROLES[as]];
+        pen.fillRect(from, y + 2, Math.max(1, to - from), 14);
+      };
+      paint(shownRole, x, x + 1);
+      // Behind that pixel it is what it has become.
+      if (end > x + 1) paint(last.role, x + 1, end);
+      const name = ROLES[end > x + 1 ? last.role : shownRole];
       const words = name === "down" ? "down" : `${name === "leader" ? "leads " : name === "candidate" ? "candidate " : ""}${last.term}`;
-      if (x >= textEnd && (last.term !== termShown || shownRole !== termShown.role)) {
+      if (x >= textEnd) {
         let until = next;
         while (until < changes.length && changes[until].role === last.role && changes[until].term === last.term) until++;
         const space = (until < changes.length ? Math.min(frame.width, toX(view.axis.ofTime(changes[until].at))) : frame.width) - x;

@@ -147,6 +147,14 @@ fn take_in(bands: &mut Vec<Band>, event: &NemesisEvent) {
             return;
         }
     }
+    // What takes no time is written down with its end first.
+    let at_once = |band: &Band| {
+        let instant = band.from_ns == event.time_ns && band.to_ns == Some(event.time_ns);
+        instant && band.words == *words
+    };
+    if name == "begins" && bands.iter().any(at_once) {
+        return;
+    }
     bands.push(Band {
         from_ns: event.time_ns,
         to_ns: (!is(&BEGINS)).then_some(event.time_ns),
@@ -195,6 +203,19 @@ mod tests {
                 (4, None, Kind::Other, 0)
             ]
         );
+    }
+
+    #[test]
+    fn a_fault_that_takes_no_time_is_an_instant_whichever_of_its_events_comes_first() {
+        let seen = faults(&[
+            (1, "ends", "connections of n1 break"),
+            (1, "begins", "connections of n1 break"),
+            (2, "begins", "isolate n1"),
+            (5, "ends", "isolate n1"),
+            (5, "begins", "isolate n1"),
+        ]);
+        let told: Vec<_> = seen.iter().map(|band| (band.from_ns, band.to_ns)).collect();
+        assert_eq!(told, [(1, Some(1)), (2, Some(5)), (5, None)]);
     }
 
     #[test]

@@ -225,20 +225,36 @@ fn draw_quantiles(one: &Series, window_ns: u64, time: &Scale, measure: &Scale, s
 /// How many operations ended how, a second.
 struct Rates {
     by_kind: Vec<(String, Vec<[f64; 3]>)>,
-    window_ns: u64,
+    /// The middle of each window, in nanoseconds.
+    middles: Vec<f64>,
     most: f64,
 }
 
 impl Rates {
     fn of(all: &[Series], window_ns: u64, last_ns: u64) -> Rates {
-        let windows = usize::try_from(last_ns / window_ns + 1).unwrap_or(usize::MAX);
-        let a_second = 1e9 / window_ns as f64;
+        // A window of its own for the rest would show a fall that nothing but the end of the run explains.
+        let windows = usize::try_from((last_ns / window_ns).max(1)).unwrap_or(usize::MAX);
+        let bounds = |window: usize| {
+            let from = window as f64 * window_ns as f64;
+            let whole = window + 1 < windows;
+            let to = if whole {
+                from + window_ns as f64
+            } else {
+                last_ns as f64
+            };
+            (from, to)
+        };
         let rates = |one: &Series| {
             let ended = one.ended_over_time(window_ns, windows);
-            let rates = ended
-                .into_iter()
-                .map(|counts| counts.map(|count| count as f64 * a_second));
+            let rates = ended.into_iter().enumerate().map(|(window, counts)| {
+                let (from, to) = bounds(window);
+                counts.map(|count| count as f64 * 1e9 / (to - from))
+            });
             (one.f.clone(), rates.collect())
+        };
+        let middle = |window| {
+            let (from, to) = bounds(window);
+            f64::midpoint(from, to)
         };
         let by_kind: Vec<(String, Vec<[f64; 3]>)> = all.iter().map(rates).collect();
         let every = by_kind.iter().flat_map(|(_, rates)| rates).flatten();
@@ -246,7 +262,7 @@ impl Rates {
         let step = scale::nice_step(most, 4);
         Rates {
             by_kind,
-            window_ns,
+            middles: (0..windows).map(middle).collect(),
             most: (most / step).ceil() * step,
         }
     }
@@ -268,10 +284,13 @@ impl Rates {
                 continue;
             }
             let (mut line, mut marks) = (String::new(), String::new());
-            for (window, rate) in rates.iter().enumerate() {
-                let x = time.place((window as f64 + 0.5) * self.window_ns as f64);
-                let y = measure.place(rate[outcome]);
-                let _ = write!(line, "{}{x:.1} {y:.1}", if window == 0 { 'M' } else { 'L' });
+            for (rate, middle) in rates.iter().zip(&self.middles) {
+                let (x, y) = (time.place(*middle), measure.place(rate[outcome]));
+                let _ = write!(
+                    line,
+                    "{}{x:.1} {y:.1}",
+                    if line.is_empty() { 'M' } else { 'L' }
+                );
                 if rate[outcome] > 0.0 {
                     let _ = write!(marks, "M{x:.1} {y:.1}{}", SHAPES[outcome]);
                 }
@@ -323,6 +342,34 @@ mod tests {
         );
         for wrong in ["<rest>", "NaN", "=\"inf", "Minf", "Linf"] {
             assert!(!html.contains(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_steady_rate_stays_steady_to_the_end_whatever_the_last_window_holds() {
+        // Ten a millisecond; the run ends at any part of a window.
+        for operations in [1_000, 1_001, 1_013, 1_019, 2_503, 9_999] {
+            let history = run(operations);
+            let all = series(&history);
+            let times = history.events().iter().map(|event| event.time_ns);
+            let last_ns = times.max().expect("it has events");
+            let window_ns = window_ns(last_ns);
+            let rates = Rates::of(&all, window_ns, last_ns);
+            let total = |window: usize| -> f64 {
+                let of_all = rates.by_kind.iter().map(|(_, rates)| rates[window]);
+                of_all.flatten().sum()
+            };
+            let windows = rates.middles.len();
+            assert_eq!(windows as u64, last_ns / window_ns, "{operations}");
+            for window in 0..windows {
+                let steady = total(window) / 10_000.0;
+                assert!(
+                    (0.7..1.3).contains(&steady),
+                    "{operations}: {window} {steady}"
+                );
+            }
+            assert!(rates.middles.is_sorted());
+            assert!(rates.middles[windows - 1] < last_ns as f64);
         }
     }
 

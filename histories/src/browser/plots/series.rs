@@ -64,17 +64,14 @@ impl Series {
         quantiles.collect()
     }
 
-    /// How many operations ended how in each of `windows`.
+    /// How many operations ended how in each of `windows`, the last of which takes what is left.
     pub(super) fn ended_over_time(&self, window_ns: u64, windows: usize) -> Vec<[u64; 3]> {
         let mut ended = vec![[0; 3]; windows];
+        let last = windows.saturating_sub(1);
         for point in &self.points {
             let window = (point.at_ns + point.took_ns) / window_ns;
-            if let Some(counts) = usize::try_from(window)
-                .ok()
-                .and_then(|at| ended.get_mut(at))
-            {
-                counts[point.outcome] += 1;
-            }
+            let at = usize::try_from(window).map_or(last, |at| at.min(last));
+            ended[at][point.outcome] += 1;
         }
         ended
     }
@@ -168,5 +165,6 @@ mod tests {
         assert_eq!(seen[5].quantiles(), [9; 4]);
         assert_eq!(seen[0].quantiles_over_time(6), [(0, [5; 4]), (1, [5; 4])]);
         assert_eq!(seen[0].ended_over_time(10, 2), [[1, 0, 0], [1, 0, 0]]);
+        assert_eq!(seen[0].ended_over_time(6, 2), [[1, 0, 0], [1, 0, 0]]);
     }
 }
