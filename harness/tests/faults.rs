@@ -17,7 +17,8 @@ fn scenario(tier: Tier, faults: Vec<Fault>) -> Scenario {
     scenario.workload.clients = 3;
     scenario.workload.think_ms = 10;
     scenario.workload.kind = WorkloadKind::Register;
-    scenario.workload.deaths_permille = 0;
+    let workload = &mut scenario.workload;
+    (workload.deaths_permille, workload.repeats_permille) = (0, 0);
     let settings = &mut scenario.settings;
     settings.first_voters = 3;
     settings.clock_ppm = vec![0; 3];
@@ -258,6 +259,14 @@ fn a_scenario_says_what_is_wrong_with_its_faults() {
         skip: 0,
         unsynced: Unsynced::Lost,
     };
+    let slow = |id, slower_ms| FaultKind::SlowDisk {
+        target: Target::Server(id),
+        slower_ms,
+    };
+    let storm = |id, every| FaultKind::SnapshotStorm {
+        servers: vec![id],
+        every,
+    };
     for (tier, fault, told) in [
         (Tier::Bare, Fault::at(1, 1, subject), "waits for none"),
         (Tier::Bare, Fault::at(1, 1, disk), "needs the full tier"),
@@ -271,6 +280,20 @@ fn a_scenario_says_what_is_wrong_with_its_faults() {
             Fault::at(1, 1, FaultKind::Links { cut: vec![(1, 4)] }),
             "does not exist",
         ),
+        (
+            Tier::Bare,
+            Fault::at(1, 1, slow(4, (1, 2))),
+            "does not exist",
+        ),
+        (Tier::Bare, Fault::at(1, 1, slow(1, (3, 2))), "ends swapped"),
+        // Its last sync ends after it.
+        (
+            Tier::Bare,
+            Fault::at(9_000, 500, slow(1, (1, 501))),
+            "beyond",
+        ),
+        (Tier::Full, Fault::at(1, 1, storm(4, 1)), "does not exist"),
+        (Tier::Full, Fault::at(1, 1, storm(1, 0)), "a zero"),
     ] {
         let error = scenario(tier, vec![fault])
             .check()
@@ -375,28 +398,117 @@ fn messages_wait_for_a_narrow_link() {
     }
 }
 
-/// Two bits of one server's disk that turned over at once hid each other, and a server whose disk failed while it was
-/// paused was started by nobody: neither was a fault of the server.
 #[test]
-fn what_once_was_a_false_alarm_is_none() {
-    let target = Target::Server(1);
-    let rot = |at_ms| Fault::at(at_ms, 1_500, FaultKind::Rot { target });
-    let pause = Fault::at(3_000, 1_000, FaultKind::Pause { target });
-    let fails = FaultKind::Disk {
-        target,
-        call: DiskCall::Sync,
-        error: Errno::Eio,
-        skip: 0,
-        unsynced: Unsynced::Lost,
-    };
-    // A write is under way when it freezes: it hears of its failure once it goes on, after the disk works again.
-    let meanwhile = Fault::at(2_990, 500, fails);
-    for seed in 1..=12 {
-        let together = [rot(3_000), rot(3_001), rot(3_400)].to_vec();
-        for faults in [together, vec![meanwhile.clone(), pause.clone()]] {
-            let mut scenario = scenario(Tier::Full, faults);
-            scenario.seed = seed;
-            traced(&scenario);
+fn who_has_a_slow_disk_promises_late_and_for_all_that_waited_while_others_go_on() {
+    for tier in TIERS {
+        // One of them leads.
+        for slow in 1..=3 {
+            let target = Target::Server(slow);
+            let slower_ms = (150, 250);
+            let fault = Fault::at(3_000, 3_000, FaultKind::SlowDisk { target, slower_ms });
+            let mut slowed = scenario(tier, vec![fault]);
+            // A follower is sent what comes, though it has not acknowledged what came.
+            slowed.settings.max_in_flight_entries = 4_096;
+            let (seen, lines) = traced(&slowed);
+            let syncs = |id: u64, from_ms: f64, to_ms: f64| {
+                let within = |at_ms: f64| at_ms >= from_ms && at_ms < to_ms;
+                let prefix = format!("n{id}");
+                let synced = lines.iter().filter(|(at_ms, what)| {
+                    within(*at_ms) && what.starts_with(&prefix) && what.ends_with("on disk")
+                });
+                synced
+                    .map(|(_, what)| number_of(what))
+                    .collect::<Vec<u64>>()
+            };
+            let own = syncs(slow, 3_300.0, 6_000.0);
+            assert!((8..=19).contains(&own.len()), "{tier:?} n{slow}: {own:?}");
+            let batches = own[own.len() - 1] - own[0];
+            assert!(batches > 4 * own.len() as u64, "{tier:?} n{slow}: {own:?}");
+            for id in (1..=3).filter(|id| *id != slow) {
+                let others = syncs(id, 3_300.0, 6_000.0).len();
+                assert!(others > 5 * own.len(), "{tier:?} n{id}: {others}");
+            }
+            assert!(syncs(slow, 6_300.0, 9_000.0).len() > 5 * own.len());
+            let counted = seen.coverage.slow_syncs as usize;
+            assert!(counted.abs_diff(own.len()) < 6, "{counted}");
         }
+    }
+}
+
+/// The number of the batch in a line such as "n1   has #7 on disk".
+fn number_of(line: &str) -> u64 {
+    let number = line
+        .split_once('#')
+        .and_then(|(_, rest)| rest.split_once(' '));
+    number
+        .and_then(|(number, _)| number.parse().ok())
+        .expect("a batch has a number")
+}
+
+#[test]
+fn in_a_snapshot_storm_servers_take_one_after_the_other_and_who_is_behind_is_sent_them() {
+    for tier in TIERS {
+        let storm = FaultKind::SnapshotStorm {
+            servers: vec![1, 2],
+            every: 2,
+        };
+        let mut stormy = scenario(tier, vec![Fault::at(3_000, 2_000, storm)]);
+        (
+            stormy.settings.snapshot_every,
+            stormy.settings.retained_entries,
+        ) = (0, 0);
+        let (seen, lines) = traced(&stormy);
+        let saved = |id: &str, from_ms: f64, to_ms: f64| {
+            let within = |at_ms: f64| at_ms >= from_ms && at_ms < to_ms;
+            let saved = |(at_ms, what): &&(f64, String)| {
+                within(*at_ms) && what.starts_with(id) && what.contains("has written its state")
+            };
+            lines.iter().filter(saved).count()
+        };
+        for id in ["n1", "n2"] {
+            let (before, during, after) = (
+                saved(id, 0.0, 3_000.0),
+                saved(id, 3_000.0, 5_010.0),
+                saved(id, 5_010.0, 20_000.0),
+            );
+            assert!(during > 30, "{tier:?} {id}: {during}");
+            assert_eq!((before, after), (0, 0), "{tier:?} {id}");
+        }
+        assert_eq!(
+            saved("n3", 0.0, 20_000.0),
+            0,
+            "{tier:?}: it was not told to"
+        );
+        assert!(seen.coverage.storm_snapshots > 60, "{tier:?}");
+    }
+}
+
+/// Servers that are behind a log that is cut at every other entry are sent one snapshot after the other.
+#[test]
+fn a_storm_sends_snapshots_to_who_is_behind() {
+    for tier in TIERS {
+        let storm = FaultKind::SnapshotStorm {
+            servers: vec![1, 2, 3],
+            every: 1,
+        };
+        let slow = |id| FaultKind::SlowDisk {
+            target: Target::Server(id),
+            slower_ms: (50, 100),
+        };
+        let faults = vec![
+            Fault::at(3_000, 2_000, storm),
+            Fault::at(3_000, 2_000, slow(3)),
+        ];
+        let mut stormy = scenario(tier, faults);
+        (
+            stormy.settings.snapshot_every,
+            stormy.settings.retained_entries,
+        ) = (0, 0);
+        let (seen, _) = traced(&stormy);
+        assert!(
+            seen.coverage.installs > 3,
+            "{tier:?}: {}",
+            seen.coverage.installs
+        );
     }
 }

@@ -82,6 +82,10 @@ counts! {
     resets: "servers whose connections broke",
     /// Messages that waited for a narrow link.
     narrowed: "messages that waited for a narrow link",
+    /// Syncs that a slow disk began.
+    slow_syncs: "syncs on a slow disk",
+    /// Snapshots taken or received, and logs compacted, on servers told to take them ever so often.
+    storm_snapshots: "snapshots saved in a storm",
     /// Writes that a disk lost without a word.
     lost_writes: "writes lost without a word",
     /// Writes that went to another place.
@@ -110,4 +114,10 @@ counts! {
     unknown: "operations of unknown fate",
     /// Clients that died while they waited.
     deaths: "clients that died waiting",
+    /// Of these, clients that came back with their session and made the same request again.
+    returns: "clients that came back and asked again",
+    /// Requests that arrived again after their answer and had the same answer.
+    answered_again: "requests that arrived again and were answered as before",
+    /// Requests that arrived again after later ones of their session, and were refused.
+    stale_requests: "stale requests refused",
 }

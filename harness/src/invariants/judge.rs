@@ -180,6 +180,8 @@ pub struct Judge {
     pub(super) followed: BTreeMap<(Term, NodeId), u64>,
     /// Terms whose leader told a successor to stand at once.
     pub(super) handed_over: BTreeSet<Term>,
+    /// Who has been told to take a snapshot ever so often.
+    stormy: BTreeSet<NodeId>,
     /// The present millisecond, and how many messages were sent in it.
     burst: (u64, u64),
     /// Rulings on what clients can't see don't count.
@@ -192,7 +194,12 @@ pub struct Judge {
 const FLOOD: u64 = 5_000;
 
 /// What is seen without looking into a server.
-const SEEN_FROM_OUTSIDE: [&str; 3] = ["Linearizability", "Availability", "Assertion"];
+const SEEN_FROM_OUTSIDE: [&str; 4] = [
+    "Linearizability",
+    "Exactly Once",
+    "Availability",
+    "Assertion",
+];
 
 impl Judge {
     /// The first violation, if there was one.
@@ -250,6 +257,15 @@ impl Judge {
         self.coverage.aimed_faults += u64::from(fault.when.is_some());
         self.coverage.pauses += u64::from(matches!(fault.what, FaultKind::Pause { .. }));
         self.coverage.resets += u64::from(matches!(fault.what, FaultKind::Reset { .. }));
+    }
+
+    /// Whether a server has been told to take a snapshot ever so often.
+    pub fn storms(&mut self, id: NodeId, told: bool) {
+        if told {
+            self.stormy.insert(id);
+        } else {
+            self.stormy.remove(&id);
+        }
     }
 
     /// A server has stopped by itself, as it must when its disk fails.
@@ -417,6 +433,7 @@ impl Judge {
             }
             (Write::Snapshot { snapshot, .. }, _) => {
                 self.coverage.snapshots += 1;
+                self.coverage.storm_snapshots += u64::from(self.stormy.contains(&node.id()));
                 self.snapshot_safety(at_ns, node, snapshot);
             }
             (Write::Truncate(from), _) => {

@@ -40,6 +40,10 @@ impl Scenario {
                 self.workload.deaths_permille <= 1_000,
                 "deaths_permille: at most 1000",
             ),
+            (
+                self.workload.returns_permille <= 1_000 && self.workload.repeats_permille <= 1_000,
+                "returns_permille, repeats_permille: at most 1000",
+            ),
             (self.end_at_ms <= MAX_RUN_MS, "end_at_ms: at most an hour"),
             (
                 self.heal_at_ms <= self.clients_until_ms && self.clients_until_ms <= self.end_at_ms,
@@ -106,7 +110,8 @@ impl Scenario {
                 FaultKind::Partition { side }
                 | FaultKind::OneWay { from: side }
                 | FaultKind::Stall { from: side } => known(side),
-                FaultKind::Slow { from, bytes_per_s } => *bytes_per_s > 0 && known(from),
+                FaultKind::Slow { from, .. } => known(from),
+                FaultKind::SnapshotStorm { servers, .. } => known(servers),
                 FaultKind::Links { cut } => cut.iter().all(|(from, to)| known(&[*from, *to])),
                 FaultKind::Isolate { target }
                 | FaultKind::Crash { target, .. }
@@ -115,6 +120,7 @@ impl Scenario {
                 | FaultKind::Rot { target }
                 | FaultKind::Lie { target, .. }
                 | FaultKind::Reset { target }
+                | FaultKind::SlowDisk { target, .. }
                 | FaultKind::Disk { target, .. } => match target {
                     Target::Server(id) => known(&[*id]),
                     Target::Leader => true,
@@ -133,6 +139,17 @@ impl Scenario {
             };
             if !servers_known {
                 return Err(format!("faults[{i}] names a server that does not exist"));
+            }
+            let wrong = match fault.what {
+                FaultKind::SlowDisk { slower_ms, .. } if !ordered(slower_ms) => {
+                    Some("a range with its ends swapped")
+                }
+                FaultKind::Slow { bytes_per_s: 0, .. }
+                | FaultKind::SnapshotStorm { every: 0, .. } => Some("a zero"),
+                _ => None,
+            };
+            if let Some(what) = wrong {
+                return Err(format!("faults[{i}]: {what}"));
             }
             let by_operator = matches!(
                 fault.what,

@@ -36,7 +36,13 @@ impl Fault {
     pub fn over_by_ms(&self) -> u64 {
         // What begins within a millisecond is counted from the end of it.
         let waits = self.when.map_or(0, |anchor| anchor.within_ms + 1);
-        self.at_ms.saturating_add(self.for_ms).saturating_add(waits)
+        let outlasts = match self.what {
+            FaultKind::SlowDisk { slower_ms, .. } => slower_ms.1,
+            _ => 0,
+        };
+        [self.for_ms, waits, outlasts]
+            .into_iter()
+            .fold(self.at_ms, u64::saturating_add)
     }
 }
 
@@ -190,6 +196,14 @@ pub enum FaultKind {
         /// So many calls pass first.
         skip: u64,
     },
+    /// Each sync that a server's disk begins meanwhile takes so much longer; the last one may outlast the fault. The server
+    /// promises nothing before, and everything that waits shares the next sync.
+    SlowDisk {
+        /// Whose.
+        target: Target,
+        /// How much longer, milliseconds: from, to.
+        slower_ms: (u64, u64),
+    },
     /// Every connection between a server and the others breaks, and what is on its way there is lost. New ones
     /// work at once.
     Reset {
@@ -220,12 +234,20 @@ pub enum FaultKind {
         /// By at most this much.
         delay_ms: u64,
     },
-    /// No fault, but what an operator does: the leader is asked to hand over.
+    /// No fault, but what an operator does: these servers are told to take a snapshot ever so often, and hold to their own
+    /// setting again at the end. Who is behind then finds the log cut, and is sent one snapshot after the other.
+    SnapshotStorm {
+        /// Which.
+        servers: Vec<u64>,
+        /// After so many entries each.
+        every: u64,
+    },
+    /// No fault either, but what an operator does: the leader is asked to hand over.
     Transfer {
         /// To this server.
         to: u64,
     },
-    /// No fault either: the cluster is asked for another membership.
+    /// Neither is this: the cluster is asked for another membership.
     Membership {
         /// Who shall vote.
         voters: Vec<u64>,

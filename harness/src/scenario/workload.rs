@@ -25,6 +25,14 @@ pub struct Workload {
     /// Of so many in a thousand operations, the client dies before it hears what became of them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub deaths_permille: u32,
+    /// Of so many in a thousand deaths, the client comes back with the session that it had saved, and makes the same
+    /// request again: as if it were one operation that took its time.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub returns_permille: u32,
+    /// Of so many in a thousand operations that change something, the last request arrives once more after its answer, as
+    /// over an old connection; often later ones of the same session have come first.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub repeats_permille: u32,
     /// The operations one by one, instead of what the clients would draw: what shrinking works on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<Vec<ScriptedOperation>>,
@@ -52,6 +60,13 @@ pub struct ScriptedOperation {
     /// asked for may still happen. It comes back as another process, which knows nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dies_after_us: Option<u64>,
+    /// Having died, the client comes back so much later with its session and makes the same request again
+    /// (microseconds).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returns_after_us: Option<u64>,
+    /// So long after the answer, the last request arrives once more (microseconds).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats_after_us: Option<u64>,
 }
 
 /// What a client's operation does.

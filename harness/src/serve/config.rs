@@ -202,7 +202,7 @@ impl ServeConfig {
             ));
         }
         if let Some(every) = self.snapshot_every {
-            server.snapshot_every = every;
+            server.snapshot_every = every.into();
         }
         if let Some(ppm) = self.lease_drift_ppm {
             server.core = CoreConfig {

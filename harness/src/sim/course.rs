@@ -2,17 +2,18 @@
 //! judges. The worlds: [`full`](super::full), the shipped server on turmoil; [`bare`](super::bare),
 //! replicas on a queue of events.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use plumb_histories::Value;
 use plumb_raft::types::NodeId;
 
-use super::faults::{Moment, Turn, after_beginning, cut_pairs, describe, moments, target_of};
+use super::faults::{Moment, Turn, after_beginning, describe, moments, target_of};
+use super::overlap::Overlap;
 use super::panics;
 use super::seams::disk::{Failure, Trap};
-use super::seams::network::{Flow, LinkFault};
+use super::seams::network::LinkFault;
 use super::watch::Watch;
 use crate::invariants::Coverage;
 use crate::scenario::{Action, DiskLie, FaultKind, Scenario, Target, Unsynced};
@@ -36,6 +37,10 @@ pub(super) trait World {
     /// # Errors
     /// What went wrong, if a part of the world itself failed.
     fn step(&mut self, to: Duration) -> Result<(), String>;
+    /// Each sync that a server's disk begins from now on takes so many milliseconds longer: from, to.
+    fn slow_disk(&mut self, id: u64, slower_ms: Option<(u64, u64)>);
+    /// A server takes a snapshot whenever it has applied so many entries, from now on.
+    fn snapshot_every(&mut self, id: u64, entries: u64);
     /// How messages from one server to another fare from now on.
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault);
     /// A server loses its memory, and of its disk what `unsynced` says.
@@ -72,12 +77,8 @@ pub(super) struct Course<'a, W> {
     world: W,
     watch: Watch,
     books: Books,
-    /// The pairs that each fault under way cuts, by the fault's number.
-    cuts: BTreeMap<usize, BTreeSet<(u64, u64)>>,
-    /// The pairs that each fault under way stalls.
-    stalls: BTreeMap<usize, BTreeSet<(u64, u64)>>,
-    /// The pairs that each fault under way leaves narrow links, and how narrow.
-    narrow: BTreeMap<usize, (BTreeSet<(u64, u64)>, u64)>,
+    /// The faults under way that last.
+    overlap: Overlap,
     /// The servers that each fault under way holds down.
     crashed: BTreeMap<usize, Vec<u64>>,
     /// How many faults hold a server down at the moment.
@@ -86,8 +87,6 @@ pub(super) struct Course<'a, W> {
     pauses: BTreeMap<usize, u64>,
     /// Whom each fault struck that is or was aimed at one.
     struck: BTreeMap<usize, u64>,
-    /// The noise of each fault under way.
-    noise: BTreeMap<usize, LinkFault>,
 }
 
 impl<'a, W: World> Course<'a, W> {
@@ -102,14 +101,11 @@ impl<'a, W: World> Course<'a, W> {
             world,
             watch,
             books,
-            cuts: BTreeMap::new(),
-            stalls: BTreeMap::new(),
-            narrow: BTreeMap::new(),
+            overlap: Overlap::default(),
             crashed: BTreeMap::new(),
             down: BTreeMap::new(),
             pauses: BTreeMap::new(),
             struck: BTreeMap::new(),
-            noise: BTreeMap::new(),
         }
     }
 
@@ -333,15 +329,6 @@ impl<'a, W: World> Course<'a, W> {
                     self.world.reset(id, other);
                 }
             }
-            FaultKind::Slow { bytes_per_s, .. } => {
-                let pairs = cut_pairs(&fault.what, self.scenario.servers, struck);
-                if begins {
-                    self.narrow.insert(number, (pairs, *bytes_per_s));
-                } else {
-                    self.narrow.remove(&number);
-                }
-                self.set_links();
-            }
             FaultKind::PowerLoss { unsynced } if begins => {
                 let all: Vec<u64> = (1..=self.scenario.servers).collect();
                 self.crash(number, &all, *unsynced);
@@ -363,73 +350,34 @@ impl<'a, W: World> Course<'a, W> {
             FaultKind::Crash { .. } | FaultKind::PowerLoss { .. } | FaultKind::Replace => {
                 self.restart(number);
             }
-            FaultKind::Noise {
-                drop_permille,
-                duplicate_permille,
-                delay_permille,
-                delay_ms,
-            } => {
-                if begins {
-                    let share = |permille: u32| f64::from(permille) / 1000.0;
-                    let noise = LinkFault {
-                        flow: Flow::Open,
-                        drop: share(*drop_permille),
-                        duplicate: share(*duplicate_permille),
-                        delay: share(*delay_permille),
-                        delay_by: Duration::ZERO..=Duration::from_millis(*delay_ms),
-                        bytes_per_s: None,
-                    };
-                    self.noise.insert(number, noise);
-                } else {
-                    self.noise.remove(&number);
-                }
-                self.set_links();
-            }
             // The operator's client keeps the time of these itself.
             FaultKind::Transfer { .. } | FaultKind::Membership { .. } => {}
             what => {
-                let stalls = matches!(what, FaultKind::Stall { .. });
-                let table = if stalls {
-                    &mut self.stalls
-                } else {
-                    &mut self.cuts
-                };
                 if begins {
-                    let pairs = cut_pairs(what, self.scenario.servers, struck);
-                    table.insert(number, pairs);
+                    self.overlap
+                        .begin(number, what, self.scenario.servers, struck);
                 } else {
-                    table.remove(&number);
+                    self.overlap.end(number);
                 }
-                self.set_links();
+                self.follow_overlap();
             }
         }
     }
 
-    /// The network as all faults under way leave it: cuts add up, of two noises the later holds.
-    fn set_links(&mut self) {
-        let noise = self.noise.last_key_value().map(|(_, noise)| noise.clone());
-        let noise = noise.unwrap_or_default();
+    /// The world as all faults under way that last leave it.
+    fn follow_overlap(&mut self) {
         for from in 1..=self.scenario.servers {
             for to in (1..=self.scenario.servers).filter(|to| *to != from) {
-                let strikes = |table: &BTreeMap<usize, BTreeSet<(u64, u64)>>| {
-                    table.values().any(|pairs| pairs.contains(&(from, to)))
-                };
-                let flow = if strikes(&self.cuts) {
-                    Flow::Block
-                } else if strikes(&self.stalls) {
-                    Flow::Hold
-                } else {
-                    Flow::Open
-                };
-                let narrow = self.narrow.values();
-                let narrow = narrow.filter(|(pairs, _)| pairs.contains(&(from, to)));
-                let fault = LinkFault {
-                    flow,
-                    bytes_per_s: narrow.map(|(_, bytes)| *bytes).min(),
-                    ..noise.clone()
-                };
-                self.world.set_link(from, to, fault);
+                self.world.set_link(from, to, self.overlap.link(from, to));
             }
+            self.world.slow_disk(from, self.overlap.slow_disk(from));
+            let every = self.overlap.storm(from);
+            let own = self.scenario.settings.snapshot_every;
+            self.world.snapshot_every(from, every.unwrap_or(own));
+            self.watch
+                .lock()
+                .judge
+                .storms(NodeId(from), every.is_some());
         }
     }
 

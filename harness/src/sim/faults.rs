@@ -96,6 +96,8 @@ pub(super) fn cut_pairs(
         | FaultKind::Lie { .. }
         | FaultKind::Reset { .. }
         | FaultKind::Noise { .. }
+        | FaultKind::SlowDisk { .. }
+        | FaultKind::SnapshotStorm { .. }
         | FaultKind::Transfer { .. }
         | FaultKind::Replace
         | FaultKind::Membership { .. } => BTreeSet::new(),
@@ -112,6 +114,7 @@ pub(super) fn target_of(what: &FaultKind) -> Option<Target> {
         | FaultKind::Rot { target }
         | FaultKind::Lie { target, .. }
         | FaultKind::Reset { target }
+        | FaultKind::SlowDisk { target, .. }
         | FaultKind::Disk { target, .. } => Some(*target),
         _ => None,
     }
@@ -174,6 +177,13 @@ fn describe_kind(what: &FaultKind, struck: Option<u64>) -> String {
                 "narrow links: {} send {bytes_per_s} bytes a second",
                 list(from)
             )
+        }
+        FaultKind::SlowDisk { target, slower_ms } => {
+            let (least, most) = slower_ms;
+            format!("syncs of {} take {least} to {most} ms longer", whom(target))
+        }
+        FaultKind::SnapshotStorm { servers, every } => {
+            format!("snapshot storm: {} take one every {every}", list(servers))
         }
         FaultKind::Rot { target } => format!("a bit of the disk of {} turns over", whom(target)),
         FaultKind::Pause { target } => format!("pause {}", whom(target)),

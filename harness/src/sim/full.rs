@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plumb_raft::seams::{Seams, Tasks};
-use plumb_raft::server::{self, LogDriver, ServerConfig};
+use plumb_raft::server::{self, LogDriver, ServerConfig, SnapshotEvery};
 use plumb_raft::storage::{Wal, WalOptions};
 use plumb_raft::types::NodeId;
 
@@ -21,8 +21,11 @@ use super::seams::network::{Connection, LinkFault, LinkFaults, SimNetwork};
 use super::seams::random::Stream;
 use super::watch::{Watch, now_ns};
 use crate::invariants::Coverage;
-use crate::scenario::{DiskLie, MAX_RUN_MS, Scenario, Settings, Unsynced};
+use crate::scenario::{DiskLie, MAX_RUN_MS, Scenario, Settings, Unsynced, millis};
 use crate::workload::{Actor, Book, Books, Operator};
+
+#[cfg(test)]
+mod tests;
 
 /// Where servers listen, in the simulated network.
 const PORT: u16 = 7000;
@@ -43,6 +46,7 @@ struct Server {
     emptied: Rc<Cell<bool>>,
     /// Shut while it is paused.
     gate: Gate,
+    snapshot_every: SnapshotEvery,
     /// It has stopped by itself because its disk failed.
     stopped: Rc<Cell<bool>>,
     /// The calls of its disk that had failed before its present life.
@@ -57,6 +61,8 @@ pub(super) struct Full<'a> {
     link_faults: LinkFaults,
     segment_bytes: u64,
     believed_lies: u64,
+    /// Damage is kept within what a server claims to survive: see docs/faults.md. Always, but for a test of that.
+    pub(super) keeps_to_the_atlas: bool,
 }
 
 fn name(id: u64) -> String {
@@ -101,6 +107,7 @@ impl<'a> Full<'a> {
                         lives: 1,
                         emptied: Rc::default(),
                         gate,
+                        snapshot_every: scenario.settings.snapshot_every.into(),
                         stopped: Rc::default(),
                         spoiled_before: 0,
                     },
@@ -118,6 +125,7 @@ impl<'a> Full<'a> {
             link_faults,
             segment_bytes: scenario.settings.segment_bytes,
             believed_lies: 0,
+            keeps_to_the_atlas: true,
         }
     }
 }
@@ -140,6 +148,15 @@ impl World for Full<'_> {
         stepped.map_or_else(|error| Err(format!("a task failed: {error}")), |_| Ok(()))
     }
 
+    fn slow_disk(&mut self, id: u64, slower_ms: Option<(u64, u64)>) {
+        let disk = &self.servers[&id].disk;
+        disk.set_faults(|faults| faults.sync_slower = slower_ms.map(millis));
+    }
+
+    fn snapshot_every(&mut self, id: u64, entries: u64) {
+        self.servers[&id].snapshot_every.set(entries);
+    }
+
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault) {
         self.link_faults.set(&name(from), &name(to), fault);
     }
@@ -154,7 +171,7 @@ impl World for Full<'_> {
             .expect("a server of this scenario");
         // The atlas of faults: a disk that has lied keeps its power until it has made its word good. Nobody claims to
         // survive more.
-        let mode = if server.disk.has_lied() {
+        let mode = if self.keeps_to_the_atlas && server.disk.has_lied() {
             CrashMode::KeepAll
         } else {
             crash_mode(unsynced)
@@ -270,6 +287,7 @@ impl World for Full<'_> {
             coverage.lost_writes += disk.lost_writes;
             coverage.misdirected_writes += disk.misdirected_writes;
             coverage.lost_syncs += disk.lost_syncs;
+            coverage.slow_syncs += disk.slow_syncs;
         }
         coverage
     }
@@ -337,7 +355,7 @@ fn add_server(
     // Who is to be added later hears of the others from whoever adds it, and they of it from the operator.
     let voters = config.core.voters.iter();
     config.core.addresses = voters.map(|id| (*id, address(id.0))).collect();
-    config.snapshot_every = settings.snapshot_every;
+    config.snapshot_every = server.snapshot_every.clone();
 
     let seed = scenario.seed;
     let (disk, clock, watch) = (server.disk.clone(), server.clock.clone(), watch.clone());

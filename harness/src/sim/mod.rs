@@ -12,6 +12,7 @@ mod guests;
 pub mod lanes;
 pub(crate) mod laps;
 mod messages;
+mod overlap;
 pub(crate) mod panics;
 pub mod peer;
 pub mod run;

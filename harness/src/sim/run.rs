@@ -175,6 +175,17 @@ pub(super) fn run_with_disks(scenario: &Scenario) -> (Run, BTreeMap<u64, SimDisk
     (follow(scenario, &panics, world, &watch, &books), disks)
 }
 
+/// Runs a scenario of the full tier, and lets damage go beyond what a server claims to survive.
+#[cfg(test)]
+pub(super) fn run_beyond_the_atlas(scenario: &Scenario) -> Run {
+    let books = books_of(scenario);
+    let watch = Watch::of_turmoil(false);
+    let mut world = Full::new(scenario, &watch, &books);
+    world.keeps_to_the_atlas = false;
+    let panics = panics::Caught::here();
+    follow(scenario, &panics, world, &watch, &books)
+}
+
 /// Empty books for a scenario, which is checked.
 fn books_of(scenario: &Scenario) -> Books {
     if let Err(what) = scenario.check() {
@@ -184,6 +195,7 @@ fn books_of(scenario: &Scenario) -> Books {
         recorder: Rc::new(RefCell::new(Recorder::new(header(scenario)))),
         script: Rc::default(),
         coverage: Rc::default(),
+        ruling: Rc::default(),
     }
 }
 
@@ -255,6 +267,9 @@ fn conclude<W: World>(
             watched.judge.rule(end_ns, "Linearizability", first);
             explanation = Some(why);
         }
+    }
+    if let Some((at_ns, what)) = books.ruling.take() {
+        watched.judge.rule(at_ns, "Exactly Once", what);
     }
     if let Some(what) = lack_of_service(scenario, &history) {
         watched.judge.rule(end_ns, "Availability", what);

@@ -5,7 +5,7 @@
 use plumb_histories::{History, Operation, Outcome, Value};
 
 use crate::scenario::{Fault, FaultKind, Scenario};
-use crate::workload::was_served;
+use crate::workload::{DIED, was_served};
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -26,8 +26,8 @@ pub(super) fn lack_of_service(scenario: &Scenario, history: &History) -> Option<
             .operations()
             .filter(|operation| operation.invocation.time_ns >= alive_ns)
             .filter(|operation| reads_only(operation) == is_read)
-            // What the end of the run cut off is nobody's fault.
-            .filter(|operation| operation.completion.is_some())
+            // What the end of the run cut off is nobody's fault, nor that a client died.
+            .filter(|operation| operation.completion.is_some() && !left_by_its_client(operation))
             .collect();
         if let Some(last) = begun.last().filter(|_| !begun.iter().any(served)) {
             let why = last.completion.and_then(|event| event.error.as_deref());
@@ -52,6 +52,14 @@ fn reads_only(operation: &Operation<'_>) -> bool {
         }),
         f => matches!(f, "read" | "get"),
     }
+}
+
+/// Its client died before it could be served.
+fn left_by_its_client(operation: &Operation<'_>) -> bool {
+    let error = operation
+        .completion
+        .and_then(|event| event.error.as_deref());
+    error == Some(DIED)
 }
 
 /// A compare-and-set that found another value was served, too, and a transfer that was not covered.

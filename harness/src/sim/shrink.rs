@@ -322,7 +322,7 @@ impl Search<'_> {
     }
 
     fn simplify_settings(&mut self) {
-        let changes: [fn(&mut Scenario); 15] = [
+        let changes: [fn(&mut Scenario); 16] = [
             |s| s.settings.clock_ppm.fill(0),
             |s| s.settings.latency_ms.1 = s.settings.latency_ms.0,
             |s| s.settings.sync_us.1 = s.settings.sync_us.0,
@@ -339,7 +339,12 @@ impl Search<'_> {
             |s| s.workload.contact = Contact::Last,
             |s| {
                 for operation in s.workload.script.iter_mut().flatten() {
-                    operation.dies_after_us = None;
+                    operation.repeats_after_us = None;
+                }
+            },
+            |s| {
+                for operation in s.workload.script.iter_mut().flatten() {
+                    (operation.dies_after_us, operation.returns_after_us) = (None, None);
                 }
             },
         ];
@@ -357,7 +362,12 @@ impl Search<'_> {
                 let at_once = Anchor { skip: 0, ..anchor };
                 self.attempt(|scenario| scenario.faults[number].when = Some(at_once));
             }
-            let changes: [fn(&mut FaultKind); 5] = [
+            let changes: [fn(&mut FaultKind); 6] = [
+                |what| {
+                    if let FaultKind::SlowDisk { slower_ms, .. } = what {
+                        slower_ms.0 = slower_ms.1;
+                    }
+                },
                 |what| {
                     if let FaultKind::Noise { drop_permille, .. } = what {
                         *drop_permille = 0;
@@ -456,6 +466,10 @@ fn keep_within(fault: &mut Fault, servers: u64) -> bool {
             side.retain(|id| *id <= servers);
             !side.is_empty() && (side.len() as u64) < servers
         }
+        FaultKind::SnapshotStorm { servers: on, .. } => {
+            on.retain(|id| *id <= servers);
+            !on.is_empty()
+        }
         FaultKind::Links { cut } => {
             cut.retain(|(from, to)| *from <= servers && *to <= servers);
             !cut.is_empty()
@@ -467,6 +481,7 @@ fn keep_within(fault: &mut Fault, servers: u64) -> bool {
         | FaultKind::Rot { target }
         | FaultKind::Lie { target, .. }
         | FaultKind::Reset { target }
+        | FaultKind::SlowDisk { target, .. }
         | FaultKind::Disk { target, .. } => match target {
             Target::Server(id) => *id <= servers,
             Target::Leader | Target::Subject => true,

@@ -88,7 +88,7 @@ pub fn generate_for_guests(seed: u64, length: Length, _: Tier) -> Scenario {
     scenario.faults.retain(|fault| {
         !matches!(
             fault.what,
-            FaultKind::Membership { .. } | FaultKind::Replace
+            FaultKind::Membership { .. } | FaultKind::Replace | FaultKind::SnapshotStorm { .. }
         )
     });
     scenario.settings.first_voters = scenario.servers;

@@ -24,6 +24,9 @@ pub type SharedScript = Rc<RefCell<Vec<ScriptedOperation>>>;
 /// What all clients met with: whether the interesting things happened that a workload is there for.
 pub type SharedCoverage = Rc<RefCell<Coverage>>;
 
+/// When a request that arrived again was first told something else than before, and what.
+pub type SharedRuling = Rc<RefCell<Option<(u64, String)>>>;
+
 /// Why an operation failed that was carried out, and found another value than it expected.
 pub const MISMATCH: &str = "another value";
 
@@ -31,7 +34,7 @@ pub const MISMATCH: &str = "another value";
 pub const UNCOVERED: &str = "the balance does not cover it";
 
 /// Why nobody knows what became of an operation whose client died.
-const DIED: &str = "the client died";
+pub const DIED: &str = "the client died";
 
 /// What a client asks of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +74,27 @@ pub struct Books {
     pub script: SharedScript,
     /// What was met with.
     pub coverage: SharedCoverage,
+    /// What no answer may say.
+    pub ruling: SharedRuling,
+}
+
+impl Books {
+    /// A request has arrived again after its answer, and been told this. It must be what it was told first, or that a
+    /// later one of its session has come before (§8): it takes effect once.
+    pub fn told_again(&self, now_ns: u64, first: &Reply, again: &Reply) {
+        let mut coverage = self.coverage.borrow_mut();
+        match again {
+            Reply::StaleSequence => coverage.stale_requests += 1,
+            Reply::SessionExpired => {}
+            again if again == first => coverage.answered_again += 1,
+            again => {
+                let what = format!(
+                    "a request that was told {first:?} arrived again, and is told {again:?}"
+                );
+                self.ruling.borrow_mut().get_or_insert((now_ns, what));
+            }
+        }
+    }
 }
 
 /// One client's present self, and what it knows.
@@ -187,6 +211,23 @@ impl Book {
         self.books.coverage.borrow_mut().deaths += 1;
         self.seen.fill(None);
         self.end(now_ns, &deed, End::Info(DIED));
+    }
+
+    /// The client dies with its operation under way, and will come back to make the same request again.
+    pub fn go_away(&mut self) {
+        self.books.coverage.borrow_mut().deaths += 1;
+        self.seen.fill(None);
+    }
+
+    /// It is back, and makes the same request again.
+    pub fn come_back(&mut self) {
+        self.books.coverage.borrow_mut().returns += 1;
+    }
+
+    /// Where all clients of the run write.
+    #[must_use]
+    pub fn books(&self) -> &Books {
+        &self.books
     }
 
     fn end(&mut self, now_ns: u64, deed: &Deed, end: End) -> Then {

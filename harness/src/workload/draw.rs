@@ -17,6 +17,8 @@ pub(super) struct Draw {
     /// Of streams of their own: what else a client draws does not depend on them.
     keys: Stream,
     deaths: Stream,
+    returns: Stream,
+    repeats: Stream,
     /// How many of its operations are reads, in tenths.
     reads: u64,
     /// When the faults are over, until it has written something from then on.
@@ -35,6 +37,8 @@ impl Draw {
             draw,
             keys: Stream::derive(scenario.seed, "client.keys", number),
             deaths: Stream::derive(scenario.seed, "client.deaths", number),
+            returns: Stream::derive(scenario.seed, "client.returns", number),
+            repeats: Stream::derive(scenario.seed, "client.repeats", number),
             to_write_from_us: Some(scenario.heal_at_ms * 1_000),
             count: 0,
             workload: Workload {
@@ -66,13 +70,18 @@ impl Draw {
             (WorkloadKind::Set | WorkloadKind::Counter, _) => Action::Add,
             (WorkloadKind::Queue, _) => Action::Enqueue,
         };
+        let dies = self.dies();
+        let returns = dies.and_then(|_| self.returns());
         ScriptedOperation {
             client: self.number,
             at_us,
             action,
             key,
             value: self.number + 1 + self.count * self.clients,
-            dies_after_us: self.dies().filter(|_| self.may_die_of(action)),
+            // Who comes back hears what became of it, whatever it was.
+            dies_after_us: dies.filter(|_| returns.is_some() || self.may_die_of(action)),
+            returns_after_us: returns,
+            repeats_after_us: self.repeats().filter(|_| action != Action::Read),
         }
     }
 
@@ -93,10 +102,30 @@ impl Draw {
         }
     }
 
-    /// Who takes from a queue, adds to a counter or moves money lives to tell: see [`patience`](super::patience).
+    /// Who takes from a queue, adds to a counter or moves money lives to tell, or comes back: see [`patience`](super::patience).
     fn may_die_of(&self, action: Action) -> bool {
         let adds = action == Action::Add && self.workload.kind == WorkloadKind::Counter;
         !matches!(action, Action::Dequeue | Action::Transfer) && !adds
+    }
+
+    /// At once, soon, or once others have gone on for a while.
+    fn returns(&mut self) -> Option<u64> {
+        let permille = u64::from(self.workload.returns_permille);
+        let returns = permille > 0 && self.returns.below(1_000) < permille;
+        returns.then(|| {
+            let longest_us = [1_000, 100_000, 1_000_000][self.returns.index(3)];
+            1 + self.returns.below(longest_us)
+        })
+    }
+
+    /// Before the next request of its session, or after many.
+    fn repeats(&mut self) -> Option<u64> {
+        let permille = u64::from(self.workload.repeats_permille);
+        let repeats = permille > 0 && self.repeats.below(1_000) < permille;
+        repeats.then(|| {
+            let longest_us = [1_000, 100_000, 2_000_000][self.repeats.index(3)];
+            1 + self.repeats.below(longest_us)
+        })
     }
 
     fn dies(&mut self) -> Option<u64> {

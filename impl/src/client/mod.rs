@@ -28,6 +28,15 @@ pub enum Outcome<T> {
     Unknown(&'static str),
 }
 
+/// What a client keeps where it outlives its process: with it, another process goes on in the same session, and a request
+/// whose answer nobody heard can be made again and still takes effect once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedSession {
+    session: SessionId,
+    /// The number of the last request.
+    sequence: u64,
+}
+
 /// Why a change failed that the leader refuses for now only: asked for again, it may succeed.
 pub const TOO_EARLY: &str = "it is too early for that";
 
@@ -140,6 +149,19 @@ impl Client {
     /// Turns to this server next, by its place among those that the client was given (any number).
     pub fn turn_to(&mut self, server: usize) {
         self.next = server % self.servers.len();
+    }
+
+    /// What to keep of its session, if it has one, with the number of its last request.
+    #[must_use]
+    pub fn save(&self) -> Option<SavedSession> {
+        let sequence = self.sequence;
+        self.session
+            .map(|session| SavedSession { session, sequence })
+    }
+
+    /// Goes on with the session of a client that is gone.
+    pub fn resume(&mut self, saved: SavedSession) {
+        (self.session, self.sequence) = (Some(saved.session), saved.sequence);
     }
 
     /// What went wrong with the last try that failed, in words: for people.
@@ -303,6 +325,28 @@ impl Client {
         };
         self.sequence += 1;
         attempts.in_doubt = false;
+        self.request(session, operation, attempts).await
+    }
+
+    /// Makes the last request of a session again that was [resumed](Client::resume), and nobody has heard what became of
+    /// it. Where there is no session, nothing was asked for in one yet.
+    pub async fn execute_again(&mut self, operation: Operation) -> Outcome<Reply> {
+        let Some(session) = self.session else {
+            return self.execute(operation).await;
+        };
+        let attempts = Attempts {
+            in_doubt: true,
+            ..self.attempts()
+        };
+        self.request(session, operation, attempts).await
+    }
+
+    async fn request(
+        &mut self,
+        session: SessionId,
+        operation: Operation,
+        mut attempts: Attempts,
+    ) -> Outcome<Reply> {
         let body = RequestBody::Execute {
             session,
             sequence: self.sequence,

@@ -7,6 +7,7 @@ mod observer;
 mod pictures;
 mod replica;
 mod runtime;
+mod snapshot_every;
 mod timers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use crate::types::NodeId;
 
 pub use observer::{Load, Observer, Unobserved};
 pub use replica::{Developed, Picture, Replica, Work};
+pub use snapshot_every::SnapshotEvery;
 
 /// How the log is written: on a thread of its own, or as a task among the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +54,8 @@ pub struct ServerConfig {
     pub election_timeout: (Duration, Duration),
     /// How often a leader makes itself heard; well below the election timeout.
     pub heartbeat: Duration,
-    /// A snapshot is taken whenever this many entries were applied since the last; never if zero.
-    pub snapshot_every: u64,
+    /// How often snapshots are taken; whoever keeps a handle may change it while the server runs.
+    pub snapshot_every: SnapshotEvery,
     /// How many clients may be connected; more are told to ask another server. Below the limit on all
     /// connections, so that peers find a place.
     pub max_clients: usize,
@@ -92,7 +94,7 @@ impl ServerConfig {
             advertise: listen.to_owned(),
             election_timeout: (Duration::from_millis(150), Duration::from_millis(300)),
             heartbeat: Duration::from_millis(50),
-            snapshot_every: 16_384,
+            snapshot_every: SnapshotEvery::from(16_384),
             max_clients: 4096,
             link: LinkConfig::default(),
             wal: WalOptions::default(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::observer::{Load, Observer};
+use super::snapshot_every::SnapshotEvery;
 use crate::core::{
     Answer, Batch, Change, Effects, Envelope, Input, Node, Progress, Refusal, RequestId, Role,
     Snapshot, Timer,
@@ -72,7 +73,7 @@ pub struct Replica<W> {
     node: Node,
     store: KvStore,
     observer: Arc<dyn Observer>,
-    snapshot_every: u64,
+    snapshot_every: SnapshotEvery,
     last_request: u64,
     /// The time by the server's own clock.
     now: Duration,
@@ -132,7 +133,7 @@ impl<W> Replica<W> {
         node: Node,
         started: Effects,
         observer: Arc<dyn Observer>,
-        snapshot_every: u64,
+        snapshot_every: SnapshotEvery,
         first_request: u64,
     ) -> Replica<W> {
         let mut replica = Replica {
@@ -215,7 +216,7 @@ impl<W> Replica<W> {
     /// given back to [`Replica::developed`]. Until then there is no other.
     pub fn take_picture(&mut self) -> Option<Picture> {
         let since = self.store.applied().0 - self.node.snapshot_index().0;
-        let due = self.snapshot_every > 0 && since >= self.snapshot_every && !self.developing;
+        let due = self.snapshot_every.is_due(since) && !self.developing;
         due.then(|| {
             self.developing = true;
             let index = self.store.applied();

@@ -121,7 +121,7 @@ pub fn serve(id: NodeId, addrs: &BTreeMap<NodeId, String>, folder: &Path) -> Res
         )
     };
     let mut config = ServerConfig::new(id, addrs);
-    config.snapshot_every = SNAPSHOT_EVERY;
+    config.snapshot_every = SNAPSHOT_EVERY.into();
     config.core.lease = lease_duration(config.election_timeout.0, MAX_DRIFT_PPM);
     let counting = Arc::new(Counting::default());
     let disk = CountingDisk {

@@ -83,10 +83,10 @@ impl Caller {
         self.next = server % self.servers;
     }
 
-    /// Waits for nothing any more.
-    pub(super) fn give_up(&mut self) {
-        self.asking = None;
+    /// Waits for nothing any more. What it had asked.
+    pub(super) fn give_up(&mut self) -> Option<RequestBody> {
         self.number += 1;
+        self.asking.take()
     }
 
     /// Turns to the next server, as a client does that reads anywhere.
@@ -116,6 +116,18 @@ impl Caller {
         network: &mut Network<M>,
     ) {
         self.in_doubt = false;
+        self.asking = Some(body);
+        self.attempt(queue, network);
+    }
+
+    /// Asks what somebody has asked before, who did not hear what became of it.
+    pub(super) fn ask_again<M: Addressed + Clone>(
+        &mut self,
+        body: RequestBody,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) {
+        self.in_doubt = true;
         self.asking = Some(body);
         self.attempt(queue, network);
     }

@@ -1,5 +1,7 @@
 //! A client of the workload: asks what its book says, in a session, and writes down what it hears.
 
+use std::collections::BTreeMap;
+
 use plumb_raft::client::Outcome;
 use plumb_raft::core::ReadMode;
 use plumb_raft::kv::{Reply, SessionId};
@@ -23,6 +25,14 @@ enum Doing {
     Opening(ScriptedOperation, Ask),
     /// It has asked.
     Asking(ScriptedOperation),
+    /// It died, and will come back to ask for this: for the first time if no session was open yet, else again.
+    Away(ScriptedOperation, Again),
+}
+
+/// What a client that comes back asks for.
+enum Again {
+    Anew(Ask),
+    Same(RequestBody),
 }
 
 /// One client.
@@ -35,6 +45,11 @@ pub(super) struct Client {
     session: Option<SessionId>,
     sequence: u64,
     doing: Doing,
+    /// Its last request in a session, if it is to arrive again.
+    last: Option<RequestBody>,
+    /// What it was told first of requests that are to arrive again, by the number of the ticket.
+    repeated: BTreeMap<u64, Reply>,
+    repeats: u64,
     draw_server: Stream,
     read_mode: ReadMode,
     until_ns: u64,
@@ -63,6 +78,9 @@ impl Client {
             session: None,
             sequence: 0,
             doing: Doing::Nothing,
+            last: None,
+            repeated: BTreeMap::new(),
+            repeats: 0,
             draw_server,
             read_mode: read_mode(scenario),
             until_ns: scenario.clients_until_ms * 1_000_000,
@@ -78,12 +96,7 @@ impl Client {
         self.doing = match self.book.next(queue.now_ns() / 1_000) {
             None => Doing::Nothing,
             Some(operation) => {
-                // Tries count from one: zero is the time of an operation.
-                let event = Event::Patience {
-                    caller: self.number,
-                    number: 0,
-                };
-                queue.at(operation.at_us * 1_000, event);
+                queue.at(operation.at_us * 1_000, self.wakes_itself());
                 Doing::Waiting(operation)
             }
         };
@@ -100,11 +113,17 @@ impl Client {
             self.hear(heard, queue, network);
             return;
         }
-        let Doing::Waiting(operation) = self.doing else {
-            return;
+        let operation = match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Waiting(operation) => operation,
+            Doing::Away(operation, again) => {
+                return self.come_back(operation, again, queue, network);
+            }
+            doing => {
+                self.doing = doing;
+                return;
+            }
         };
         if queue.now_ns() >= self.until_ns {
-            self.doing = Doing::Nothing;
             return;
         }
         let place = contact(&self.scenario, operation);
@@ -154,17 +173,88 @@ impl Client {
         let (Doing::Opening(open, _) | Doing::Asking(open)) = self.doing else {
             return;
         };
-        if open.value == operation {
+        if open.value != operation {
+            return;
+        }
+        let asked = self.caller.give_up();
+        if let Some(away_us) = open.returns_after_us {
+            self.go_away(open, asked);
+            queue.after(away_us * 1_000, self.wakes_itself());
+        } else {
             self.book.die(queue.now_ns());
-            self.caller.give_up();
             self.retire();
             self.plan(queue);
         }
     }
 
+    fn go_away(&mut self, operation: ScriptedOperation, asked: Option<RequestBody>) {
+        self.book.go_away();
+        let again = match (std::mem::replace(&mut self.doing, Doing::Nothing), asked) {
+            (Doing::Opening(_, ask), _) => Again::Anew(ask),
+            (_, Some(body)) => Again::Same(body),
+            _ => unreachable!("it died while it asked"),
+        };
+        self.doing = Doing::Away(operation, again);
+        self.start_over();
+    }
+
+    /// Another process goes on with the session that it had saved, if there was one.
+    fn come_back<M: Addressed + Clone>(
+        &mut self,
+        operation: ScriptedOperation,
+        again: Again,
+        queue: &mut Queue<M>,
+        network: &mut Network<M>,
+    ) {
+        self.book.come_back();
+        match again {
+            Again::Anew(ask) => self.begin(operation, ask, queue, network),
+            Again::Same(body) => {
+                self.doing = Doing::Asking(operation);
+                self.caller.begin(queue);
+                self.caller.ask_again(body, queue, network);
+            }
+        }
+    }
+
+    /// Its own time: tries count from one, and zero is nobody's try.
+    fn wakes_itself<M>(&self) -> Event<M> {
+        Event::Patience {
+            caller: self.number,
+            number: 0,
+        }
+    }
+
+    /// Its last request arrives once more, whatever it does meanwhile.
+    fn repeat<M: Addressed + Clone>(
+        &mut self,
+        body: RequestBody,
+        first: Reply,
+        after_us: u64,
+        queue: &mut Queue<M>,
+    ) {
+        // From above, where no try of its own ever comes.
+        let number = u64::MAX - self.repeats;
+        self.repeats += 1;
+        self.repeated.insert(number, first);
+        let event = Event::Call {
+            server: self.caller.current_server().0 as usize - 1,
+            ticket: Ticket {
+                caller: self.number,
+                number,
+            },
+            body: Box::new(body),
+        };
+        queue.after(after_us * 1_000, event);
+    }
+
     /// A new process, with a new session.
     fn retire(&mut self) {
         self.session = None;
+        self.start_over();
+    }
+
+    fn start_over(&mut self) {
         let first = self.draw_server.index(self.servers);
         self.caller.start_over(first);
     }
@@ -176,6 +266,13 @@ impl Client {
         queue: &mut Queue<M>,
         network: &mut Network<M>,
     ) {
+        if let Some(first) = self.repeated.remove(&ticket.number) {
+            if let Some(ResponseBody::Applied(again)) = body {
+                let books = self.book.books();
+                books.told_again(queue.now_ns(), &first, &again);
+            }
+            return;
+        }
         let heard = self.caller.answer(ticket, body, queue, network);
         self.hear(heard, queue, network);
     }
@@ -203,6 +300,9 @@ impl Client {
             }
             (Ask::Execute(_), None) => unreachable!("a session was opened before"),
         };
+        if operation.repeats_after_us.is_some() {
+            self.last = matches!(body, RequestBody::Execute { .. }).then(|| body.clone());
+        }
         self.caller.ask(body, queue, network);
     }
 
@@ -226,9 +326,21 @@ impl Client {
                 _ => (operation, Outcome::Failed("no session could be opened")),
             },
             Doing::Asking(operation) => (operation, self.outcome(answer)),
-            Doing::Nothing | Doing::Waiting(_) => unreachable!("it had asked for this answer"),
+            Doing::Nothing | Doing::Waiting(_) | Doing::Away(..) => {
+                unreachable!("it had asked for this answer")
+            }
         };
-        match self.book.hear(queue.now_ns(), outcome) {
+        let told = match &outcome {
+            Outcome::Ok(Got::Reply(reply)) => self.last.take().zip(Some(reply.clone())),
+            _ => None,
+        };
+        let then = self.book.hear(queue.now_ns(), outcome);
+        if let (Then::Done | Then::Retired, Some((body, first))) = (&then, told)
+            && let Some(after_us) = operation.repeats_after_us
+        {
+            self.repeat(body, first, after_us, queue);
+        }
+        match then {
             Then::Ask(ask) => {
                 if matches!(ask, Ask::Read(_)) && self.goes_on() {
                     self.caller.go_on();

@@ -26,6 +26,12 @@ pub(super) struct Disk<I: Image = Remembered> {
     syncing: Vec<Batch<I::Write>>,
     delay: RangeInclusive<Duration>,
     draw: Stream,
+    /// How much longer a sync takes, while the disk is slow.
+    slower: Option<RangeInclusive<Duration>>,
+    /// Of a stream of its own: a slow disk leaves the other draws alone.
+    draw_slower: Stream,
+    /// Syncs that began meanwhile.
+    pub(super) slow_syncs: u64,
 }
 
 impl<I: Image> Disk<I> {
@@ -36,6 +42,9 @@ impl<I: Image> Disk<I> {
             syncing: Vec::new(),
             delay: Duration::from_micros(least)..=Duration::from_micros(most),
             draw: Stream::derive(seed, "disk", id),
+            slower: None,
+            draw_slower: Stream::derive(seed, "disk.slower", id),
+            slow_syncs: 0,
         }
     }
 
@@ -49,7 +58,17 @@ impl<I: Image> Disk<I> {
             return None;
         }
         std::mem::swap(&mut self.syncing, &mut self.waiting);
-        Some(self.draw.range_duration(&self.delay))
+        let mut delay = self.draw.range_duration(&self.delay);
+        if let Some(slower) = &self.slower {
+            delay += self.draw_slower.range_duration(slower);
+            self.slow_syncs += 1;
+        }
+        Some(delay)
+    }
+
+    /// Syncs that begin from now on take so much longer, or none.
+    pub(super) fn slow_down(&mut self, slower: Option<RangeInclusive<Duration>>) {
+        self.slower = slower;
     }
 
     /// What was being written is durable: up to which batch.

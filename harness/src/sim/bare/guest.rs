@@ -1,5 +1,6 @@
 //! A server of somebody else's: a [`Peer`] with its disk, its clock that drifts, and its lives.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use plumb_raft::net::protocol::{RequestBody, ResponseBody};
@@ -251,6 +252,18 @@ impl<P: Peer> Host for Guest<P> {
         } else {
             self.step(Input::Call(ticket, body), queue, network);
         }
+    }
+
+    fn slow_disk(&mut self, slower: Option<RangeInclusive<Duration>>) {
+        self.disk.slow_down(slower);
+    }
+
+    fn slow_syncs(&self) -> u64 {
+        self.disk.slow_syncs
+    }
+
+    fn snapshot_every(&mut self, _: u64) {
+        // A guest was told when it started; no scenario that is fit for guests tells it anew.
     }
 
     fn jump(&mut self, by_ns: u64, queue: &mut Queue<Parcels<P>>) {

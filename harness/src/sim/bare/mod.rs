@@ -12,6 +12,7 @@ mod queue;
 mod server;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,7 +27,7 @@ use super::seams::network::LinkFault;
 use super::seams::random::Stream;
 use super::watch::Watch;
 use crate::invariants::Coverage;
-use crate::scenario::{DiskLie, Scenario, Unsynced};
+use crate::scenario::{DiskLie, Scenario, Unsynced, millis};
 use crate::workload::Books;
 use client::Client;
 pub(crate) use disk::apply_write;
@@ -85,6 +86,12 @@ pub(super) trait Host {
         queue: &mut Queue<Self::Message>,
         network: &mut Network<Self::Message>,
     );
+    /// Syncs that its disk begins from now on take so much longer, or none.
+    fn slow_disk(&mut self, slower: Option<RangeInclusive<Duration>>);
+    /// How many syncs began while it was slow.
+    fn slow_syncs(&self) -> u64;
+    /// It takes a snapshot whenever it has applied so many entries.
+    fn snapshot_every(&mut self, entries: u64);
     /// Its clock jumps forward, and what its timers wait for with it.
     fn jump(&mut self, by_ns: u64, queue: &mut Queue<Self::Message>);
 }
@@ -232,6 +239,14 @@ impl<S: Host> World for Bare<S> {
         .map_err(|_| "a replica panicked".to_owned())
     }
 
+    fn slow_disk(&mut self, id: u64, slower_ms: Option<(u64, u64)>) {
+        self.servers[id as usize - 1].slow_disk(slower_ms.map(millis));
+    }
+
+    fn snapshot_every(&mut self, id: u64, entries: u64) {
+        self.servers[id as usize - 1].snapshot_every(entries);
+    }
+
     fn set_link(&mut self, from: u64, to: u64, fault: LinkFault) {
         self.network.set(from, to, fault, &mut self.queue);
     }
@@ -286,6 +301,7 @@ impl<S: Host> World for Bare<S> {
     fn coverage(&self) -> Coverage {
         Coverage {
             narrowed: self.network.narrowed,
+            slow_syncs: self.servers.iter().map(S::slow_syncs).sum(),
             ..Coverage::default()
         }
     }

@@ -1,11 +1,12 @@
 //! A server: a replica with its timers on a clock that drifts, its disk, and its lives.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use plumb_raft::core::{CoreConfig, Envelope, Input, Node, PersistSeq, Remembered, Timer};
 use plumb_raft::net::protocol::RequestBody;
-use plumb_raft::server::{Observer, Picture, Replica};
+use plumb_raft::server::{Observer, Picture, Replica, SnapshotEvery};
 use plumb_raft::storage::RecoveryReport;
 use plumb_raft::types::NodeId;
 
@@ -36,7 +37,7 @@ pub(in crate::sim) struct Server {
     /// Its place among all.
     place: usize,
     config: CoreConfig,
-    snapshot_every: u64,
+    snapshot_every: SnapshotEvery,
     /// `None` while it is down.
     replica: Option<Replica<Ticket>>,
     disk: Disk<Remembered>,
@@ -62,7 +63,7 @@ impl Server {
             seed: scenario.seed,
             place,
             config: core_config(scenario, NodeId(id)),
-            snapshot_every: settings.snapshot_every,
+            snapshot_every: settings.snapshot_every.into(),
             replica: None,
             disk: Disk::new(scenario.seed, id, settings.sync_us),
             timers: Timers::default(),
@@ -93,7 +94,7 @@ impl Host for Server {
             node,
             started,
             observer,
-            self.snapshot_every,
+            self.snapshot_every.clone(),
             first_request,
         ));
         self.epoch_ns = self.timeouts.below(3_600_000_000_000);
@@ -167,6 +168,18 @@ impl Host for Server {
                 queue.after(way_ns, Event::Answer { ticket, body: None });
             }
         }
+    }
+
+    fn slow_disk(&mut self, slower: Option<RangeInclusive<Duration>>) {
+        self.disk.slow_down(slower);
+    }
+
+    fn slow_syncs(&self) -> u64 {
+        self.disk.slow_syncs
+    }
+
+    fn snapshot_every(&mut self, entries: u64) {
+        self.snapshot_every.set(entries);
     }
 
     fn jump(&mut self, by_ns: u64, queue: &mut Queue) {

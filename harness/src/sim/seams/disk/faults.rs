@@ -134,6 +134,8 @@ impl Trap {
 pub struct DiskFaults {
     /// How long a sync takes: uniform in this range.
     pub sync_delay: RangeInclusive<Duration>,
+    /// How much longer a sync takes, while the disk is slow.
+    pub sync_slower: Option<RangeInclusive<Duration>>,
     /// Writes that would bring all files together beyond this many bytes report ENOSPC.
     pub capacity: Option<u64>,
     /// Faults that wait for a call. All of them see each call; the first that springs decides.
@@ -144,6 +146,7 @@ impl Default for DiskFaults {
     fn default() -> DiskFaults {
         DiskFaults {
             sync_delay: Duration::ZERO..=Duration::ZERO,
+            sync_slower: None,
             capacity: None,
             traps: Vec::new(),
         }
@@ -163,6 +166,8 @@ pub struct DiskStats {
     pub syncs: u64,
     /// Calls of `sync_dir`.
     pub dir_syncs: u64,
+    /// Delays of syncs that were longer because the disk was slow.
+    pub slow_syncs: u64,
     /// Calls that a trap or a full disk spoiled.
     pub spoiled: u64,
     /// Of these, writes that were lost.

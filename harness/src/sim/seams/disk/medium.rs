@@ -49,6 +49,8 @@ pub(super) struct Medium {
     lied_of_syncs: bool,
     stats: DiskStats,
     delays: Stream,
+    /// Of its own: a slow disk leaves the other draws alone.
+    slower: Stream,
     damage: Stream,
 }
 
@@ -68,6 +70,7 @@ impl Medium {
             lied_of_syncs: false,
             stats: DiskStats::default(),
             delays: Stream::derive(seed, "disk.delay", index),
+            slower: Stream::derive(seed, "disk.slower", index),
             damage: Stream::derive(seed, "disk.damage", index),
         }
     }
@@ -319,7 +322,12 @@ impl Medium {
     }
 
     pub(super) fn draw_sync_delay(&mut self) -> std::time::Duration {
-        self.delays.range_duration(&self.faults.sync_delay)
+        let delay = self.delays.range_duration(&self.faults.sync_delay);
+        let Some(slower) = &self.faults.sync_slower else {
+            return delay;
+        };
+        self.stats.slow_syncs += 1;
+        delay + self.slower.range_duration(slower)
     }
 
     pub(super) fn crash(&mut self, rng: &mut Stream, mode: CrashMode) {

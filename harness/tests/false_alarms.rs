@@ -1,0 +1,151 @@
+//! What once was a false alarm is none: each of these failed on the day before its repair.
+
+use plumb_harness::nemesis::{Length, generate};
+use plumb_harness::scenario::{
+    Action, Fault, FaultKind, Reads, Scenario, ScriptedOperation, Target, Tier, Unsynced,
+    WorkloadKind,
+};
+use plumb_harness::sim::seams::disk::{DiskCall, Errno};
+use plumb_harness::sim::{Run, RunOptions, run};
+
+/// Three servers that trust their clocks, a register, and these faults.
+fn scenario(tier: Tier, faults: Vec<Fault>) -> Scenario {
+    let mut scenario = generate(1, Length::SHORT, tier);
+    scenario.servers = 3;
+    let workload = &mut scenario.workload;
+    (workload.kind, workload.reads) = (WorkloadKind::Register, Reads::Leader);
+    (workload.clients, workload.keys, workload.think_ms) = (3, 1, 10);
+    (workload.deaths_permille, workload.repeats_permille) = (0, 0);
+    let settings = &mut scenario.settings;
+    settings.first_voters = 3;
+    settings.clock_ppm = vec![0; 3];
+    (settings.latency_ms, settings.sync_us) = ((1, 2), (100, 500));
+    (settings.pre_vote, settings.check_quorum) = (true, true);
+    (settings.stickiness, settings.leases) = (false, false);
+    scenario.faults = faults;
+    scenario
+}
+
+fn holds(scenario: &Scenario) -> Run {
+    let seen = run(scenario, RunOptions { trace: true });
+    assert_eq!((&seen.violation, &seen.undecided), (&None, &None));
+    seen
+}
+
+/// One operation each 50 ms, by one client after the other.
+fn script(spans_ms: &[(u64, u64, Action)]) -> Vec<ScriptedOperation> {
+    let times = spans_ms.iter().flat_map(|(from_ms, to_ms, action)| {
+        let times = (*from_ms..*to_ms).step_by(50);
+        times.map(|at_ms| (at_ms, *action))
+    });
+    let operation = |(number, (at_ms, action)): (u64, (u64, Action))| ScriptedOperation {
+        client: number % 3,
+        at_us: at_ms * 1_000,
+        action,
+        key: 0,
+        value: number + 1,
+        dies_after_us: None,
+        returns_after_us: None,
+        repeats_after_us: None,
+    };
+    (0..).zip(times).map(operation).collect()
+}
+
+/// Of a healed cluster of which nothing but reads is asked, nothing is to be committed.
+#[test]
+fn a_cluster_that_is_only_read_commits_nothing_and_lives() {
+    for tier in [Tier::Full, Tier::Bare] {
+        let mut reads = scenario(tier, Vec::new());
+        let writes = (1_000, 3_000, Action::Write);
+        reads.workload.script = Some(script(&[writes, (3_000, 15_000, Action::Read)]));
+        let seen = holds(&reads);
+        assert_eq!(
+            seen.live_after_ms, None,
+            "{tier:?}: it shows nothing any more"
+        );
+        assert!(seen.coverage.reads > 100, "{tier:?}");
+    }
+}
+
+/// Of the reads once a cluster is due to be alive, the only one was left by its client before anybody could have served it.
+#[test]
+fn who_dies_at_once_is_not_left_without_service() {
+    for tier in [Tier::Full, Tier::Bare] {
+        let mut dies = scenario(tier, Vec::new());
+        let writes = (1_000, 15_000, Action::Write);
+        let mut operations = script(&[writes, (14_400, 14_450, Action::Read)]);
+        let last = operations.last_mut().expect("there is a read");
+        last.dies_after_us = Some(1);
+        operations.sort_by_key(|operation| operation.at_us);
+        dies.workload.script = Some(operations);
+        assert_eq!(holds(&dies).coverage.deaths, 1, "{tier:?}");
+    }
+}
+
+/// A leader that is a majority by itself has confirmed a read as it begins: it needs no lease, not even once it has told a
+/// successor to stand that never heard of it.
+#[test]
+fn a_leader_that_is_a_majority_by_itself_needs_no_lease() {
+    for tier in [Tier::Full, Tier::Bare] {
+        let members = |voters| FaultKind::Membership {
+            voters,
+            learners: Vec::new(),
+        };
+        let deaf = FaultKind::Noise {
+            drop_permille: 1_000,
+            duplicate_permille: 0,
+            delay_permille: 0,
+            delay_ms: 1,
+        };
+        let mut alone = scenario(
+            tier,
+            vec![
+                Fault::at(1_500, 0, members(vec![1, 2])),
+                Fault::at(3_000, 60, deaf),
+                Fault::at(3_005, 0, FaultKind::Transfer { to: 2 }),
+                Fault::at(4_500, 0, members(vec![1])),
+            ],
+        );
+        alone.settings.first_voters = 1;
+        (alone.settings.stickiness, alone.settings.leases) = (true, true);
+        alone.workload.reads = Reads::Lease;
+        alone.workload.script = Some(script(&[
+            (500, 1_400, Action::Write),
+            (6_000, 9_000, Action::Read),
+            (11_000, 15_000, Action::Write),
+        ]));
+        let seen = holds(&alone);
+        assert!(
+            seen.trace.contains("TimeoutNow"),
+            "{tier:?}: nobody was told to stand"
+        );
+        assert_eq!(seen.coverage.leaders, 1, "{tier:?}: another term began");
+        assert!(seen.coverage.lease_reads > 50, "{tier:?}");
+    }
+}
+
+/// Two bits of one server's disk that turned over at once hid each other, and a server whose disk failed while it was
+/// paused was started by nobody: neither was a fault of the server.
+#[test]
+fn two_bits_that_hide_each_other_and_a_failure_in_a_pause_are_no_bugs() {
+    let target = Target::Server(1);
+    let rot = |at_ms| Fault::at(at_ms, 1_500, FaultKind::Rot { target });
+    let pause = Fault::at(3_000, 1_000, FaultKind::Pause { target });
+    let fails = FaultKind::Disk {
+        target,
+        call: DiskCall::Sync,
+        error: Errno::Eio,
+        skip: 0,
+        unsynced: Unsynced::Lost,
+    };
+    // A write is under way when it freezes: it hears of its failure once it goes on, after the disk works again.
+    let meanwhile = Fault::at(2_990, 500, fails);
+    for seed in 1..=12 {
+        let together = [rot(3_000), rot(3_001), rot(3_400)].to_vec();
+        for faults in [together, vec![meanwhile.clone(), pause.clone()]] {
+            let mut scenario = scenario(Tier::Full, faults);
+            scenario.seed = seed;
+            holds(&scenario);
+        }
+    }
+}
