@@ -23,9 +23,34 @@ macro_rules! counts {
             pub fn named(&self) -> Vec<(&'static str, u64)> {
                 vec![$(($name, self.$field),)*]
             }
+
+            /// Of these, what can be seen of somebody else's Raft.
+            #[must_use]
+            pub fn named_of_guests(&self) -> Vec<(&'static str, u64)> {
+                let mut named = self.named();
+                named.retain(|(name, _)| !BEYOND_GUESTS.contains(name));
+                named
+            }
         }
     };
 }
+
+/// What no guest can come to, or no metrics show: their members stay, they have no leases that are known of, and
+/// their disks lose what was not synced, but neither break nor lie.
+pub const BEYOND_GUESTS: [&str; 12] = [
+    "torn tails found",
+    "reads served by a lease",
+    "memberships committed",
+    "joint phases committed",
+    "leaders that missed a quorum",
+    "leaderships handed over",
+    "servers replaced by empty ones",
+    "servers stopped by failing disks",
+    "writes lost without a word",
+    "writes that went elsewhere",
+    "syncs that did nothing without a word",
+    "restarts after a lie that did no harm",
+];
 
 counts! {
     /// Steps of all cores.
@@ -120,4 +145,16 @@ counts! {
     answered_again: "requests that arrived again and were answered as before",
     /// Requests that arrived again after later ones of their session, and were refused.
     stale_requests: "stale requests refused",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_guests_is_counted_under_that_name_for_others() {
+        let coverage = Coverage::default();
+        let (all, of_guests) = (coverage.named(), coverage.named_of_guests());
+        assert_eq!(of_guests.len() + BEYOND_GUESTS.len(), all.len());
+    }
 }

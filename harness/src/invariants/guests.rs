@@ -107,6 +107,8 @@ impl Judge {
                 self.committed.push(entry);
                 self.committed_in.push(entry.0);
                 self.coverage.commits += 1;
+                let last_led = self.leaders.last_key_value().map(|(term, _)| *term);
+                self.coverage.inherited_commits += u64::from(last_led > Some(entry.0));
                 self.last_commit_ns = at_ns;
             }
             Some(other) if *other != entry => {
@@ -130,16 +132,18 @@ impl Judge {
         }
     }
 
-    /// A guest has sent messages, and told clients that they were served or refused.
+    /// A guest, which leads or doesn't, has sent messages, and told clients that they were served or refused.
     pub(crate) fn guest_answered(
         &mut self,
         at_ns: u64,
+        leads: bool,
         sent: u64,
         [reads, changes, refused]: [u64; 3],
     ) {
         self.coverage.steps += 1;
         self.coverage.messages += sent;
         self.coverage.reads += reads;
+        self.coverage.follower_reads += if leads { 0 } else { reads };
         self.coverage.refusals += refused;
         if changes > 0 {
             self.last_commit_ns = at_ns;
@@ -308,11 +312,29 @@ mod tests {
     }
 
     #[test]
+    fn reads_by_followers_and_commits_of_earlier_terms_are_counted() {
+        let mut judge = judge();
+        judge.guest_answered(1, true, 0, [5, 0, 0]);
+        judge.guest_answered(2, false, 0, [2, 0, 0]);
+        judge.guest_applied(3, NodeId(2), 1, (Term(4), digest(b"x")));
+        let before = Metrics {
+            role: RoleKind::Candidate,
+            ..LEADER
+        };
+        judge.guest_changed(4, NodeId(1), &before, &LEADER, |_| Some(4));
+        judge.guest_applied(5, NodeId(2), 2, (Term(3), digest(b"x")));
+        judge.guest_applied(6, NodeId(2), 3, (Term(4), digest(b"x")));
+        let coverage = judge.coverage();
+        assert_eq!((coverage.reads, coverage.follower_reads), (7, 2));
+        assert_eq!((coverage.commits, coverage.inherited_commits), (3, 1));
+    }
+
+    #[test]
     fn a_flood_of_messages_is_ruled_on() {
         let mut judge = judge();
-        judge.guest_answered(1, 10, [0; 3]);
+        judge.guest_answered(1, true, 10, [0; 3]);
         assert_eq!(broken(&judge), None);
-        judge.guest_answered(2, 1_000_000, [0; 3]);
+        judge.guest_answered(2, true, 1_000_000, [0; 3]);
         assert_eq!(broken(&judge), Some("Bounded Traffic"));
     }
 }

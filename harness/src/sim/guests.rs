@@ -109,7 +109,9 @@ impl Watch {
             }
         }
         let sent = out.send.len() as u64;
-        watched.judge.guest_answered(at_ns, sent, answers);
+        // One that shows no metrics may lead.
+        let leads = now.is_none_or(|now| now.role == RoleKind::Leader);
+        watched.judge.guest_answered(at_ns, leads, sent, answers);
         if let (Some(before), Some(now)) = (before, now) {
             let served = answers[0] > 0;
             let events = happenings(id.0, &before, &now, served);

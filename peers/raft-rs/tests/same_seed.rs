@@ -1,5 +1,5 @@
-//! The same seed gives the same run in another process: raft-rs draws from a generator without a seed, and the
-//! driver must have taken every such draw out of its hands.
+//! The same seed gives the same run in another process: peers draw from generators without a seed, or leave things
+//! to the order of hash tables, and the driver must have taken all of that out of their hands.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::process::Command;
 /// A run's history and trace, by a process of its own.
 fn run(seed: u64, folder: &Path) -> (Vec<u8>, Vec<u8>) {
     let (history, trace) = (folder.join("history.jsonl"), folder.join("trace.txt"));
-    let output = Command::new(env!("CARGO_BIN_EXE_peer-raft-rs"))
+    let output = Command::new(env!(concat!("CARGO_BIN_EXE_", env!("CARGO_PKG_NAME"))))
         .args(["run", "--seed", &seed.to_string(), "--history"])
         .arg(&history)
         .arg("--trace")

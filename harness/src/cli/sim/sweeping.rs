@@ -258,7 +258,12 @@ fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
             &format!("runs of workload {}", kind.name()),
         ));
     }
-    for (name, count) in summary.coverage.named() {
+    let counts = if plan.system.is_shipped() {
+        summary.coverage.named()
+    } else {
+        summary.coverage.named_of_guests()
+    };
+    for (name, count) in counts {
         words.push_str(&counted(count, name));
     }
     let length = if plan.length == Length::LONG {
