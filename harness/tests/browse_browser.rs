@@ -161,6 +161,50 @@ fn a_violation_can_be_read_walked_filtered_and_linked_to() {
 }
 
 #[test]
+fn arrows_faults_map_path_and_paper_are_there() {
+    let all = folder("browser-around");
+    let page = page_of(&stale_read(&all), &all);
+    let Some(said) = drive(&page, "", "lookAround();", &all) else {
+        return;
+    };
+    assert_eq!(said["errors"], serde_json::json!([]), "{said}");
+    let steps = said["steps"]
+        .as_object()
+        .expect("the driver lists its steps");
+    assert!(steps.len() >= 16, "{said}");
+    for (what, holds) in steps {
+        assert_eq!(*holds, Json::Bool(true), "{what}: {said}");
+    }
+}
+
+#[test]
+fn an_entry_of_the_corpus_tells_its_rule_on_the_first_screen_and_has_arrows() {
+    let all = folder("browser-corpus");
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../histories/corpus");
+    for name in ["commit-older-term", "two-votes-in-one-term"] {
+        let entry = corpus.join(name);
+        let readme = std::fs::read_to_string(entry.join("README.md")).expect("it has words");
+        let page = page_of(&entry, &all);
+        let Some(said) = drive(&page, "", "firstScreen();", &all) else {
+            return;
+        };
+        assert_eq!(said["errors"], serde_json::json!([]), "{said}");
+        let rule = said["steps"]["rule"].as_str().unwrap_or_default();
+        let rule = rule
+            .strip_prefix("The rule that prevents it")
+            .unwrap_or_default();
+        assert!(
+            !rule.trim().is_empty() && readme.contains(rule.trim()),
+            "{said}"
+        );
+        let figure = |name: &str| said["figures"][name].as_f64().unwrap_or(f64::INFINITY);
+        assert!(figure("timeline") <= 800.0, "{said}");
+        assert!(figure("wide") <= 0.0, "{said}");
+        assert_eq!(said["steps"]["arrow"], Json::Bool(true), "{said}");
+    }
+}
+
+#[test]
 fn a_permalink_opens_the_operation_and_the_moment_it_names() {
     let all = folder("browser-permalink");
     let page = page_of(&stale_read(&all), &all);
@@ -212,6 +256,12 @@ fn an_index_is_filtered_searched_and_sorted() {
     let other = "{:process 0 :type :invoke :f :write :value 1}\n";
     std::fs::write(runs.join("knossos.edn"), other).expect("a file of the test");
     std::fs::write(runs.join("broken.jsonl"), "no history\n").expect("a file of the test");
+    let (name, entry) = ("majority-off-by-one", runs.join("their-bug"));
+    std::fs::create_dir(&entry).expect("a new folder");
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../histories/corpus");
+    for file in ["history.jsonl", "verdict.json"] {
+        std::fs::copy(corpus.join(name).join(file), entry.join(file)).expect("a file of the test");
+    }
     let site = all.join("site");
     let mut plumb = Command::new(PLUMB);
     let status = plumb

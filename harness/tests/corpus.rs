@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use plumb_checkers::{Options, Spec, Verdict, check, verify_witness};
-use plumb_harness::mutants::{Cell, entry_readme, last_sitting, layer_of, read_all};
+use plumb_harness::mutants::{Cell, entry_readme, last_sitting, layer_that_kills, read_all};
 use plumb_harness::scenario::Scenario;
 use plumb_harness::sim::{RunOptions, run};
+use plumb_histories::browser::ServerLanes;
 use plumb_histories::{History, Value};
 
 fn root() -> &'static Path {
@@ -109,6 +110,35 @@ fn each_entry_tells_a_reviewer_what_happened_and_which_rule_prevents_it() {
     }
 }
 
+/// Entries whose scenario shows another property to the judges of today, or nothing to today's code: they have no
+/// recording of what servers sent each other.
+const OF_THE_PAST: [&str; 6] = [
+    "answers-of-an-older-term-counted",
+    "earlier-round-confirms",
+    "membership-once-committed",
+    "read-before-own-commit",
+    "refusal-forgotten",
+    "refusal-of-an-earlier-term-confirms",
+];
+
+/// An entry's page has arrows: what servers sent each other was recorded with the bug put back, which no later
+/// build can do in its place.
+#[test]
+fn each_entry_holds_what_its_servers_sent_each_other() {
+    for entry in entries() {
+        let text = std::fs::read_to_string(entry.join("lanes.json")).expect("it has lanes");
+        let lanes: ServerLanes = serde_json::from_str(&text).expect("they can be read");
+        let arrives = |message: &plumb_histories::browser::ServerMessage| {
+            let sound = message.arrivals_ns.iter().all(|at| *at >= message.sent_ns);
+            sound && message.from < lanes.servers.len() && message.to < lanes.servers.len()
+        };
+        let name = entry.file_name().unwrap_or_default().to_string_lossy();
+        let due = !OF_THE_PAST.contains(&&*name);
+        assert_eq!(!lanes.messages.is_empty(), due, "{name}");
+        assert!(lanes.messages.iter().all(arrives), "{}", entry.display());
+    }
+}
+
 #[test]
 fn each_entry_names_the_command_that_replays_it_and_a_layer_that_kills() {
     let sitting = last_sitting().expect("the page of the mutants has its table");
@@ -118,7 +148,7 @@ fn each_entry_names_the_command_that_replays_it_and_a_layer_that_kills() {
             .expect("a folder has a name")
             .to_string_lossy();
         let scenario = Scenario::read(&entry.join("scenario.json")).expect("it can be run");
-        let layer = layer_of(&scenario).name();
+        let layer = layer_that_kills(&name, &scenario);
         let words = std::fs::read_to_string(entry.join("README.md")).expect("it has words");
         let replay = format!("plumb mutants replay {name}");
         assert_eq!(verdict_of(&entry)["replay"].as_str(), Some(&replay[..]));

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use corpus::{RULE_HEADING, entry_readme, layer_of, write_entry};
+pub use corpus::{RULE_HEADING, entry_readme, layer_that_kills, write_entry};
 pub use exam::{Layer, LayerResult, Outcome, Sitting, build_plumb, sit};
 pub use matrix::{Matrix, Row};
 pub use patch::{Edit, PatchError};

@@ -21,6 +21,76 @@ const colours = () => {
   return found.size;
 };
 
+// Points at the timeline until its tip says something of this kind.
+const pointUntil = (pattern) => {
+  const canvas = document.getElementById("canvas"), tip = document.getElementById("tip"), box = canvas.getBoundingClientRect();
+  for (let y = 20; y < box.height; y += 3) {
+    for (let x = 120; x < box.width; x += 3) {
+      canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + x, clientY: box.top + y, bubbles: true }));
+      if (!tip.hidden && pattern.test(tip.textContent)) return tip.textContent;
+    }
+  }
+  return null;
+};
+// What a person finds besides the verdict: arrows, faults, the map, the path, the legend, the paper.
+const lookAround = () => finish((async () => {
+  await ready();
+  const { steps } = seen, shown = (name) => document.querySelector(name).offsetParent !== null;
+  const at = () => Number(location.hash.match(/from=([-\d.]+)/)?.[1]);
+  steps["a server's lane says role, term and indexes"] = /^n\d: (leader|follower|candidate), term \d+\ncommit \d+, applied \d+, log to \d+$/.test(pointUntil(/^n\d: /) ?? "");
+  steps["the legend has roles, and no messages yet"] = shown(".when-servers") && !shown(".when-sending");
+  steps["without messages there are no arrows"] = pointUntil(/→ n\d: /) === null;
+  press("m");
+  await pause(50);
+  steps["m shows messages, and the legend explains them"] = document.getElementById("messages").getAttribute("aria-pressed") === "true" && shown(".when-sending");
+  steps["an arrow says what was sent, and when it was taken in"] = /^n\d → n\d: \w+.*\nsent .*(taken in after|never taken in)/s.test(pointUntil(/→ n\d: /) ?? "");
+  press("m");
+  press("0");
+  await pause(400);
+  steps["a fault is a band with its words and its time"] = /\n.* to /.test(pointUntil(/^crash the leader/) ?? "");
+  press("]");
+  steps["] goes to the next fault and says it"] = /, at /.test(words("live"));
+  press("0");
+  const map = document.getElementById("minimap"), box = map.getBoundingClientRect();
+  for (const name of ["pointerdown", "pointerup"]) map.dispatchEvent(new PointerEvent(name, { pointerId: 1, button: 0, clientX: box.left + box.width * 0.7, clientY: box.top + 20, bubbles: true }));
+  await pause(400);
+  const there = at();
+  steps["the map goes where it is pressed"] = there > 0;
+  press("ArrowRight");
+  await pause(400);
+  steps["an arrow key pans"] = at() > there;
+  press("v");
+  await pause(50);
+  steps["the order is a path, each step with its state"] = document.body.classList.contains("has-path") && document.querySelectorAll(".attempts li, .attempts .step").length >= 2;
+  steps["an operation has a link of its own"] = document.querySelector("#operation a[href^='#op=']") !== null;
+  press("ArrowDown");
+  await nextFrame();
+  steps["down stays with the process"] = /process \d+/.test(words("live"));
+  press("?");
+  steps["? lists the keys"] = document.getElementById("keys").open;
+  document.getElementById("keys").close();
+  const merged = () => document.getElementById("lanes").getAttribute("aria-pressed"), before = merged();
+  press("l");
+  steps["l merges lanes, or takes them apart"] = before !== merged();
+  document.documentElement.dataset.theme = "dark";
+  window.dispatchEvent(new Event("beforeprint"));
+  steps["paper is light and has nothing folded"] = document.documentElement.dataset.theme === "light" && document.querySelector(".core details:not([open])") === null;
+  window.dispatchEvent(new Event("afterprint"));
+  steps["and the screen is as before"] = document.documentElement.dataset.theme === "dark" && document.querySelector(".core details[open]") === null;
+})());
+
+// A page of the corpus, as it opens: what is on the first screen?
+const firstScreen = () => finish((async () => {
+  await ready();
+  const below = (name) => document.querySelector(name).getBoundingClientRect().bottom;
+  Object.assign(seen.figures, { timeline: below("#stage"), verdict: below("header.say"), wide: document.documentElement.scrollWidth - innerWidth });
+  seen.steps.rule = document.querySelector(".rule")?.innerText ?? "";
+  seen.steps.headline = document.querySelector("h1").innerText;
+  press("m");
+  await pause(50);
+  seen.steps.arrow = pointUntil(/→ n\d: /) !== null;
+})());
+
 const walkThrough = () => finish((async () => {
   await ready();
   const { steps } = seen;
@@ -130,7 +200,7 @@ const useIndex = () => finish((async () => {
     field.dispatchEvent(new Event("input"));
   };
   const all = shown();
-  steps["the violation comes first"] = all[0] === "seed-7" && all.length === 3;
+  steps["the violation comes first"] = all[0] === "seed-7" && all.length === 4;
   document.querySelector("[data-verdict='not judged']").click();
   steps["a verdict filters"] = shown().join() === "knossos.edn" && location.hash.includes("verdict=not");
   document.querySelector("[data-verdict='']").click();
@@ -139,6 +209,12 @@ const useIndex = () => finish((async () => {
   ask("seed", "8-9");
   steps["no match is said"] = shown().length === 0 && !document.getElementById("none").hidden;
   ask("seed", "");
+  ask("mutant", "majority-off-by-one");
+  steps["a mutant filters, and the address keeps it"] = shown().join() === "their-bug" && location.hash.includes("mutant=majority");
+  ask("mutant", "");
+  ask("spec", "kv-append");
+  steps["a specification filters"] = shown().join() === "their-bug";
+  ask("spec", "");
   ask("find", "linearizability seed");
   steps["words find"] = shown().join() === "seed-7";
   ask("find", "");

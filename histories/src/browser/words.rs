@@ -230,8 +230,20 @@ fn core_section(
     }
     if !verdict.attempts.is_empty() {
         html.push_str("<div class=\"attempts\">\n<h2>Why no order works</h2>\n");
-        for attempt in verdict.attempts.iter().take(ATTEMPTS) {
+        // One says what is wrong; the others would push the timeline off the screen.
+        let others = verdict.attempts.len().min(ATTEMPTS) - 1;
+        for (place, attempt) in verdict.attempts.iter().take(ATTEMPTS).enumerate() {
+            if place == 1 {
+                let words = match others {
+                    1 => "Another order, which ends the same way".to_owned(),
+                    _ => format!("{others} other orders, which end the same way"),
+                };
+                let _ = writeln!(html, "<details class=\"others\"><summary>{words}</summary>");
+            }
             attempt_list(html, history, attempt, &verdict.core, verdict.since);
+        }
+        if others > 0 {
+            html.push_str("</details>\n");
         }
         let mut placed = verdict.attempts.iter().flat_map(|attempt| &attempt.steps);
         if placed.any(|step| !verdict.core.contains(&step.operation)) {

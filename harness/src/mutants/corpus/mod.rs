@@ -12,7 +12,7 @@ use plumb_histories::History;
 use plumb_histories::browser::ServerLanes;
 use serde_json::{Value, json};
 
-use super::{Layer, Mutant};
+use super::{Cell, Layer, Mutant, last_sitting};
 use crate::artifacts::{create_folder, write_file};
 use crate::cli::CliError;
 use crate::scenario::{Judges, Scenario, Tier};
@@ -71,7 +71,8 @@ pub fn entry_readme(entry: &Path, mutant: &Mutant) -> Result<String, CliError> {
     };
     let broke_ns = verdict["violation"]["at_ns"].as_u64().unwrap_or(u64::MAX);
     let tale = tale::tale(&history, &lanes, &core, broke_ns);
-    let layer = layer_of(&Scenario::read(&entry.join("scenario.json"))?);
+    let scenario = Scenario::read(&entry.join("scenario.json"))?;
+    let layer = layer_that_kills(&mutant.name, &scenario);
     Ok(readme(mutant, &verdict, &tale, layer))
 }
 
@@ -104,17 +105,30 @@ fn replay(mutant: &Mutant) -> String {
     format!("plumb mutants replay {}", mutant.name)
 }
 
-/// The layer whose kind of run this is: a sweep of it is what found the entry.
+/// The layer that looks for a mutant anew with success: the one whose kind of run its entry is, unless that saw
+/// nothing at the last sitting, where another did.
 #[must_use]
-pub fn layer_of(scenario: &Scenario) -> Layer {
-    match (scenario.tier, scenario.judges) {
+pub fn layer_that_kills(mutant: &str, scenario: &Scenario) -> &'static str {
+    let own = match (scenario.tier, scenario.judges) {
         (Tier::Full, _) => Layer::Full,
         (Tier::Bare, Judges::Clients) => Layer::Clients,
         (Tier::Bare, Judges::All) => Layer::Bare,
-    }
+    };
+    let killer = || {
+        let sitting = last_sitting()?;
+        let row = sitting.rows.iter().find(|row| row.name == mutant)?;
+        let cells = || sitting.layers.iter().copied().zip(&row.cells);
+        let at_own = cells().find(|(layer, _)| *layer == own.name());
+        let (layer, _) = match at_own {
+            Some((_, Cell::Killed(_) | Cell::DidNotSit)) => at_own?,
+            _ => cells().find(|(_, cell)| matches!(cell, Cell::Killed(_)))?,
+        };
+        Some(layer)
+    };
+    killer().unwrap_or_else(|| own.name())
 }
 
-fn readme(mutant: &Mutant, verdict: &Value, tale: &str, layer: Layer) -> String {
+fn readme(mutant: &Mutant, verdict: &Value, tale: &str, layer: &str) -> String {
     let about = &mutant.about;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let violation = &verdict["violation"];
@@ -155,7 +169,7 @@ fn readme(mutant: &Mutant, verdict: &Value, tale: &str, layer: Layer) -> String 
          for the bug anew.\n",
         mutant.name,
         replay(mutant),
-        layer.name(),
+        layer,
     );
     out
 }
@@ -183,7 +197,7 @@ mod tests {
             "explanation": null,
             "linearizability": "valid",
         });
-        let words = readme(&mutant, &verdict, "- n1 leads.\n", Layer::Clients);
+        let words = readme(&mutant, &verdict, "- n1 leads.\n", "clients");
         let places = [
             "# A vote is forgotten\n",
             "- n1 leads.",

@@ -74,10 +74,10 @@ follow(location.hash);
 // Paper is light, and shows what a click would open.
 const onPaper = [];
 window.addEventListener("beforeprint", () => {
-  const root = document.documentElement, theme = root.dataset.theme, list = document.querySelector(".core-list");
-  const open = list?.open;
+  const root = document.documentElement, theme = root.dataset.theme;
+  const folded = [...document.querySelectorAll(".core details:not([open])")];
   root.dataset.theme = "light";
-  if (list) list.open = true;
+  for (const list of folded) list.open = true;
   const redraw = () => {
     readColours();
     strip = null;
@@ -87,7 +87,7 @@ window.addEventListener("beforeprint", () => {
   redraw();
   onPaper.push(() => {
     if (theme) root.dataset.theme = theme; else delete root.dataset.theme;
-    if (list) list.open = open;
+    for (const list of folded) list.open = false;
     redraw();
   });
 });

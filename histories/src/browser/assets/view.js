@@ -1,6 +1,8 @@
 // What is looked at: a window of the axis, a key, an operation, a moment; and its permalink.
 
-const clocks = eventTimes.length > 1 && eventTimes[eventTimes.length - 1] > eventTimes[0];
+// Servers have a time even where no client asked for anything.
+const clocks = (eventTimes.length > 1 && eventTimes[eventTimes.length - 1] > eventTimes[0])
+  || servers.some((server) => server.at.at(-1) > 0);
 
 // Two axes: time, and the order of events for runs whose clocks say little.
 const axisOf = (byOrder) => {
