@@ -47,7 +47,7 @@ pub(super) fn faults(
             .into_iter()
             .filter(|_| draw.chance(chance))
             .collect(),
-        pause_ms: 500 + draw.below(3_000),
+        pause_ms: 2_000 + draw.below(8_000),
         aimed: [0.0, 0.5, 0.9][draw.index(3)],
     };
     faults.extend(schedule(&mut draw, &swarm, servers, faults_ms));
