@@ -50,16 +50,10 @@ pub struct Server {
     voted: (u64, Option<u64>),
 }
 
-/// openraft 0.9 draws one election timeout for a server's whole life, and looks at it every one and a half
-/// heartbeats: servers whose draws end at the same look stand together for ever after, and none is elected
-/// (openraft's pull request 1838; released in 0.10 only). So each server has a timeout of its own, a look apart from
-/// the next one's.
-fn config(settings: &Settings, id: u64) -> Config {
-    let look_ms = settings.heartbeat_ms * 3 / 2;
-    let election_ms = settings.election_ms.0 + (id - 1) * look_ms;
+fn config(settings: &Settings) -> Config {
     Config {
-        election_timeout_min: election_ms,
-        election_timeout_max: election_ms + 1,
+        election_timeout_min: settings.election_ms.0,
+        election_timeout_max: settings.election_ms.1,
         heartbeat_interval: settings.heartbeat_ms,
         max_payload_entries: settings.max_entries_per_append as u64,
         snapshot_policy: match settings.snapshot_every {
@@ -178,7 +172,7 @@ impl Peer for Server {
             papers.restore(&saved);
         }
         let desk = Rc::new(RefCell::new(papers));
-        let config = Arc::new(config(member.settings, member.id));
+        let config = Arc::new(config(member.settings));
         let begun = Rc::new(RefCell::new(None));
         world.spawn({
             let (desk, begun) = (Rc::clone(&desk), Rc::clone(&begun));
