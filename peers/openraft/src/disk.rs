@@ -22,6 +22,9 @@ pub struct Disk {
     pub log: BTreeMap<u64, Entry<Types>>,
     /// The last entry that was purged.
     pub purged: Option<LogId<u64>>,
+    /// What was known to be committed. Paper's servers forget it, but one of openraft's that led when it crashed
+    /// leads on in its term, and would answer reads from what it had forgotten.
+    pub committed: Option<LogId<u64>>,
     pub snapshot: Option<Saved>,
 }
 
@@ -34,6 +37,7 @@ pub enum Write {
     Truncate(u64),
     /// This entry goes, and all that are before it.
     Purge(LogId<u64>),
+    Committed(Option<LogId<u64>>),
     Snapshot(Box<Saved>),
 }
 
@@ -69,6 +73,7 @@ impl Image for Disk {
                 self.log = self.log.split_off(&(log_id.index + 1));
                 self.purged = self.purged.max(Some(log_id));
             }
+            Write::Committed(committed) => self.committed = committed,
             Write::Snapshot(saved) => self.snapshot = Some(*saved),
         }
     }

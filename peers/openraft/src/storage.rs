@@ -79,6 +79,15 @@ impl RaftLogStorage<Types> for Storage {
         Ok(self.0.borrow().disk.vote)
     }
 
+    async fn save_committed(&mut self, committed: Option<LogId<u64>>) -> Outcome<()> {
+        self.write_durably(Write::Committed(committed)).await;
+        Ok(())
+    }
+
+    async fn read_committed(&mut self) -> Outcome<Option<LogId<u64>>> {
+        Ok(self.0.borrow().disk.committed)
+    }
+
     async fn append<I>(&mut self, entries: I, callback: LogFlushed<Types>) -> Outcome<()>
     where
         I: IntoIterator<Item = Entry<Types>>,
