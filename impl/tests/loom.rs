@@ -1,8 +1,16 @@
-//! Every interleaving of the log's group commit, as shipped: `GroupCommit` and the driver's loop, on
-//! loom's primitives. And the same claims on queues and drivers with a bug put in, which must fail:
-//! a model that can't see a lost wake-up proves nothing.
+//! Every interleaving of what threads share, as shipped, on loom's primitives: the log's group commit and the driver's loop
+//! here, the driver's thread and the hand-over of snapshots in `loom_parts`. And the same claims with a bug put in, which
+//! must fail: a model that can't see a lost wake-up proves nothing. Bugs in the shipped code itself are the mutants that the
+//! exam's loom layer kills. The rest of what tasks share goes through tokio's channels, which tokio explores.
 //!
 //! `cargo test -p plumb-raft --features loom --release --test loom -- --nocapture`
+
+#[path = "loom_parts/hand_over.rs"]
+mod hand_over;
+#[path = "storage_support/mod.rs"]
+mod storage_support;
+#[path = "loom_parts/writer.rs"]
+mod writer;
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

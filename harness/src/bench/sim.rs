@@ -60,9 +60,9 @@ impl Runs {
 
 /// Clients that ask for some 1,500 operations in a minute, however many they are.
 fn pace(scenario: &mut Scenario) {
-    // A client thinks half as long as it may, and waits some 40 ms for an answer, faults and all.
+    // A client thinks half as long as it may, and waits some 50 ms for an answer, faults and all.
     const OPERATIONS: u64 = 1_500;
-    const ANSWER_MS: u64 = 40;
+    const ANSWER_MS: u64 = 50;
     let workload = &mut scenario.workload;
     let between_ms = scenario.clients_until_ms * workload.clients / OPERATIONS;
     workload.think_ms = 2 * between_ms.saturating_sub(ANSWER_MS).max(1);

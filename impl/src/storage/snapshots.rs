@@ -6,7 +6,7 @@
 //! file    magic 8 | version 4 | last index 8 | last term 8 | data crc 4 | header crc 4 | data
 //! ```
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use bytes::Bytes;
 
@@ -16,6 +16,7 @@ use super::scan::read_whole;
 use super::segment::sync_dir;
 use crate::core::snapshot::Snapshot;
 use crate::seams::Disk;
+use crate::sync::{Arc, Mutex, MutexGuard};
 use crate::types::{LogIndex, Term};
 
 const MAGIC: &[u8; 8] = b"PLUMBSNP";
@@ -43,7 +44,7 @@ impl Ahead {
         data: &Bytes,
     ) -> Result<(), StorageError> {
         // Who took part is in the record, not in the file.
-        let snapshot = Snapshot::new(index, term, Arc::default(), data.clone());
+        let snapshot = Snapshot::new(index, term, std::sync::Arc::default(), data.clone());
         write(disk, AHEAD_FILE, &snapshot)?;
         let mut last = self.lock();
         publish(disk, AHEAD_FILE, &snapshot)?;

@@ -4,7 +4,6 @@
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread::JoinHandle;
 
 use super::error::StorageError;
 use super::group_commit::{Backlog, GroupCommit};
@@ -12,6 +11,7 @@ use super::wal::Wal;
 use crate::core::effects::{Batch, PersistSeq};
 use crate::seams::{Clock, Disk};
 use crate::sync::Arc;
+use crate::sync::thread::{Builder, JoinHandle};
 
 /// What a driver needs of a log; [`Wal`] is the one, and loom's tests have another.
 pub trait Log {
@@ -127,24 +127,18 @@ pub struct LogWriter {
 impl LogWriter {
     /// Drives the log on a thread of its own. If there can be none, the first wait says so.
     #[must_use]
-    pub fn on_thread(wal: Wal) -> LogWriter {
-        LogWriter::drive_on_thread(wal)
-    }
-
-    fn drive_on_thread<L: Log + Send + 'static>(mut log: L) -> LogWriter {
+    pub fn on_thread<L: Log + Send + 'static>(mut log: L) -> LogWriter {
         let queue = Arc::new(GroupCommit::default());
         let of_thread = Arc::clone(&queue);
-        let spawned = std::thread::Builder::new()
-            .name("plumb-wal".to_owned())
-            .spawn(move || {
-                let _ended = EndOnDrop(&of_thread);
-                let driven = catch_unwind(AssertUnwindSafe(|| drive(&mut log, &of_thread)));
-                if let Err(panic) = driven {
-                    of_thread.publish(Err(StorageError::Panicked {
-                        message: message_of(&*panic),
-                    }));
-                }
-            });
+        let spawned = Builder::new().name("plumb-wal".to_owned()).spawn(move || {
+            let _ended = EndOnDrop(&of_thread);
+            let driven = catch_unwind(AssertUnwindSafe(|| drive(&mut log, &of_thread)));
+            if let Err(panic) = driven {
+                of_thread.publish(Err(StorageError::Panicked {
+                    message: message_of(&*panic),
+                }));
+            }
+        });
         let thread = match spawned {
             Ok(thread) => Some(thread),
             Err(e) => {
