@@ -37,7 +37,7 @@ macro_rules! counts {
 
 /// What no guest can come to, or no metrics show: their members stay, they have no leases that are known of, and
 /// their disks lose what was not synced, but neither break nor lie.
-pub const BEYOND_GUESTS: [&str; 12] = [
+const BEYOND_GUESTS: [&str; 12] = [
     "torn tails found",
     "reads served by a lease",
     "memberships committed",
