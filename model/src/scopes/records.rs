@@ -28,7 +28,7 @@ const fn record(
     })
 }
 
-pub(super) const RECORDS: [Scope; 4] = [
+pub(super) const RECORDS: [Scope; 5] = [
     named(
         "record-crash",
         "three terms, three entries, three requests, two crashes",
@@ -77,6 +77,23 @@ pub(super) const RECORDS: [Scope; 4] = [
             },
             8.5,
             14,
+            "2026-11-26",
+        ),
+    ),
+    named(
+        "record-billion",
+        "four terms, three entries, four requests, two crashes",
+        Bounds::plain(3, 4, 3, 4, 2),
+        Claims::PLAIN,
+        record(
+            Counted {
+                unique: 1_775_787_982,
+                generated: 14_563_101_562,
+                depth: 56,
+                seconds: 3_159.3,
+            },
+            8.5,
+            15,
             "2026-11-26",
         ),
     ),
