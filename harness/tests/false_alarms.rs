@@ -1,4 +1,4 @@
-//! What once was a false alarm is none: each of these failed on the day before its repair.
+//! What once was a false alarm is none.
 
 use plumb_harness::nemesis::{Length, generate};
 use plumb_harness::scenario::{

@@ -351,9 +351,8 @@ mod tests {
         assert_same(Some(&whole), &bare);
         assert_eq!(whole.undecided, None);
         assert!(bare.undecided.is_some(), "nobody has looked at the history");
-        // Between two looks at a clock there is always something, on a machine that has much to do.
-        let [took, left] = [&times, &less].map(|laps| laps.of(Part::Conformance));
-        assert!(took > 10 * left, "{took:?}, {left:?}");
+        assert!(times.of(Part::Conformance) > Duration::ZERO);
+        assert_eq!(less.of(Part::Conformance), Duration::ZERO);
     }
 
     #[test]
