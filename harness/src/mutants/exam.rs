@@ -80,8 +80,9 @@ impl Layer {
             Layer::Full | Layer::Unit => true,
             Layer::Storage => files.any(|file| file.starts_with("impl/src/storage")),
             Layer::Loom => files.any(|file| {
-                file.starts_with("impl/src/storage/group_commit")
-                    || file.starts_with("impl/src/storage/writer")
+                let parts = ["group_commit", "writer", "snapshots"];
+                let file = file.strip_prefix("impl/src/storage/");
+                file.is_some_and(|file| parts.iter().any(|part| file.starts_with(part)))
             }),
         }
     }
@@ -502,6 +503,7 @@ mod tests {
         assert!(reaches(Layer::Core, "impl/src/core/log.rs"));
         assert!(!reaches(Layer::Core, "impl/src/server/replica.rs"));
         assert!(reaches(Layer::Loom, "impl/src/storage/group_commit.rs"));
+        assert!(reaches(Layer::Loom, "impl/src/storage/snapshots.rs"));
         assert!(!reaches(Layer::Loom, "impl/src/core/election.rs"));
     }
 

@@ -14,9 +14,9 @@ const READS: Claims = SOME
     .and(Claim::DeposedLeaderAsked);
 
 /// Leases, where nothing else is in question.
-const LEASES: Claims = SOME.and(Claim::LeaseRead).and(Claim::LeaseEnds);
+pub(super) const LEASES: Claims = SOME.and(Claim::LeaseRead).and(Claim::LeaseEnds);
 
-const SNAPSHOTS: Features = Features {
+pub(super) const SNAPSHOTS: Features = Features {
     snapshots: true,
     ..Features::NONE
 };

@@ -3,10 +3,10 @@
 //!
 //! What they claim to reach, smaller scopes within their bounds reach: tests see to it.
 
-use super::parts::MEMBERSHIP;
+use super::parts::{LEASES, MEMBERSHIP, SNAPSHOTS};
 use super::{Counted, Figures, Record, Scope, named};
 use crate::bounds::Bounds;
-use crate::claims::Claims;
+use crate::claims::{Claim, Claims};
 use crate::engine::Width;
 use crate::features::Features;
 use crate::membership::{Config, Plan};
@@ -28,7 +28,16 @@ const fn record(
     })
 }
 
-pub(super) const RECORDS: [Scope; 5] = [
+/// Leases among clocks that drift, and leaders that hand over.
+const DRIFTING: Features = Features {
+    rounds: 1,
+    patience: 3,
+    drift: 1,
+    transfer: true,
+    ..Features::NONE
+};
+
+pub(super) const RECORDS: [Scope; 8] = [
     named(
         "record-crash",
         "three terms, three entries, three requests, two crashes",
@@ -94,6 +103,60 @@ pub(super) const RECORDS: [Scope; 5] = [
             },
             8.5,
             15,
+            "2026-11-26",
+        ),
+    ),
+    named(
+        "record-snapshots",
+        "snapshots in three terms, with three requests and a crash",
+        Bounds::plain(3, 3, 2, 3, 1).with(SNAPSHOTS),
+        Claims::PLAIN
+            .and(Claim::SnapshotInstalled)
+            .and(Claim::SuffixRetained)
+            .and(Claim::ConflictDiscarded),
+        record(
+            Counted {
+                unique: 47_725_615,
+                generated: 417_133_108,
+                depth: 49,
+                seconds: 152.3,
+            },
+            8.7,
+            6,
+            "2026-11-26",
+        ),
+    ),
+    named(
+        "record-leases",
+        "leases on clocks that drift, and transfer, in three terms with three entries",
+        Bounds::plain(3, 3, 3, 3, 0).with(DRIFTING),
+        LEASES.and(Claim::LeadershipTransferred),
+        record(
+            Counted {
+                unique: 81_230_894,
+                generated: 613_839_349,
+                depth: 40,
+                seconds: 212.7,
+            },
+            8.8,
+            6,
+            "2026-11-26",
+        ),
+    ),
+    named(
+        "record-leases-crash",
+        "leases on clocks that drift, transfer, and a crash",
+        Bounds::plain(3, 2, 2, 2, 1).with(DRIFTING),
+        LEASES.and(Claim::LeadershipTransferred),
+        record(
+            Counted {
+                unique: 15_198_635,
+                generated: 130_574_194,
+                depth: 38,
+                seconds: 39.6,
+            },
+            8.8,
+            6,
             "2026-11-26",
         ),
     ),
