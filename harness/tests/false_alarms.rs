@@ -1,28 +1,18 @@
 //! What once was a false alarm is none.
 
-use plumb_harness::nemesis::{Length, generate};
+mod sim_support;
+
 use plumb_harness::scenario::{
     Action, Fault, FaultKind, Reads, Scenario, ScriptedOperation, Target, Tier, Unsynced,
-    WorkloadKind,
 };
 use plumb_harness::sim::seams::disk::{DiskCall, Errno};
 use plumb_harness::sim::{Run, RunOptions, run};
+use sim_support::healthy;
 
-/// Three servers that trust their clocks, a register, and these faults.
+/// One register, whose readers ask the leader.
 fn scenario(tier: Tier, faults: Vec<Fault>) -> Scenario {
-    let mut scenario = generate(1, Length::SHORT, tier);
-    scenario.servers = 3;
-    let workload = &mut scenario.workload;
-    (workload.kind, workload.reads) = (WorkloadKind::Register, Reads::Leader);
-    (workload.clients, workload.keys, workload.think_ms) = (3, 1, 10);
-    (workload.deaths_permille, workload.repeats_permille) = (0, 0);
-    let settings = &mut scenario.settings;
-    settings.first_voters = 3;
-    settings.clock_ppm = vec![0; 3];
-    (settings.latency_ms, settings.sync_us) = ((1, 2), (100, 500));
-    (settings.pre_vote, settings.check_quorum) = (true, true);
-    (settings.stickiness, settings.leases) = (false, false);
-    scenario.faults = faults;
+    let mut scenario = healthy(tier, faults);
+    (scenario.workload.reads, scenario.workload.keys) = (Reads::Leader, 1);
     scenario
 }
 

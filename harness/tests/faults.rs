@@ -1,33 +1,16 @@
 //! Faults do what they say, in both tiers: seen in the trace of runs with one fault each.
 
+mod sim_support;
+
 use plumb_harness::invariants::Coverage;
-use plumb_harness::nemesis::{Length, generate};
 use plumb_harness::scenario::{
-    Anchor, DiskLie, Fault, FaultKind, Happening, Scenario, Target, Tier, Unsynced, WorkloadKind,
+    Anchor, DiskLie, Fault, FaultKind, Happening, Scenario, Target, Tier, Unsynced,
 };
 use plumb_harness::sim::seams::disk::{DiskCall, Errno};
 use plumb_harness::sim::{Run, RunOptions, run};
+use sim_support::healthy as scenario;
 
 const TIERS: [Tier; 2] = [Tier::Full, Tier::Bare];
-
-/// Three healthy servers, and these faults.
-fn scenario(tier: Tier, faults: Vec<Fault>) -> Scenario {
-    let mut scenario = generate(1, Length::SHORT, tier);
-    scenario.servers = 3;
-    scenario.workload.clients = 3;
-    scenario.workload.think_ms = 10;
-    scenario.workload.kind = WorkloadKind::Register;
-    let workload = &mut scenario.workload;
-    (workload.deaths_permille, workload.repeats_permille) = (0, 0);
-    let settings = &mut scenario.settings;
-    settings.first_voters = 3;
-    settings.clock_ppm = vec![0; 3];
-    (settings.latency_ms, settings.sync_us) = ((1, 2), (100, 500));
-    (settings.pre_vote, settings.check_quorum) = (true, true);
-    (settings.stickiness, settings.leases) = (false, false);
-    scenario.faults = faults;
-    scenario
-}
 
 fn traced(scenario: &Scenario) -> (Run, Vec<(f64, String)>) {
     let seen = run(scenario, RunOptions { trace: true });
