@@ -292,3 +292,32 @@ fn note_end(coverage: &mut Coverage, action: Action, end: &End) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use plumb_histories::Header;
+
+    use super::*;
+
+    #[test]
+    fn a_request_that_arrives_again_may_be_told_the_same_or_that_it_is_stale_and_nothing_else() {
+        let books = Books {
+            recorder: Rc::new(RefCell::new(Recorder::new(Header::default()))),
+            script: Rc::default(),
+            coverage: Rc::default(),
+            ruling: Rc::default(),
+        };
+        let found = Reply::Mismatch(None);
+        books.told_again(1, &found, &found.clone());
+        books.told_again(2, &found, &Reply::StaleSequence);
+        books.told_again(3, &found, &Reply::SessionExpired);
+        assert_eq!(*books.ruling.borrow(), None);
+        books.told_again(4, &found, &Reply::Swapped);
+        books.told_again(5, &Reply::Done, &Reply::TooLarge);
+        let ruling = books.ruling.take().expect("it swapped the second time");
+        assert_eq!(ruling.0, 4, "the first counts");
+        assert!(ruling.1.contains("is told Swapped"), "{}", ruling.1);
+        let coverage = books.coverage.borrow();
+        assert_eq!((coverage.answered_again, coverage.stale_requests), (1, 1));
+    }
+}
