@@ -53,7 +53,7 @@ pub fn save_run(
     scenario: &Scenario,
     failed: &Run,
 ) -> Result<String, CliError> {
-    let traced = (system.run)(scenario, RunOptions { trace: true });
+    let traced = (system.run)(scenario, RunOptions::traced());
     let told = story(&traced.trace, &failed.history, failed.violation.as_ref());
     let verdict = json!({
         "plumb_verdict": 1,

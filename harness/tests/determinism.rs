@@ -54,11 +54,7 @@ fn a_seed_gives_the_same_trace_and_history_in_two_processes() {
 fn a_run_does_not_depend_on_the_runs_before_it_and_beside_it() {
     let trace = |seed: u64| {
         let (tier, _) = TIERS[seed as usize % 2];
-        sim::run(
-            &generate(seed, Length::SHORT, tier),
-            RunOptions { trace: true },
-        )
-        .trace
+        sim::run(&generate(seed, Length::SHORT, tier), RunOptions::traced()).trace
     };
     let seeds = [0, 4, 7];
     let alone: Vec<String> = seeds.iter().map(|seed| trace(*seed)).collect();
@@ -80,9 +76,9 @@ fn the_script_of_a_run_is_the_run() {
     let seeds = [3, 6, 9].into_iter();
     for (seed, (tier, _)) in seeds.flat_map(|seed| TIERS.map(|tier| (seed, tier))) {
         let mut scenario = generate(seed, Length::SHORT, tier);
-        let drawn = sim::run(&scenario, RunOptions { trace: true });
+        let drawn = sim::run(&scenario, RunOptions::traced());
         scenario.workload.script = Some(drawn.script.clone());
-        let scripted = sim::run(&scenario, RunOptions { trace: true });
+        let scripted = sim::run(&scenario, RunOptions::traced());
         assert!(drawn.script.len() > 100);
         assert!(
             drawn.trace == scripted.trace,

@@ -17,7 +17,7 @@ fn scenario(tier: Tier, faults: Vec<Fault>) -> Scenario {
 }
 
 fn holds(scenario: &Scenario) -> Run {
-    let seen = run(scenario, RunOptions { trace: true });
+    let seen = run(scenario, RunOptions::traced());
     assert_eq!((&seen.violation, &seen.undecided), (&None, &None));
     seen
 }

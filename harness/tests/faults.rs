@@ -13,7 +13,7 @@ use sim_support::healthy as scenario;
 const TIERS: [Tier; 2] = [Tier::Full, Tier::Bare];
 
 fn traced(scenario: &Scenario) -> (Run, Vec<(f64, String)>) {
-    let seen = run(scenario, RunOptions { trace: true });
+    let seen = run(scenario, RunOptions::traced());
     assert_eq!(seen.violation, None);
     let lines = seen.trace.lines().map(|line| {
         let line = line.trim_start();
@@ -493,5 +493,28 @@ fn a_storm_sends_snapshots_to_who_is_behind() {
             "{tier:?}: {}",
             seen.coverage.installs
         );
+    }
+}
+
+/// An edited file may say so: what lasts no time is over, and not there for ever.
+#[test]
+fn a_fault_that_lasts_no_time_begins_and_then_ends() {
+    let isolation = Fault::at(
+        2_000,
+        0,
+        FaultKind::Isolate {
+            target: Target::Leader,
+        },
+    );
+    for tier in TIERS {
+        let (_, lines) = traced(&scenario(tier, vec![isolation.clone()]));
+        let of_the_fault = lines.iter().filter(|(_, what)| what.starts_with("****"));
+        let words: Vec<&str> = of_the_fault
+            .filter_map(|(_, what)| what.split_whitespace().nth(1))
+            .collect();
+        assert_eq!(words, ["begins:", "ends:"], "{tier:?}");
+        let after = lines.iter().filter(|(at_ms, _)| *at_ms > 2_500.0);
+        let stands = after.filter(|(_, what)| what.contains("=> candidate"));
+        assert_eq!(stands.count(), 0, "{tier:?}: the leader is heard as before");
     }
 }

@@ -117,6 +117,12 @@ fn documents(folder: &Path) -> BTreeMap<&'static str, Vec<Value>> {
     let run =
         "sim run --tier bare --seed 3 --json - --history run.jsonl --record-steps steps.jsonl";
     add("run", &said(folder, run));
+    for line in telling(&said(
+        folder,
+        "sim replay --tier bare --seed 3 --trace json",
+    )) {
+        add("trace", line);
+    }
     for shard in ["1/2", "2/2"] {
         let file = &shard[..1];
         let sweep = format!(
@@ -128,6 +134,8 @@ fn documents(folder: &Path) -> BTreeMap<&'static str, Vec<Value>> {
         }
     }
     add("sweep", &said(folder, "sim merge 1.jsonl 2.jsonl --json -"));
+    let profiled = "sim sweep --tier bare --seeds 3 --profile --json -";
+    add("sweep", &said(folder, profiled));
     for line in read(&folder.join("run.jsonl")).lines() {
         add("history", line);
     }

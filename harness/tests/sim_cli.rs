@@ -235,3 +235,107 @@ fn determinism_compares_processes_and_says_how_much() {
         "{words}"
     );
 }
+
+#[test]
+fn a_seed_is_replayed_in_part_as_text_as_json_and_side_by_side() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let replay = |more: &str| {
+        let line = format!("sim replay --seed 3 --tier bare {more}");
+        let args: Vec<&str> = line.split_whitespace().collect();
+        let output = plumb(folder.path(), &args);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let whole = replay("--trace text");
+    let run = [
+        "sim", "run", "--seed", "3", "--tier", "bare", "--trace", "-",
+    ];
+    assert!(whole == text(&plumb(folder.path(), &run).stdout));
+
+    let part = replay("--trace text --node n2 --from 1000 --to 2500");
+    let ours = |line: &&str| {
+        let mut words = line.split_whitespace();
+        let ms: f64 = words.next().and_then(|ms| ms.parse().ok()).expect("a time");
+        (1000.0..=2500.0).contains(&ms) && matches!(words.next(), Some("n2" | "****"))
+    };
+    let expected: Vec<&str> = whole.lines().filter(ours).collect();
+    assert!(expected.len() > 20, "there is something to show");
+    assert_eq!(part.lines().collect::<Vec<_>>(), expected);
+
+    let json = replay("--trace json --node 2 --from 1000 --to 2500");
+    let lines: Vec<Value> = json
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines[0]["plumb_trace"], 1);
+    assert_eq!(lines.len(), 1 + expected.len());
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["kind"] == "receive" && line["peer"] == "n1")
+    );
+    replay("--trace in-a-file.jsonl --node 2 --from 1000 --to 2500");
+    let saved = std::fs::read_to_string(folder.path().join("in-a-file.jsonl")).expect("written");
+    assert!(saved == json, "a file gets the same");
+
+    let lanes = replay("--lanes");
+    let header: Vec<&str> = lanes
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    assert_eq!(header, ["ms", "n1", "n2", "n3"]);
+    assert!(lanes.contains("LEADER t"), "{lanes}");
+    assert!(lanes.contains("**** begins: "), "{lanes}");
+}
+
+#[test]
+fn what_a_replay_is_asked_for_and_can_not_show_is_a_usage_error() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let scenario = plumb(folder.path(), &["sim", "scenario", "--seed", "5"]);
+    std::fs::write(folder.path().join("s.json"), &scenario.stdout).expect("written");
+    for (line, hint) in [
+        ("sim replay", "required"),
+        ("sim replay s.json --seed 3", "cannot be used with"),
+        (
+            "sim replay s.json --tier bare",
+            "says itself in which world",
+        ),
+        (
+            "sim replay --seed 3 --tier bare --lanes --node 9",
+            "name one from 1 to 3",
+        ),
+        ("sim replay --seed 3 --node two", "2, or n2"),
+        ("sim replay --seed 3 --from=-4", "simulated milliseconds"),
+        ("sim replay --seed 3 --to soon", "simulated milliseconds"),
+    ] {
+        let args: Vec<&str> = line.split_whitespace().collect();
+        let output = plumb(folder.path(), &args);
+        assert_eq!(output.status.code(), Some(2), "{line}");
+        let words = text(&output.stderr);
+        assert!(words.contains(hint), "{line}: {words}");
+    }
+}
+
+#[test]
+fn a_sweep_says_where_its_time_went_if_it_is_asked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let line = "sim sweep --tier bare --seeds 6 --profile --json s.json";
+    let args: Vec<&str> = line.split_whitespace().collect();
+    let output = plumb(folder.path(), &args);
+    let words = text(&output.stdout);
+    assert!(
+        words.contains("invariants") && words.contains("  seed "),
+        "{words}"
+    );
+    let summary = std::fs::read(folder.path().join("s.json")).expect("written");
+    let summary: Value = serde_json::from_slice(&summary).expect("JSON");
+    let shares = summary["profile"]["shares"].as_object().expect("shares");
+    let sum: f64 = shares.values().filter_map(Value::as_f64).sum();
+    assert!((0.99..1.2).contains(&sum), "{shares:?}");
+    assert_eq!(
+        summary["profile"]["slowest"].as_array().map(Vec::len),
+        Some(5)
+    );
+}

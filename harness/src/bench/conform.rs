@@ -88,7 +88,7 @@ pub fn beside(tier: Tier, seeds: Range<u64>, mut each: impl FnMut()) -> Beside {
                     conformance: true,
                     ..Spared::default()
                 };
-                run_measured(&scenario, spared, false).0
+                run_measured(&scenario, spared, false)
             } else {
                 run(&scenario, RunOptions::default())
             };

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::nemesis::{Length, generate};
 use crate::scenario::{Scenario, Tier};
 use crate::sim::Run;
-use crate::sim::laps::Part;
+use crate::sim::profile::{Processor, Shares, Spent};
 use crate::sim::run::run_measured;
 use crate::sim::watch::Spared;
 use crate::verify::stopwatch;
@@ -144,24 +144,6 @@ pub struct Row {
     pub runs_per_second: f64,
 }
 
-/// Where the time of runs goes that all judges look at: shares of one.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Shares {
-    /// The core.
-    pub core: f64,
-    /// The rules on all servers.
-    pub invariants: f64,
-    /// The specification's rules.
-    pub conformance: f64,
-    /// The checker.
-    pub checker: f64,
-    /// From a seed to a scenario.
-    pub scenario: f64,
-    /// All else: events, network, disks and clients with their history; in the full tier turmoil, the server's runtime,
-    /// framing and log besides.
-    pub world: f64,
-}
-
 /// Rows of one kind of runs in one world, and where their time went.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
@@ -201,7 +183,7 @@ fn one(order: &Order, tier: Tier, runs: Runs, stop: &AtomicBool) -> Measured {
         for _ in 0..order.rounds.max(1) {
             for (fastest, looks) in fastest.iter_mut().zip(Looks::ALL) {
                 let begun = Processor::now();
-                let (run, _) = run_measured(&scenario, looks.spared(), false);
+                let run = run_measured(&scenario, looks.spared(), false);
                 *fastest = begun.since().min(*fastest);
                 assert_same(seen.as_ref(), &run);
                 seen = Some(run);
@@ -212,7 +194,9 @@ fn one(order: &Order, tier: Tier, runs: Runs, stop: &AtomicBool) -> Measured {
         for (row, fastest) in rows.iter_mut().zip(fastest) {
             row.add(&run, fastest + drawing);
         }
-        spent.run(&scenario, drawing);
+        let begun = Processor::now();
+        let run = run_measured(&scenario, Spared::default(), true);
+        spent.add(begun.since() + drawing, drawing, &run);
         seed = drawn + 1;
         if elapsed() >= order.measured || stop.load(Ordering::Relaxed) {
             break;
@@ -268,91 +252,21 @@ impl Row {
     }
 }
 
-/// What the runs with a clock have told.
-#[derive(Default)]
-struct Spent {
-    all: Duration,
-    scenario: Duration,
-    checker: Duration,
-    parts: [Duration; 3],
-}
-
-impl Spent {
-    const PARTS: [Part; 3] = [Part::Core, Part::Invariants, Part::Conformance];
-
-    fn run(&mut self, scenario: &Scenario, drawing: Duration) {
-        let begun = Processor::now();
-        let (run, laps) = run_measured(scenario, Spared::default(), true);
-        self.all += begun.since() + drawing;
-        self.scenario += drawing;
-        self.checker += run.checking;
-        for (sum, part) in self.parts.iter_mut().zip(Spent::PARTS) {
-            *sum += laps.of(part);
-        }
-    }
-
-    fn shares(&self) -> Shares {
-        let share = |part: Duration| part.as_secs_f64() / self.all.as_secs_f64().max(1e-9);
-        let [core, invariants, conformance] = self.parts.map(share);
-        let (checker, scenario) = (share(self.checker), share(self.scenario));
-        let told = core + invariants + conformance + checker + scenario;
-        Shares {
-            core,
-            invariants,
-            conformance,
-            checker,
-            scenario,
-            world: (1.0 - told).max(0.0),
-        }
-    }
-}
-
-/// A moment by what this thread has had of its processor: on a machine that others use, too, the wall's clock tells
-/// what they did.
-enum Processor {
-    Had(Duration),
-    Wall(Box<dyn Fn() -> Duration>),
-}
-
-impl Processor {
-    fn now() -> Processor {
-        match had() {
-            Some(had) => Processor::Had(had),
-            None => Processor::Wall(Box::new(stopwatch())),
-        }
-    }
-
-    fn since(&self) -> Duration {
-        match self {
-            Processor::Had(then) => had().unwrap_or(*then).saturating_sub(*then),
-            Processor::Wall(elapsed) => elapsed(),
-        }
-    }
-}
-
-/// How long this thread has had a processor, by Linux.
-fn had() -> Option<Duration> {
-    // The kernel brings the figure up to date when the thread gives way.
-    std::thread::yield_now();
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    let ns = text.split_whitespace().next()?.parse().ok()?;
-    Some(Duration::from_nanos(ns))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::laps::Part;
 
     #[test]
     fn what_is_spared_is_not_done_and_changes_nothing_else() {
         let (_, scenario) = Runs::Drawn.next(3, Tier::Bare);
-        let (whole, times) = run_measured(&scenario, Looks::All.spared(), true);
-        let (bare, less) = run_measured(&scenario, Looks::Invariants.spared(), true);
+        let whole = run_measured(&scenario, Looks::All.spared(), true);
+        let bare = run_measured(&scenario, Looks::Invariants.spared(), true);
         assert_same(Some(&whole), &bare);
         assert_eq!(whole.undecided, None);
         assert!(bare.undecided.is_some(), "nobody has looked at the history");
-        assert!(times.of(Part::Conformance) > Duration::ZERO);
-        assert_eq!(less.of(Part::Conformance), Duration::ZERO);
+        assert!(whole.laps.of(Part::Conformance) > Duration::ZERO);
+        assert_eq!(bare.laps.of(Part::Conformance), Duration::ZERO);
     }
 
     #[test]
@@ -362,7 +276,7 @@ mod tests {
             let (drawn, scenario) = Runs::Minute.next(seed, Tier::Bare);
             scenario.check().expect("a scenario that can be run");
             assert_eq!((scenario.servers, scenario.end_at_ms), (5, 60_000));
-            let (run, _) = run_measured(&scenario, Spared::default(), false);
+            let run = run_measured(&scenario, Spared::default(), false);
             counts.push(run.operations.iter().sum::<u64>());
             seed = drawn + 1;
         }

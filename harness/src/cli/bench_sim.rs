@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::sim::TierArg;
 use super::{CliError, Exit, files, interrupt, progress};
-use crate::bench::sim::{Measured, Order, Row, Runs, Shares, measure};
+use crate::bench::sim::{Measured, Order, Row, Runs, measure};
 use crate::scenario::Tier;
+use crate::sim::profile::Shares;
 
 #[derive(Debug, Args)]
 pub(super) struct SimArgs {
@@ -131,22 +132,5 @@ fn line(row: &Row) -> String {
 }
 
 fn shares(shares: &Shares) -> String {
-    let Shares {
-        core,
-        invariants,
-        conformance,
-        checker,
-        scenario,
-        world,
-    } = shares;
-    let named = [
-        ("core", core),
-        ("invariants", invariants),
-        ("conformance", conformance),
-        ("checker", checker),
-        ("scenario", scenario),
-        ("world", world),
-    ];
-    let words = named.map(|(name, share)| format!("{name} {:.0} %", share * 100.0));
-    format!("  of the last row: {}\n", words.join(", "))
+    format!("  of the last row: {}\n", shares.in_words())
 }

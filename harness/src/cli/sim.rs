@@ -1,24 +1,21 @@
 //! `plumb sim`: the real server in a simulated world.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::json;
 
 mod cases;
 mod merge;
+mod one;
 mod record;
 mod sweeping;
 
-use super::{CliError, Exit, determinism, files, interrupt, progress};
-use crate::artifacts::{create_folder, replay_command, save_failure, save_run};
-use crate::conformance::trace::StepRecorder;
+use super::{CliError, Exit, determinism, interrupt, progress};
+use crate::artifacts::{create_folder, replay_command, save_run};
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Scenario, Tier};
+use crate::sim::System;
 use crate::sim::shrink::{Shrunk, shrink};
-use crate::sim::{Run, RunOptions, System};
 
 pub use sweeping::sweep_and_save;
 
@@ -37,7 +34,7 @@ enum SimCommand {
                             - --history h.jsonl\n  plumb sim run --seed 7 --length long --json -\n  plumb sim run \
                             --seed 7 --save run && plumb browse run"
     )]
-    Run(RunArgs),
+    Run(one::RunArgs),
     /// Runs many seeds on all cores.
     #[command(
         after_help = "Examples:\n  plumb sim sweep --seeds 1000\n  plumb sim sweep --start \
@@ -61,11 +58,14 @@ enum SimCommand {
                             --runs 500 --out /tmp/small\n\nExit codes: 1 it fails, and here is the \
                             smallest found; 0 it does not fail; 2 usage.")]
     Shrink(ShrinkArgs),
-    /// Runs a saved scenario again, with its trace.
-    #[command(after_help = "Examples:\n  plumb sim replay \
-                            target/plumb/failures/seed-7/scenario.json\n  plumb sim replay s.json \
-                            --trace trace.txt")]
-    Replay(ReplayArgs),
+    /// Runs a saved scenario or a seed again, up to the first property that breaks, and shows what happened.
+    #[command(
+        after_help = "Examples:\n  plumb sim replay target/plumb/failures/seed-7/scenario.json\n  plumb sim \
+                            replay s.json --lanes\n  plumb sim replay s.json --trace text --node 2 --from 4400 \
+                            --to 4500\n  plumb sim replay --seed 7 --tier bare --trace json | jq \
+                            'select(.kind == \"state\")'\n  plumb sim replay s.json --trace trace.jsonl"
+    )]
+    Replay(one::ReplayArgs),
     /// Runs each seed in two processes and compares their traces byte by byte.
     #[command(
         after_help = "Examples:\n  plumb sim determinism\n  plumb sim determinism --seeds 1000 --tier \
@@ -142,63 +142,44 @@ struct ScenarioArgs {
     /// The seed.
     #[arg(long)]
     seed: u64,
-    /// How long the run is.
-    #[arg(long, value_enum, default_value = "short")]
-    length: LengthArg,
-    /// In which world.
-    #[arg(long, value_enum, default_value = "full")]
-    tier: TierArg,
-    /// Whose rulings count.
-    #[arg(long, value_enum, default_value = "all")]
-    judges: JudgesArg,
+    #[command(flatten)]
+    world: WorldArgs,
 }
 
 impl ScenarioArgs {
     fn generate(&self, system: System) -> Scenario {
-        Scenario {
-            judges: self.judges.into(),
-            ..(system.generate)(self.seed, self.length.into(), self.tier.into())
-        }
+        self.world.generate(system, self.seed)
     }
 }
 
-/// Where to put what was seen; `-` is standard output.
+/// What a seed is drawn for.
 #[derive(Debug, Args)]
-struct Outputs {
-    /// Write the trace, a line an event.
-    #[arg(long, value_name = "FILE")]
-    trace: Option<PathBuf>,
-    /// Write the client history as JSON Lines.
-    #[arg(long, value_name = "FILE")]
-    history: Option<PathBuf>,
-    /// Write every step of every server as JSON Lines, for `plumb conform`.
-    #[arg(long, value_name = "FILE")]
-    record_steps: Option<PathBuf>,
-    /// Write the verdict as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Save the whole run in this folder, whatever came of it, for `plumb browse`.
-    #[arg(long, value_name = "DIR")]
-    save: Option<PathBuf>,
+struct WorldArgs {
+    /// How long the run is [default: short].
+    #[arg(long, value_enum)]
+    length: Option<LengthArg>,
+    /// In which world [default: full].
+    #[arg(long, value_enum)]
+    tier: Option<TierArg>,
+    /// Whose rulings count [default: all].
+    #[arg(long, value_enum)]
+    judges: Option<JudgesArg>,
 }
 
-#[derive(Debug, Args)]
-struct RunArgs {
-    #[command(flatten)]
-    scenario: ScenarioArgs,
-    #[command(flatten)]
-    outputs: Outputs,
-    /// Where a failing run is saved.
-    #[arg(long, default_value = "target/plumb/failures", value_name = "DIR")]
-    out: PathBuf,
-}
+impl WorldArgs {
+    /// Whether any of it was said.
+    fn is_given(&self) -> bool {
+        self.length.is_some() || self.tier.is_some() || self.judges.is_some()
+    }
 
-#[derive(Debug, Args)]
-struct ReplayArgs {
-    /// A scenario that was saved.
-    scenario: PathBuf,
-    #[command(flatten)]
-    outputs: Outputs,
+    fn generate(&self, system: System, seed: u64) -> Scenario {
+        let length = self.length.unwrap_or(LengthArg::Short);
+        let tier = self.tier.unwrap_or(TierArg::Full);
+        Scenario {
+            judges: self.judges.unwrap_or(JudgesArg::All).into(),
+            ..(system.generate)(seed, length.into(), tier.into())
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -219,10 +200,10 @@ struct ShrinkArgs {
 /// If a scenario can't be read or a result can't be written.
 pub fn run_command(system: System, args: &SimArgs) -> Result<Exit, CliError> {
     match &args.command {
-        SimCommand::Run(args) => one(system, args),
+        SimCommand::Run(args) => one::run(system, args),
         SimCommand::Sweep(args) => sweeping::many(system, args),
         SimCommand::Merge(args) => merge::merge(system, args),
-        SimCommand::Replay(args) => replay(system, args),
+        SimCommand::Replay(args) => one::replay(system, args),
         SimCommand::Shrink(args) => shrink_one(system, args),
         SimCommand::Determinism(args) => determinism::run(system, args),
         SimCommand::Scenario(args) => {
@@ -230,51 +211,6 @@ pub fn run_command(system: System, args: &SimArgs) -> Result<Exit, CliError> {
             Ok(Exit::Holds)
         }
     }
-}
-
-fn one(system: System, args: &RunArgs) -> Result<Exit, CliError> {
-    let scenario = args.scenario.generate(system);
-    let result = run_once(system, &scenario, &args.outputs)?;
-    write_outputs(system, &args.outputs, &scenario, &result)?;
-    let exit = report(&scenario, &result, quiet(&args.outputs));
-    if exit != Exit::Holds {
-        let folder = save_failure(system, &args.out, &scenario, &result)?;
-        eprintln!(
-            "saved   {}\nreplay  {}",
-            folder.display(),
-            replay_command(system, &folder)
-        );
-    }
-    Ok(exit)
-}
-
-fn run_once(system: System, scenario: &Scenario, outputs: &Outputs) -> Result<Run, CliError> {
-    let options = RunOptions {
-        trace: outputs.trace.is_some(),
-    };
-    let Some(path) = &outputs.record_steps else {
-        return Ok((system.run)(scenario, options));
-    };
-    let Some(run_recorded) = system.run_recorded else {
-        return Err(CliError::new(
-            "--record-steps writes the steps of the shipped Raft only",
-            "leave it out, and look at --trace instead",
-        ));
-    };
-    let out = files::create(path)?;
-    let steps = Arc::new(StepRecorder::new(out));
-    let result = run_recorded(scenario, options, Some(Arc::clone(&steps)));
-    steps
-        .finish()
-        .map_err(|error| files::not_written(path, &error))?;
-    Ok(result)
-}
-
-fn replay(system: System, args: &ReplayArgs) -> Result<Exit, CliError> {
-    let scenario = Scenario::read(&args.scenario)?;
-    let result = run_once(system, &scenario, &args.outputs)?;
-    write_outputs(system, &args.outputs, &scenario, &result)?;
-    Ok(report(&scenario, &result, quiet(&args.outputs)))
 }
 
 fn shrink_one(system: System, args: &ShrinkArgs) -> Result<Exit, CliError> {
@@ -363,90 +299,4 @@ pub fn shrink_and_save(
 #[must_use]
 pub fn all_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn quiet(outputs: &Outputs) -> bool {
-    [
-        &outputs.trace,
-        &outputs.history,
-        &outputs.record_steps,
-        &outputs.json,
-    ]
-    .into_iter()
-    .flatten()
-    .any(|path| files::is_stdout(Some(path)))
-}
-
-fn write_outputs(
-    system: System,
-    outputs: &Outputs,
-    scenario: &Scenario,
-    result: &Run,
-) -> Result<(), CliError> {
-    if let Some(folder) = &outputs.save {
-        save_run(system, folder, scenario, result)?;
-    }
-    if let Some(path) = &outputs.trace {
-        files::write(path, result.trace.as_bytes())?;
-    }
-    if let Some(path) = &outputs.history {
-        files::write(path, result.history.to_jsonl())?;
-    }
-    if let Some(path) = &outputs.json {
-        let [ok, fail, info] = result.operations;
-        let value = json!({
-            "plumb_run": 1,
-            "seed": scenario.seed,
-            "violation": result.violation,
-            "explanation": result.explanation,
-            "undecided": result.undecided,
-            "operations": { "ok": ok, "fail": fail, "info": info },
-            "live_after_ms": result.live_after_ms,
-            "coverage": result.coverage,
-        });
-        let text = serde_json::to_string_pretty(&value).unwrap_or_default();
-        files::write(path, format!("{text}\n").as_bytes())?;
-    }
-    Ok(())
-}
-
-/// Says what was seen of one run.
-fn report(scenario: &Scenario, result: &Run, quiet: bool) -> Exit {
-    let [ok, fail, info] = result.operations;
-    let summary = format!(
-        "seed {}: {} servers, {} faults, {} simulated ms, {} operations ({ok} ok, {fail} fail, \
-         {info} info)",
-        scenario.seed,
-        scenario.servers,
-        scenario.faults.len(),
-        result.simulated.as_millis(),
-        ok + fail + info,
-    );
-    let (verdict, exit) = match (&result.violation, &result.undecided) {
-        (Some(violation), _) => {
-            let at_ms = violation.at_ns / 1_000_000;
-            let mut text = format!(
-                "VIOLATION of {} at {at_ms} ms: {}",
-                violation.property, violation.what
-            );
-            if let Some(explanation) = &result.explanation {
-                text.push('\n');
-                text.push_str(explanation);
-            }
-            (text, Exit::Violation)
-        }
-        (None, Some(why)) => (format!("UNDECIDED: {why}"), Exit::Undecided),
-        (None, None) => ("holds".to_owned(), Exit::Holds),
-    };
-    let colour = |text: &str| match (std::io::stdout().is_terminal(), exit) {
-        (true, Exit::Holds) => format!("\x1b[32m{text}\x1b[0m"),
-        (true, _) => format!("\x1b[31m{text}\x1b[0m"),
-        (false, _) => text.to_owned(),
-    };
-    if quiet {
-        eprintln!("{summary}\n{verdict}");
-    } else {
-        println!("{summary}\n{}", colour(&verdict));
-    }
-    exit
 }

@@ -221,7 +221,7 @@ impl<'a, W: World> Course<'a, W> {
         let fault = &self.scenario.faults[number];
         match (moment.turn, fault.when) {
             (Turn::Begins, _) => self.begin(number),
-            (Turn::Ends, _) => self.strike(number, false),
+            (Turn::Ends | Turn::EndsAtOnce, _) => self.strike(number, false),
             (Turn::Exposes, _) => {
                 // Its process ends and starts again, from what the disk shows.
                 if let Some(id) = self

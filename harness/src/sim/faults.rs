@@ -19,6 +19,8 @@ pub(super) struct Moment {
 pub(super) enum Turn {
     Ends,
     Begins,
+    /// It ends at the moment at which it began.
+    EndsAtOnce,
     /// A disk's lie comes to light, if it does.
     Exposes,
     /// It waits for its event from now on.
@@ -57,7 +59,12 @@ pub(super) fn after_beginning(number: usize, fault: &Fault, begun_ms: u64) -> Ve
         turn,
         fault: number,
     };
-    let mut moments = vec![at(fault.for_ms, Turn::Ends)];
+    let ends = if fault.for_ms == 0 {
+        Turn::EndsAtOnce
+    } else {
+        Turn::Ends
+    };
+    let mut moments = vec![at(fault.for_ms, ends)];
     if matches!(fault.what, FaultKind::Lie { .. }) {
         moments.push(at(fault.for_ms / 2, Turn::Exposes));
     }

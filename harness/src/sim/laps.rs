@@ -21,7 +21,7 @@ const INTERRUPTED: Duration = Duration::from_micros(50);
 
 /// The time that parts of steps took.
 #[derive(Clone, Debug)]
-pub(crate) struct Laps {
+pub struct Laps {
     running: bool,
     clock: fn() -> Instant,
     steps: u64,

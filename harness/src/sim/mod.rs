@@ -15,6 +15,7 @@ mod messages;
 mod overlap;
 pub(crate) mod panics;
 pub mod peer;
+pub mod profile;
 pub mod run;
 pub mod seams;
 mod service;
@@ -22,8 +23,10 @@ pub mod shrink;
 pub mod story;
 pub mod sweep;
 pub mod system;
+pub mod table;
 pub mod torture;
 pub mod trace;
+pub mod view;
 pub mod watch;
 
 pub use run::{Run, RunOptions, run, run_recorded};

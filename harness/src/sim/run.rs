@@ -35,6 +35,19 @@ const QUEUE_STEPS: u64 = 200_000;
 pub struct RunOptions {
     /// Keep the trace as text.
     pub trace: bool,
+    /// Time the parts of its steps.
+    pub profile: bool,
+}
+
+impl RunOptions {
+    /// With the trace, and no more.
+    #[must_use]
+    pub fn traced() -> RunOptions {
+        RunOptions {
+            trace: true,
+            ..RunOptions::default()
+        }
+    }
 }
 
 /// Everything that was seen of a run.
@@ -62,6 +75,8 @@ pub struct Run {
     pub simulated: Duration,
     /// How long the checker took: for people, and never the same twice.
     pub checking: Duration,
+    /// How long parts of its steps took, if that was asked for: never the same twice, either.
+    pub laps: Laps,
     /// The trace, if it was asked for.
     pub trace: String,
     /// What each server was when, if the trace was asked for.
@@ -115,36 +130,37 @@ pub fn run_recorded(
     options: RunOptions,
     steps: Option<Arc<StepRecorder>>,
 ) -> Run {
-    run_watched(scenario, options, |watch| watch.recording_steps(steps)).0
+    run_watched(scenario, options, |watch| watch.recording_steps(steps))
 }
 
 /// The same for a measurement: without what is spared, and with parts of its steps timed if they are `clocked`.
-pub(crate) fn run_measured(scenario: &Scenario, spared: Spared, clocked: bool) -> (Run, Laps) {
-    let options = RunOptions::default();
-    let (run, watch) = run_watched(scenario, options, |watch| watch.measured(spared, clocked));
-    let laps = watch.lock().laps.clone();
-    (run, laps)
+pub(crate) fn run_measured(scenario: &Scenario, spared: Spared, profile: bool) -> Run {
+    let options = RunOptions {
+        profile,
+        ..RunOptions::default()
+    };
+    run_watched(scenario, options, |watch| watch.sparing(spared))
 }
 
 fn run_watched(
     scenario: &Scenario,
     options: RunOptions,
     prepare: impl FnOnce(Watch) -> Watch,
-) -> (Run, Watch) {
+) -> Run {
     let books = books_of(scenario);
     match scenario.tier {
         Tier::Full => {
-            let watch = prepare(Watch::of_turmoil(options.trace));
+            let watch = prepare(Watch::of_turmoil(options));
             let world = Full::new(scenario, &watch, &books);
             let panics = panics::Caught::here();
-            (follow(scenario, &panics, world, &watch, &books), watch)
+            follow(scenario, &panics, world, &watch, &books)
         }
         Tier::Bare => {
-            let (watch, now) = Watch::of_events(options.trace);
+            let (watch, now) = Watch::of_events(options);
             let watch = prepare(watch);
             let panics = panics::Caught::here();
             let world = Bare::of_replicas(scenario, now, &watch, &books);
-            (follow(scenario, &panics, world, &watch, &books), watch)
+            follow(scenario, &panics, world, &watch, &books)
         }
     }
 }
@@ -156,7 +172,7 @@ fn run_watched(
 #[must_use]
 pub fn run_peer<P: Peer>(scenario: &Scenario, options: RunOptions) -> Run {
     let books = books_of(scenario);
-    let (watch, now) = Watch::of_events(options.trace);
+    let (watch, now) = Watch::of_events(options);
     watch.lock().judge.guests(scenario.servers);
     let panics = panics::Caught::here();
     let world = Bare::new(scenario, now, &watch, &books, |id| {
@@ -168,7 +184,7 @@ pub fn run_peer<P: Peer>(scenario: &Scenario, options: RunOptions) -> Run {
 /// Runs a scenario of the full tier, and gives back its servers' disks as the run left them.
 pub(super) fn run_with_disks(scenario: &Scenario) -> (Run, BTreeMap<u64, SimDisk>) {
     let books = books_of(scenario);
-    let watch = Watch::of_turmoil(false);
+    let watch = Watch::of_turmoil(RunOptions::default());
     let world = Full::new(scenario, &watch, &books);
     let disks = world.disks();
     let panics = panics::Caught::here();
@@ -179,7 +195,7 @@ pub(super) fn run_with_disks(scenario: &Scenario) -> (Run, BTreeMap<u64, SimDisk
 #[cfg(test)]
 pub(super) fn run_beyond_the_atlas(scenario: &Scenario) -> Run {
     let books = books_of(scenario);
-    let watch = Watch::of_turmoil(false);
+    let watch = Watch::of_turmoil(RunOptions::default());
     let mut world = Full::new(scenario, &watch, &books);
     world.keeps_to_the_atlas = false;
     let panics = panics::Caught::here();
@@ -287,6 +303,7 @@ fn conclude<W: World>(
         live_after_ms,
         simulated,
         checking,
+        laps: watched.laps.clone(),
         trace: std::mem::take(&mut watched.trace).into_text(),
     }
 }

@@ -15,6 +15,7 @@ use crate::nemesis::Length;
 use crate::scenario::{Judges, Scenario, Tier, WorkloadKind};
 use crate::verify::stopwatch;
 
+use super::profile::{Processor, Spent};
 use super::run::{Run, RunOptions};
 use super::system::System;
 
@@ -55,6 +56,8 @@ pub struct Summary {
     pub slowest_to_live_ms: u64,
     /// Time spent on the checking of histories, over all threads; for people.
     pub checking: Duration,
+    /// Where the processors' time went, if that was asked for; for people.
+    pub(crate) spent: Option<Spent>,
     /// The seeds that took longest on the wall's clock, the slowest first; for people.
     pub slowest: Vec<(Duration, u64)>,
     /// The seed whose clients did most, and how much: the run with most to look at.
@@ -133,6 +136,8 @@ pub struct Plan {
     pub stop_at_failure: bool,
     /// Start no further seed after this long, on the wall's clock.
     pub for_time: Option<Duration>,
+    /// Find out where the time goes.
+    pub profile: bool,
 }
 
 impl Plan {
@@ -152,7 +157,10 @@ pub fn sweep(
 ) -> Summary {
     let elapsed = stopwatch();
     let late = || plan.for_time.is_some_and(|time| elapsed() >= time);
-    let mut summary = Summary::default();
+    let mut summary = Summary {
+        spent: plan.profile.then(Spent::default),
+        ..Summary::default()
+    };
     plan.before
         .iter()
         .cloned()
@@ -178,14 +186,23 @@ pub fn sweep(
                     if done.contains(&seed) {
                         continue;
                     }
+                    let (clock, begun) = (stopwatch(), plan.profile.then(Processor::now));
                     let mut scenario = (plan.system.generate)(seed, plan.length, plan.tier);
                     scenario.judges = plan.judges;
-                    let clock = stopwatch();
-                    let run = (plan.system.run)(&scenario, RunOptions::default());
+                    let drawing = begun.as_ref().map(Processor::since);
+                    let options = RunOptions {
+                        profile: plan.profile,
+                        ..RunOptions::default()
+                    };
+                    let run = (plan.system.run)(&scenario, options);
+                    let spent = begun.map(|begun| begun.since()).zip(drawing);
                     if plan.stop_at_failure && run.violation.is_some() {
                         failed.store(true, Ordering::Relaxed);
                     }
-                    if sender.send((nth, seed, clock(), scenario, run)).is_err() {
+                    if sender
+                        .send((nth, seed, (clock(), spent), scenario, run))
+                        .is_err()
+                    {
                         return;
                     }
                 }
@@ -210,7 +227,11 @@ pub fn sweep(
             {
                 let seen = Seen::of(seed, &scenario, &run);
                 summary.checking += run.checking;
+                let (time, spent) = time;
                 summary.took(seed, time);
+                if let (Some(sum), Some((all, drawing))) = (&mut summary.spent, spent) {
+                    sum.add(all, drawing, &run);
+                }
                 summary.add(seen.clone());
                 each(&seen, &scenario, &run, &summary);
                 due += 1;

@@ -12,6 +12,7 @@ use plumb_raft::types::{Entry, NodeId};
 use super::anchors::Anchors;
 use super::lanes::Lanes;
 use super::laps::{Laps, Part};
+use super::run::RunOptions;
 use super::trace::Trace;
 use crate::conformance::steps::{Conformance, Restored};
 use crate::conformance::trace::StepRecorder;
@@ -66,23 +67,24 @@ enum Now {
 impl Watch {
     /// For the full tier; nothing seen yet.
     #[must_use]
-    pub fn of_turmoil(recording: bool) -> Watch {
-        Watch::new(recording, Now::Turmoil)
+    pub fn of_turmoil(options: RunOptions) -> Watch {
+        Watch::new(options, Now::Turmoil)
     }
 
     /// For the bare tier, with the place where its world keeps the time in nanoseconds.
     #[must_use]
-    pub fn of_events(recording: bool) -> (Watch, Arc<AtomicU64>) {
+    pub fn of_events(options: RunOptions) -> (Watch, Arc<AtomicU64>) {
         let now = Arc::new(AtomicU64::new(0));
-        (Watch::new(recording, Now::Kept(Arc::clone(&now))), now)
+        (Watch::new(options, Now::Kept(Arc::clone(&now))), now)
     }
 
-    fn new(recording: bool, now: Now) -> Watch {
+    fn new(options: RunOptions, now: Now) -> Watch {
         let watched = Watched {
             judge: Judge::default(),
             conformance: Conformance::default(),
-            trace: Trace::new(recording),
-            lanes: Lanes::new(recording),
+            trace: Trace::new(options.trace),
+            lanes: Lanes::new(options.trace),
+            laps: Laps::new(options.profile),
             ..Watched::default()
         };
         Watch {
@@ -92,14 +94,13 @@ impl Watch {
         }
     }
 
-    /// The same without what is spared, and with a clock that times what is left.
-    pub(super) fn measured(self, spared: Spared, clocked: bool) -> Watch {
+    /// The same without what is spared.
+    pub(super) fn sparing(self, spared: Spared) -> Watch {
         let mut watched = self.lock();
         watched.spared = spared;
         if spared.conformance {
             watched.conformance.switch_off();
         }
-        watched.laps = Laps::new(clocked);
         drop(watched);
         self
     }

@@ -49,6 +49,7 @@ fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swe
         judges: Judges::All,
         jobs: order.jobs,
         stop_at_failure: true,
+        profile: false,
         for_time: None,
     };
     let (summary, saved) = sweep_and_save(&plan, stop, &order.out.join("failures"))?;

@@ -31,7 +31,7 @@ pub fn stale_read(into: &Path) -> PathBuf {
         unsynced: Unsynced::Lost,
     };
     scenario.faults.push(Fault::at(5_000, 300, crash));
-    let seen = run(&scenario, RunOptions { trace: true });
+    let seen = run(&scenario, RunOptions::traced());
     let failed = Run {
         history: with_a_stale_read(&seen.history),
         ..seen

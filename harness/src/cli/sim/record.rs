@@ -64,6 +64,7 @@ impl Asked {
             judges: self.judges,
             jobs: 1,
             stop_at_failure: false,
+            profile: false,
             for_time: None,
         }
     }

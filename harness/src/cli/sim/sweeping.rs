@@ -45,6 +45,9 @@ pub(super) struct SweepArgs {
     /// As many of the seeds as fit in this many seconds; all of them if not given.
     #[arg(long, value_name = "SECONDS")]
     time: Option<u64>,
+    /// Say where the time went: core, judges, checker, world, and the slowest seeds.
+    #[arg(long)]
+    profile: bool,
     /// Run part K of N only: every Nth seed.
     #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
@@ -82,6 +85,7 @@ impl SweepArgs {
             judges: self.judges.into(),
             jobs: 1,
             stop_at_failure: false,
+            profile: false,
             for_time: None,
         })
     }
@@ -111,6 +115,7 @@ pub(super) fn many(system: System, args: &SweepArgs) -> Result<Exit, CliError> {
     plan.jobs = args.jobs.unwrap_or_else(all_cores);
     plan.stop_at_failure = !args.keep_going;
     plan.for_time = args.time.map(Duration::from_secs);
+    plan.profile = args.profile;
     let stop = interrupt::flag();
     let elapsed = stopwatch();
     let (summary, saved) = sweep_into(&plan, stop, &args.out, writer)?;
@@ -279,11 +284,29 @@ fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
         Judges::All => "",
         Judges::Clients => " --judges clients",
     };
+    words.push_str(&words_of_profile(summary));
     for seed in &summary.undecided {
         words.push_str(&format!(
             "undecided  {} run --seed {seed}{length}{tier}{judges}\n",
             plan.system.name()
         ));
+    }
+    words
+}
+
+/// Where the time went, if that was asked for.
+fn words_of_profile(summary: &Summary) -> String {
+    let Some(spent) = &summary.spent else {
+        return String::new();
+    };
+    let seconds = spent.all().as_secs_f64();
+    let mut words = format!(
+        "{seconds:.1} s of processors, {:.0} simulated s for one of them: {}\n",
+        spent.simulated().as_secs_f64() / seconds.max(1e-9),
+        spent.shares().in_words()
+    );
+    for (time, seed) in &summary.slowest {
+        words.push_str(&format!("  {:>8.3} s  seed {seed}\n", time.as_secs_f64()));
     }
     words
 }
@@ -300,7 +323,7 @@ fn counted(count: u64, name: &str) -> String {
 /// A sweep's summary, as documented in README.md.
 fn summary_json(plan: &Plan, summary: &Summary) -> serde_json::Value {
     let [ok, fail, info] = summary.operations;
-    json!({
+    let mut value = json!({
         "plumb_sweep": 1,
         "tier": plan.tier,
         "judges": plan.judges,
@@ -322,5 +345,16 @@ fn summary_json(plan: &Plan, summary: &Summary) -> serde_json::Value {
         "simulated_ms": u64::try_from(summary.simulated.as_millis()).unwrap_or(u64::MAX),
         "slowest_to_live_ms": summary.slowest_to_live_ms,
         "coverage": summary.coverage,
-    })
+    });
+    if let Some(spent) = &summary.spent {
+        value["profile"] = json!({
+            "processor_s": spent.all().as_secs_f64(),
+            "simulated_s": spent.simulated().as_secs_f64(),
+            "shares": spent.shares(),
+            "slowest": summary.slowest.iter().map(|(time, seed)| json!({
+                "seed": seed, "seconds": time.as_secs_f64(),
+            })).collect::<Vec<_>>(),
+        });
+    }
+    value
 }
