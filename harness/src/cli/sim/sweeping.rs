@@ -215,11 +215,14 @@ fn sweep_into(
             .into_iter()
             .map(|(property, (count, _))| format!(", {property} {count}"))
             .collect();
+        let counts = counted_of(plan, summary);
         bar.set_message(format!(
-            "{:.1} seeds/s, {} simulated s, {} faults, {} failed{}",
+            "{:.1} seeds/s, {} simulated s, {} faults, {} of {} things seen, {} failed{}",
             (summary.runs - before) as f64 / elapsed().as_secs_f64().max(1e-3),
             summary.simulated.as_secs(),
             summary.faults,
+            counts.iter().filter(|(_, count)| *count > 0).count(),
+            counts.len(),
             summary.failures.len(),
             failed.concat()
         ));
@@ -263,12 +266,7 @@ fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
             &format!("runs of workload {}", kind.name()),
         ));
     }
-    let counts = if plan.system.is_shipped() {
-        summary.coverage.named()
-    } else {
-        summary.coverage.named_of_guests()
-    };
-    for (name, count) in counts {
+    for (name, count) in counted_of(plan, summary) {
         words.push_str(&counted(count, name));
     }
     let length = if plan.length == Length::LONG {
@@ -292,6 +290,15 @@ fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
         ));
     }
     words
+}
+
+/// What is counted of such runs, by name.
+fn counted_of(plan: &Plan, summary: &Summary) -> Vec<(&'static str, u64)> {
+    if plan.system.is_shipped() {
+        summary.coverage.named()
+    } else {
+        summary.coverage.named_of_guests()
+    }
 }
 
 /// Where the time went, if that was asked for.
