@@ -291,7 +291,7 @@ fn a_seed_is_replayed_in_part_as_text_as_json_and_side_by_side() {
 }
 
 #[test]
-fn what_a_replay_is_asked_for_and_can_not_show_is_a_usage_error() {
+fn what_is_asked_for_and_is_nothing_is_a_usage_error() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let scenario = plumb(folder.path(), &["sim", "scenario", "--seed", "5"]);
     std::fs::write(folder.path().join("s.json"), &scenario.stdout).expect("written");
@@ -309,6 +309,12 @@ fn what_a_replay_is_asked_for_and_can_not_show_is_a_usage_error() {
         ("sim replay --seed 3 --node two", "2, or n2"),
         ("sim replay --seed 3 --from=-4", "simulated milliseconds"),
         ("sim replay --seed 3 --to soon", "simulated milliseconds"),
+        ("sim replay --seed 3 --from 9 --to 5", "the earlier moment"),
+        // Nothing that was looked at is no pass.
+        ("sim sweep --seeds 0", "0 is not in"),
+        ("sim sweep --jobs 0", "0 is not in"),
+        ("sim determinism --seeds 0", "0 is not in"),
+        ("verify --seeds 0", "0 is not in"),
     ] {
         let args: Vec<&str> = line.split_whitespace().collect();
         let output = plumb(folder.path(), &args);

@@ -15,7 +15,7 @@ use super::{CliError, Exit, files, interrupt, progress};
 #[derive(Debug, Args)]
 pub struct DeterminismArgs {
     /// How many seeds.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first seed.
     #[arg(long, default_value_t = 0)]
@@ -24,8 +24,8 @@ pub struct DeterminismArgs {
     #[arg(long, value_enum, default_value = "full")]
     tier: TierArg,
     /// How many processes at a time; one for each core if not given.
-    #[arg(long)]
-    jobs: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
 }
 
 /// Runs each seed in two processes and compares their traces.
@@ -44,7 +44,7 @@ pub(super) fn run(system: System, args: &DeterminismArgs) -> Result<Exit, CliErr
     let bar = progress::bar(args.seeds, "seeds");
     let stop = interrupt::flag();
     std::thread::scope(|scope| {
-        for _ in 0..args.jobs.unwrap_or_else(all_cores).max(1) {
+        for _ in 0..args.jobs.map_or_else(all_cores, usize::from) {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) && lock(&error).is_none() {
                     let seed = next.fetch_add(1, Ordering::Relaxed);

@@ -24,7 +24,7 @@ pub struct VerifyArgs {
     #[arg(long, value_enum, default_value = "quick")]
     profile: ProfileArg,
     /// How many seeds are simulated; the profile's own number if not given.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
     /// The first seed.
     #[arg(long, default_value_t = 0)]

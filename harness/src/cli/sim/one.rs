@@ -100,6 +100,12 @@ impl Outputs {
 
     /// A server that is asked for and not there is a slip of the pen.
     fn check(&self, scenario: &Scenario) -> Result<(), CliError> {
+        if let Some(to) = self.to.filter(|to| *to < self.from) {
+            return Err(CliError::new(
+                format!("--to {to} comes before --from {}", self.from),
+                "name the earlier moment with --from",
+            ));
+        }
         let servers = scenario.servers;
         match self.node.iter().find(|id| **id > servers) {
             Some(id) => Err(CliError::new(

@@ -22,14 +22,14 @@ use crate::verify::stopwatch;
 #[derive(Debug, Args)]
 pub(super) struct SweepArgs {
     /// How many seeds.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     start: u64,
     /// How many runs at a time; all cores if not given.
-    #[arg(long)]
-    jobs: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
     /// How long each run is.
     #[arg(long, value_enum, default_value = "short")]
     length: LengthArg,
@@ -112,7 +112,7 @@ pub(super) fn many(system: System, args: &SweepArgs) -> Result<Exit, CliError> {
             (plan, writer.transpose()?)
         }
     };
-    plan.jobs = args.jobs.unwrap_or_else(all_cores);
+    plan.jobs = args.jobs.map_or_else(all_cores, usize::from);
     plan.stop_at_failure = !args.keep_going;
     plan.for_time = args.time.map(Duration::from_secs);
     plan.profile = args.profile;
