@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::observer::{Load, Observer};
 use super::snapshot_every::SnapshotEvery;
+use crate::core::effects::add;
 use crate::core::{
     Answer, Batch, Change, Effects, Envelope, Input, Node, Progress, Refusal, RequestId, Role,
     Snapshot, Timer,
@@ -457,14 +458,5 @@ impl<W> Replica<W> {
         for (id, change) in changes {
             self.step(Input::ChangeMembership(id, change));
         }
-    }
-}
-
-/// Moves what is new behind what is there; most often nothing is.
-fn add<T>(all: &mut Vec<T>, new: Vec<T>) {
-    if all.is_empty() {
-        *all = new;
-    } else {
-        all.extend(new);
     }
 }

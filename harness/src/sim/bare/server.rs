@@ -248,8 +248,10 @@ impl Server {
 
     /// The time by its own clock, whose reading means nothing outside of a life.
     fn now(&self, queue: &Queue) -> Duration {
-        let elapsed_ns = i128::from(queue.now_ns()) * i128::from(1_000_000 + self.ppm) / 1_000_000;
-        Duration::from_nanos(self.epoch_ns + elapsed_ns as u64)
+        // In two parts, so that nothing overflows, and nothing is lost: whole milliseconds come out even.
+        let (ms, rest_ns) = (queue.now_ns() / 1_000_000, queue.now_ns() % 1_000_000);
+        let rate = (1_000_000 + self.ppm) as u64;
+        Duration::from_nanos(self.epoch_ns + ms * rate + rest_ns * rate / 1_000_000)
     }
 
     fn set(&mut self, timer: Timer, now_ns: u64) {
@@ -263,7 +265,7 @@ impl Server {
             Timer::Stickiness => (&mut self.timers.stickiness, least),
         };
         // So long by its own clock, which is so much too fast.
-        let ns = Duration::from_micros(us).as_nanos() as i64 * 1_000_000 / (1_000_000 + self.ppm);
+        let ns = (us * 1_000) as i64 * 1_000_000 / (1_000_000 + self.ppm);
         *which = Some(now_ns + ns as u64);
     }
 
