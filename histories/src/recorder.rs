@@ -1,6 +1,6 @@
 //! Records a history while a run goes. Misuse is a bug of the workload, so it panics with the reason.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::{Builder, Event, Header, History, Kind, Line, NemesisEvent, Value};
 
@@ -9,7 +9,7 @@ use crate::{Builder, Event, Header, History, Kind, Line, NemesisEvent, Value};
 pub struct Recorder {
     builder: Builder,
     /// What each process has open, for the completion to repeat.
-    open: HashMap<u64, (String, Option<Value>, Option<String>)>,
+    open: BTreeMap<u64, (String, Option<Value>, Option<String>)>,
 }
 
 impl Recorder {
@@ -18,7 +18,7 @@ impl Recorder {
     pub fn new(header: Header) -> Recorder {
         Recorder {
             builder: Builder::new(header),
-            open: HashMap::new(),
+            open: BTreeMap::new(),
         }
     }
 

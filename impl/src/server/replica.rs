@@ -177,6 +177,11 @@ impl<W> Replica<W> {
         std::mem::take(&mut self.work)
     }
 
+    /// The same, in exchange for a list that is empty, whose room is used again: for whoever asks often.
+    pub fn swap_work(&mut self, empty: &mut Work<W>) {
+        std::mem::swap(&mut self.work, empty);
+    }
+
     /// Takes an input: a message, a timer, a batch that is durable.
     pub fn step(&mut self, input: Input) {
         self.observer.before_step(&self.node, &input);

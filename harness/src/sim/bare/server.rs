@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use plumb_raft::core::{CoreConfig, Envelope, Input, Node, PersistSeq, Remembered, Timer};
 use plumb_raft::net::protocol::RequestBody;
-use plumb_raft::server::{Observer, Picture, Replica, SnapshotEvery};
+use plumb_raft::server::{Observer, Picture, Replica, SnapshotEvery, Work};
 use plumb_raft::storage::RecoveryReport;
 use plumb_raft::types::NodeId;
 
@@ -40,6 +40,8 @@ pub(in crate::sim) struct Server {
     snapshot_every: SnapshotEvery,
     /// `None` while it is down.
     replica: Option<Replica<Ticket>>,
+    /// Empty, with the room for what the replica asks for next.
+    work: Work<Ticket>,
     disk: Disk<Remembered>,
     timers: Timers,
     /// When it is going to look at its timers next: always by the earliest of them.
@@ -65,6 +67,7 @@ impl Server {
             config: core_config(scenario, NodeId(id)),
             snapshot_every: settings.snapshot_every.into(),
             replica: None,
+            work: Work::default(),
             disk: Disk::new(scenario.seed, id, settings.sync_us),
             timers: Timers::default(),
             wakes_ns: None,
@@ -220,8 +223,9 @@ impl Server {
             };
             queue.after(DEVELOPING_NS, event);
         }
-        let work = replica.take_work();
-        for batch in work.persist {
+        let work = &mut self.work;
+        replica.swap_work(work);
+        for batch in work.persist.drain(..) {
             self.disk.submit(Batch {
                 seq: batch.seq.0,
                 writes: batch.writes,
@@ -232,17 +236,18 @@ impl Server {
             let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
             queue.after(delay_ns, Event::Synced { server, life });
         }
-        for envelope in work.send {
+        for envelope in work.send.drain(..) {
             network.send(envelope, queue);
         }
-        for timer in work.timers {
-            self.set(timer, queue.now_ns());
-        }
-        for (ticket, body) in work.responses {
+        for (ticket, body) in work.responses.drain(..) {
             let way_ns = network.caller_way_ns();
             let body = Some(Box::new(body));
             queue.after(way_ns, Event::Answer { ticket, body });
         }
+        for number in 0..self.work.timers.len() {
+            self.set(self.work.timers[number], queue.now_ns());
+        }
+        self.work.timers.clear();
         self.plan_to_wake(queue);
     }
 
