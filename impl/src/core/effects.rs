@@ -127,6 +127,9 @@ pub struct Effects {
 
 /// Moves what is new behind what is there; most often nothing is.
 pub(crate) fn add<T>(all: &mut Vec<T>, new: Vec<T>) {
+    if new.is_empty() {
+        return;
+    }
     if all.is_empty() {
         *all = new;
     } else {

@@ -391,7 +391,7 @@ impl<W> Replica<W> {
                 self.respond(responder, ResponseBody::Busy);
                 continue;
             }
-            if body == RequestBody::Status {
+            if matches!(body, RequestBody::Status) {
                 let status = Box::new(self.status());
                 self.respond(responder, ResponseBody::Status(status));
                 continue;

@@ -225,24 +225,31 @@ impl Server {
         }
         let work = &mut self.work;
         replica.swap_work(work);
-        for batch in work.persist.drain(..) {
-            self.disk.submit(Batch {
-                seq: batch.seq.0,
-                writes: batch.writes,
-            });
+        // In most steps one of the three is there, and to find that a list is empty costs less than to drain it.
+        if !work.persist.is_empty() {
+            for batch in work.persist.drain(..) {
+                self.disk.submit(Batch {
+                    seq: batch.seq.0,
+                    writes: batch.writes,
+                });
+            }
         }
         if let Some(delay) = self.disk.begin() {
             let (server, life) = (self.place, self.life);
             let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
             queue.after(delay_ns, Event::Synced { server, life });
         }
-        for envelope in work.send.drain(..) {
-            network.send(envelope, queue);
+        if !work.send.is_empty() {
+            for envelope in std::mem::take(&mut work.send) {
+                network.send(envelope, queue);
+            }
         }
-        for (ticket, body) in work.responses.drain(..) {
-            let way_ns = network.caller_way_ns();
-            let body = Some(Box::new(body));
-            queue.after(way_ns, Event::Answer { ticket, body });
+        if !work.responses.is_empty() {
+            for (ticket, body) in work.responses.drain(..) {
+                let way_ns = network.caller_way_ns();
+                let body = Some(Box::new(body));
+                queue.after(way_ns, Event::Answer { ticket, body });
+            }
         }
         for number in 0..self.work.timers.len() {
             self.set(self.work.timers[number], queue.now_ns());
