@@ -1,12 +1,14 @@
 //! A well-formed history, and the builder that is the only way to one: each process has at most one
 //! open operation, each completion an invocation, and indices grow.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::{Event, Header, Kind, Line, Misplaced, NemesisEvent, Operation};
 
 /// No completion.
 const NONE: u32 = u32::MAX;
+/// So many names are looked at one by one.
+const FEW_NAMES: usize = 4;
 
 /// Everything that was recorded of a run. The order of its events is the real-time order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -172,7 +174,7 @@ pub(crate) enum Place {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sequence {
     /// The open operation of each process: its number, and its name as a number.
-    open: HashMap<u64, (u32, u32)>,
+    open: BTreeMap<u64, (u32, u32)>,
     names: Vec<String>,
     by_name: HashMap<String, u32>,
     operations: u32,
@@ -248,6 +250,11 @@ impl Sequence {
 
     /// The number of an operation's name.
     fn name(&mut self, f: &str) -> u32 {
+        // A history has few names: most often the number is found sooner than a digest of the name would be.
+        let few = &self.names[..self.names.len().min(FEW_NAMES)];
+        if let Some(number) = few.iter().position(|name| name == f) {
+            return number as u32;
+        }
         if let Some(number) = self.by_name.get(f) {
             return *number;
         }

@@ -1,15 +1,29 @@
 //! Records a history while a run goes. Misuse is a bug of the workload, so it panics with the reason.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use crate::{Builder, Event, Header, History, Kind, Line, NemesisEvent, Value};
+use crate::history::Place;
+use crate::{Builder, Event, Header, History, Kind, Line, Misplaced, NemesisEvent, Value};
 
 /// Builds a history in memory, one call an event, in real-time order.
 #[derive(Clone, Debug, Default)]
 pub struct Recorder {
-    builder: Builder,
-    /// What each process has open, for the completion to repeat.
-    open: HashMap<u64, (String, Option<Value>, Option<String>)>,
+    history: History,
+    next_index: u64,
+    /// How many operations were invoked.
+    operations: u32,
+    /// What each process has open.
+    open: BTreeMap<u64, Open>,
+}
+
+/// What a completion repeats of its invocation.
+#[derive(Clone, Debug)]
+struct Open {
+    /// Which operation it is.
+    number: u32,
+    f: String,
+    key: Option<Value>,
+    node: Option<String>,
 }
 
 impl Recorder {
@@ -17,8 +31,8 @@ impl Recorder {
     #[must_use]
     pub fn new(header: Header) -> Recorder {
         Recorder {
-            builder: Builder::new(header),
-            open: HashMap::new(),
+            history: Builder::new(header).finish(),
+            ..Recorder::default()
         }
     }
 
@@ -35,19 +49,35 @@ impl Recorder {
         value: Value,
         node: Option<&str>,
     ) {
-        let node = node.map(str::to_owned);
-        self.push(Line::Client(Event {
-            index: self.builder.next_index(),
+        if let Some(open) = self.open.get(&process) {
+            let open = open.f.clone();
+            let misplaced = Misplaced::TwoOpen {
+                process,
+                open,
+                f: f.to_owned(),
+            };
+            panic!("the workload recorded an impossible event: {misplaced}");
+        }
+        let open = Open {
+            number: self.operations,
+            f: f.to_owned(),
+            key: key.clone(),
+            node: node.map(str::to_owned),
+        };
+        self.open.insert(process, open);
+        self.operations += 1;
+        let event = Event {
+            index: self.take_index(),
             time_ns,
             process,
             kind: Kind::Invoke,
             f: f.to_owned(),
-            key: key.clone(),
+            key,
             value,
-            node: node.clone(),
+            node: node.map(str::to_owned),
             error: None,
-        }));
-        self.open.insert(process, (f.to_owned(), key, node));
+        };
+        self.history.keep(Line::Client(event), Place::Invocation);
     }
 
     /// It happened, with this result.
@@ -76,19 +106,19 @@ impl Recorder {
 
     /// A fault is set or healed.
     pub fn nemesis(&mut self, time_ns: u64, f: &str, value: Value) {
-        let index = self.builder.next_index();
-        self.push(Line::Nemesis(NemesisEvent {
-            index,
+        let fault = NemesisEvent {
+            index: self.take_index(),
             time_ns,
             f: f.to_owned(),
             value,
-        }));
+        };
+        self.history.keep(Line::Nemesis(fault), Place::Fault);
     }
 
     /// What was recorded; what is still open stays indeterminate.
     #[must_use]
     pub fn finish(self) -> History {
-        self.builder.finish()
+        self.history
     }
 
     fn complete(
@@ -99,29 +129,68 @@ impl Recorder {
         value: Value,
         error: Option<&str>,
     ) {
-        let open = self.open.remove(&process);
-        let (f, key, node) = open.unwrap_or_else(|| {
+        let open = self.open.remove(&process).unwrap_or_else(|| {
             panic!(
                 "the workload completed ({}) nothing: process {process}",
                 kind.name()
             )
         });
-        self.push(Line::Client(Event {
-            index: self.builder.next_index(),
+        let event = Event {
+            index: self.take_index(),
             time_ns,
             process,
             kind,
-            f,
-            key,
+            f: open.f,
+            key: open.key,
             value,
-            node,
+            node: open.node,
             error: error.map(str::to_owned),
-        }));
+        };
+        let place = Place::Completion(open.number);
+        self.history.keep(Line::Client(event), place);
     }
 
-    fn push(&mut self, line: Line) {
-        if let Err(misplaced) = self.builder.push(line) {
-            panic!("the workload recorded an impossible event: {misplaced}");
+    fn take_index(&mut self) -> u64 {
+        self.next_index += 1;
+        self.next_index - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_is_what_a_builder_makes_of_the_same_lines() {
+        let mut recorder = Recorder::new(Header::default());
+        let key = || Some(Value::Str("k".to_owned()));
+        recorder.invoke(1, 7, "write", key(), Value::Int(1), Some("n1"));
+        recorder.invoke(2, 3, "read", key(), Value::Null, None);
+        recorder.nemesis(3, "begins", Value::Null);
+        recorder.ok(4, 3, Value::Int(1));
+        recorder.invoke(5, 3, "read", None, Value::Null, None);
+        recorder.info(6, 7, Value::Int(1), Some("no answer"));
+        recorder.invoke(7, 8, "write", None, Value::Int(2), Some("n2"));
+        recorder.fail(8, 8, Value::Int(2), None);
+        let recorded = recorder.finish();
+        let mut builder = Builder::new(Header::default());
+        for line in recorded.lines() {
+            assert_eq!(builder.push(line), Ok(()));
         }
+        assert_eq!(builder.finish(), recorded);
+    }
+
+    #[test]
+    #[should_panic(expected = "impossible event")]
+    fn a_process_does_one_thing_at_a_time() {
+        let mut recorder = Recorder::new(Header::default());
+        recorder.invoke(1, 7, "read", None, Value::Null, None);
+        recorder.invoke(2, 7, "read", None, Value::Null, None);
+    }
+
+    #[test]
+    #[should_panic(expected = "completed (ok) nothing")]
+    fn nothing_ends_that_has_not_begun() {
+        Recorder::new(Header::default()).ok(1, 7, Value::Null);
     }
 }

@@ -128,6 +128,20 @@ impl Membership {
         all.into_iter().flatten().copied().collect()
     }
 
+    /// Whether this server receives the log.
+    #[must_use]
+    pub fn is_member(&self, id: NodeId) -> bool {
+        self.is_voter(id) || self.learners.contains(&id)
+    }
+
+    /// How many receive the log.
+    #[must_use]
+    pub fn member_count(&self) -> usize {
+        let outgoing = self.outgoing.difference(&self.voters).count();
+        let others = self.learners.iter().filter(|id| !self.is_voter(**id));
+        self.voters.len() + outgoing + others.count()
+    }
+
     /// What follows the joint phase.
     #[must_use]
     pub fn after_joint(&self) -> Membership {
@@ -157,7 +171,7 @@ impl Payload {
             Payload::Noop => 0,
             Payload::Membership(membership) => {
                 let addresses: usize = membership.addresses.values().map(String::len).sum();
-                8 * membership.members().len() + addresses
+                8 * membership.member_count() + addresses
             }
             Payload::Command(bytes) => bytes.len(),
         }
@@ -188,4 +202,25 @@ pub struct HardState {
     pub current_term: Term,
     /// Whom it voted for in that term, if anyone.
     pub voted_for: Option<NodeId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_counted_and_found_as_they_are_listed() {
+        let set = |ids: &[u64]| -> BTreeSet<NodeId> { ids.iter().copied().map(NodeId).collect() };
+        let membership = Membership {
+            voters: set(&[1, 2, 3]),
+            outgoing: set(&[2, 4]),
+            learners: set(&[3, 4, 5]),
+            addresses: BTreeMap::new(),
+        };
+        let members = membership.members();
+        assert_eq!(membership.member_count(), members.len());
+        for id in (0..8).map(NodeId) {
+            assert_eq!(membership.is_member(id), members.contains(&id), "{id}");
+        }
+    }
 }

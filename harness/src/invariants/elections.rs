@@ -18,7 +18,7 @@ pub(crate) fn decide(membership: &Membership, yes: impl Fn(NodeId) -> bool) -> b
 impl Judge {
     /// Terms never fall, and rise only for a reason; a vote lasts as long as its term, and is given to
     /// who is up to date; who hears its leader is not talked out of it.
-    pub(super) fn term_and_vote(&mut self, at_ns: u64, node: &Node, before: Before, now: Before) {
+    pub(super) fn term_and_vote(&mut self, at_ns: u64, node: &Node, before: &Before, now: &Before) {
         let id = node.id();
         if now.role == RoleKind::PreCandidate && before.role != RoleKind::PreCandidate {
             self.coverage.pre_votes += 1;
@@ -90,7 +90,7 @@ impl Judge {
 
     /// §6, dissertation §4.2.3: no vote is given, and no term adopted for one, within the least election
     /// timeout of hearing the leader.
-    fn stickiness(&mut self, at_ns: u64, id: NodeId, candidate: NodeId, before: Before) {
+    fn stickiness(&mut self, at_ns: u64, id: NodeId, candidate: NodeId, before: &Before) {
         let Some(sticks_for_ns) = self.sticks_for_ns else {
             return;
         };
@@ -110,7 +110,7 @@ impl Judge {
 
     /// Election Safety and Leader Completeness at an election, with the votes that carry it; Leader
     /// Append-Only during a reign.
-    pub(super) fn leadership(&mut self, at_ns: u64, node: &Node, before: Before, now: Before) {
+    pub(super) fn leadership(&mut self, at_ns: u64, node: &Node, before: &Before, now: &Before) {
         let id = node.id();
         let led = before.role == RoleKind::Leader;
         if led && now.role != RoleKind::Leader {

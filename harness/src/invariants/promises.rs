@@ -12,6 +12,32 @@ use super::judge::{Asked, Judge, Patience};
 /// Terms and servers of which is kept who followed when; more than are ever of interest at once.
 const FOLLOWERS_KEPT: usize = 256;
 
+/// At which step of the run each server last followed the leader of a term, the latest terms last: a step that follows is
+/// nearly always one of those.
+#[derive(Debug, Default)]
+pub(super) struct Followed(Vec<((Term, NodeId), u64)>);
+
+impl Followed {
+    fn note(&mut self, term: Term, id: NodeId, step: u64) {
+        let last = self.0.iter().rposition(|(of, _)| *of <= (term, id));
+        match last {
+            Some(place) if self.0[place].0 == (term, id) => self.0[place].1 = step,
+            last => {
+                let place = last.map_or(0, |before| before + 1);
+                self.0.insert(place, ((term, id), step));
+                if self.0.len() > FOLLOWERS_KEPT {
+                    self.0.remove(0);
+                }
+            }
+        }
+    }
+
+    fn at(&self, term: Term, id: NodeId) -> Option<u64> {
+        let place = self.0.binary_search_by_key(&(term, id), |(of, _)| *of);
+        Some(self.0[place.ok()?].1)
+    }
+}
+
 impl Judge {
     /// What a message promises must be durable when it leaves.
     pub(super) fn promise(&mut self, at_ns: u64, envelope: &Envelope) {
@@ -50,10 +76,7 @@ impl Judge {
 
     /// A server has taken something from the leader of its term.
     pub(super) fn note_follower(&mut self, id: NodeId, term: Term) {
-        self.followed.insert((term, id), self.coverage.steps);
-        if self.followed.len() > FOLLOWERS_KEPT {
-            self.followed.pop_first();
-        }
+        self.followed.note(term, id, self.coverage.steps);
     }
 
     /// A leader that serves a read without a lease knows that a deciding majority followed it after the read
@@ -67,8 +90,8 @@ impl Judge {
             return;
         };
         let followed = |other: NodeId| {
-            let last = self.followed.get(&(term, other));
-            other == id || last.is_some_and(|step| *step > asked.step)
+            let last = self.followed.at(term, other);
+            other == id || last.is_some_and(|step| step > asked.step)
         };
         if !decide(&membership, followed) {
             let what = format!(
@@ -156,5 +179,33 @@ impl Judge {
             Answer::Refused(_) => self.coverage.refusals += 1,
             Answer::Appended { .. } => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::sim::seams::random::Stream;
+
+    #[test]
+    fn followers_are_kept_as_a_map_of_the_latest_terms_would_keep_them() {
+        let (mut followed, mut map) = (Followed::default(), BTreeMap::new());
+        let mut draw = Stream::derive(1, "followers", 0);
+        for step in 0..5_000 {
+            // Terms rise, and late messages are of some terms ago.
+            let term = Term(step / 20 + 30 - draw.below(30));
+            let id = NodeId(1 + draw.below(5));
+            followed.note(term, id, step);
+            map.insert((term, id), step);
+            if map.len() > FOLLOWERS_KEPT {
+                map.pop_first();
+            }
+            let (term, id) = (Term(step / 20 + draw.below(40)), NodeId(1 + draw.below(5)));
+            assert_eq!(followed.at(term, id), map.get(&(term, id)).copied());
+        }
+        assert_eq!(followed.0.len(), FOLLOWERS_KEPT);
+        assert!(followed.0.iter().map(|(of, _)| of).eq(map.keys()));
     }
 }

@@ -72,7 +72,7 @@ impl Judge {
 
     /// A leader takes for committed what is of its own term and on the disks of deciding majorities
     /// (§5.4.2).
-    pub(super) fn commitment(&mut self, at_ns: u64, node: &Node, before: Before, now: Before) {
+    pub(super) fn commitment(&mut self, at_ns: u64, node: &Node, before: &Before, now: &Before) {
         if now.role != RoleKind::Leader || now.commit <= before.commit {
             return;
         }
@@ -120,8 +120,8 @@ impl Judge {
         &mut self,
         at_ns: u64,
         node: &Node,
-        before: Before,
-        now: Before,
+        before: &Before,
+        now: &Before,
     ) {
         let (Cause::Message { from, .. }, RoleKind::Leader) = (before.cause, now.role) else {
             return;

@@ -50,10 +50,14 @@ impl Lanes {
     }
 
     /// A server is about to take an input.
+    #[inline]
     pub fn before_step(&mut self, at_ns: u64, node: &Node, input: &Input) {
-        if !self.recording {
-            return;
+        if self.recording {
+            self.keep_input(at_ns, node, input);
         }
+    }
+
+    fn keep_input(&mut self, at_ns: u64, node: &Node, input: &Input) {
         match input {
             Input::Receive(envelope) => self.messages.taken(at_ns, envelope),
             Input::SnapshotTaken { index, data } => {
@@ -65,10 +69,14 @@ impl Lanes {
     }
 
     /// A server has taken a step.
+    #[inline]
     pub fn after_step(&mut self, at_ns: u64, node: &Node, effects: &Effects) {
-        if !self.recording {
-            return;
+        if self.recording {
+            self.keep_step(at_ns, node, effects);
         }
+    }
+
+    fn keep_step(&mut self, at_ns: u64, node: &Node, effects: &Effects) {
         let before = self.servers.get(&node.id());
         let before = before.map_or(0, |seen| seen.change.applied);
         let applied = effects.apply.last().map_or(before, |entry| entry.index.0);

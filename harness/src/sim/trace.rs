@@ -57,15 +57,23 @@ impl Trace {
     }
 
     /// A server is about to take an input.
+    #[inline]
     pub fn before_step(&mut self, at_ns: u64, node: &Node, input: &Input) {
-        if self.text.is_some() {
+        if self.is_recording() {
             self.before = state(node);
             self.note(at_ns, &node.id().to_string(), &describe_input(input));
         }
     }
 
     /// A server has taken it.
+    #[inline]
     pub fn after_step(&mut self, at_ns: u64, node: &Node, effects: &Effects) {
+        if self.is_recording() {
+            self.tell(at_ns, node, effects);
+        }
+    }
+
+    fn tell(&mut self, at_ns: u64, node: &Node, effects: &Effects) {
         let Some(text) = &mut self.text else { return };
         let who = node.id().to_string();
         let now = state(node);

@@ -9,7 +9,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::effects::{Batch, PersistSeq, Write};
+use super::effects::{Batch, PersistSeq, Write, add};
 use super::message::Envelope;
 use crate::types::{HardState, LogIndex};
 
@@ -104,7 +104,7 @@ impl Durability {
         match self.pending.back_mut() {
             None => promises,
             Some(pending) => {
-                pending.promises.extend(promises);
+                add(&mut pending.promises, promises);
                 Vec::new()
             }
         }
@@ -144,7 +144,7 @@ impl Durability {
             let pending = self.pending.pop_front().expect("the front was just seen");
             self.hard_state = pending.hard_state;
             self.last_index = pending.last_index;
-            released.extend(pending.promises);
+            add(&mut released, pending.promises);
         }
         released
     }

@@ -124,3 +124,15 @@ pub struct Effects {
     /// Answers to proposals and reads.
     pub answers: Vec<(RequestId, Answer)>,
 }
+
+/// Moves what is new behind what is there; most often nothing is.
+pub(crate) fn add<T>(all: &mut Vec<T>, new: Vec<T>) {
+    if new.is_empty() {
+        return;
+    }
+    if all.is_empty() {
+        *all = new;
+    } else {
+        all.extend(new);
+    }
+}

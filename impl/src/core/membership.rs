@@ -155,26 +155,31 @@ impl Node {
     /// A leader's list of followers becomes that of the membership in force. Who leaves still hears of
     /// it, so that it does not stand for elections for want of a leader.
     pub(super) fn follow_membership(&mut self) {
-        let (index, members) = {
-            let (index, membership) = self.memberships.in_force();
-            (*index, membership.members())
-        };
+        let (index, membership) = self.memberships.in_force();
         let last = self.log.last_index();
         let me = self.config.id;
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
         for (id, progress) in &mut leadership.progress {
-            if !members.contains(id) {
-                progress.leaving.get_or_insert(index);
+            if !membership.is_member(*id) {
+                progress.leaving.get_or_insert(*index);
             }
         }
         let known = |id: &NodeId| {
             let progress = leadership.progress.get(id);
             progress.is_some_and(|progress| progress.leaving.is_none())
         };
-        let new: Vec<NodeId> = members
+        // This comes with every append, and most often there is nobody new: a list that may name one twice is free then.
+        let sets = [
+            &membership.voters,
+            &membership.outgoing,
+            &membership.learners,
+        ];
+        let new: Vec<NodeId> = sets
             .into_iter()
+            .flatten()
+            .copied()
             .filter(|id| *id != me && !known(id))
             .collect();
         if new.is_empty() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::config::CoreConfig;
 use super::durability::Durability;
-use super::effects::{Answer, Effects, RequestId, Timer, Write};
+use super::effects::{Answer, Effects, RequestId, Timer, Write, add};
 use super::input::Input;
 use super::lease::Lease;
 use super::log::Log;
@@ -268,11 +268,7 @@ impl Node {
             out.effects.persist = Some(batch);
         }
         let promises = self.durability.withhold(out.promises);
-        if out.effects.send.is_empty() {
-            out.effects.send = promises;
-        } else {
-            out.effects.send.extend(promises);
-        }
+        add(&mut out.effects.send, promises);
         let first = self.handed_out.next();
         out.effects
             .apply

@@ -18,7 +18,7 @@ pub fn reached_by_quorum<T: Ord + Copy>(
 ) -> Option<T> {
     // As many voters as clusters have need no allocation: a leader asks this at every answer.
     let first = value_of(*voters.first()?);
-    let mut few = [first; 16];
+    let mut few = [first; 8];
     let mut many = Vec::new();
     let values = if voters.len() <= few.len() {
         &mut few[..voters.len()]
@@ -26,10 +26,15 @@ pub fn reached_by_quorum<T: Ord + Copy>(
         many.resize(voters.len(), first);
         &mut many[..]
     };
-    for (value, id) in values.iter_mut().zip(voters) {
-        *value = value_of(*id);
+    for (count, id) in voters.iter().enumerate() {
+        // The greatest first. They are few.
+        let (value, mut place) = (value_of(*id), count);
+        while place > 0 && values[place - 1] < value {
+            values[place] = values[place - 1];
+            place -= 1;
+        }
+        values[place] = value;
     }
-    values.sort_unstable_by(|a, b| b.cmp(a));
     values.get(voters.len() / 2).copied()
 }
 

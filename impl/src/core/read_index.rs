@@ -195,6 +195,10 @@ impl Node {
     /// Serves the forwarded reads whose index is committed here, and refuses those whose leader is not
     /// followed any more: nobody may answer them.
     pub(super) fn settle_forwarded(&mut self, out: &mut Outbox) {
+        // This ends every step, and most servers never have any.
+        if self.forwarded.asked.is_empty() && self.forwarded.waiting.is_empty() {
+            return;
+        }
         let leader = self.leader();
         let lost = self
             .forwarded

@@ -167,8 +167,11 @@ impl Command {
     /// The bytes for a log entry.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let bytes = postcard::to_extend(self, vec![VERSION])
-            .expect("plain data without maps always serialises");
+        // Room for most: it would grow three times else.
+        let mut bytes = Vec::with_capacity(64);
+        bytes.push(VERSION);
+        let bytes =
+            postcard::to_extend(self, bytes).expect("plain data without maps always serialises");
         Bytes::from(bytes)
     }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::observer::{Load, Observer};
 use super::snapshot_every::SnapshotEvery;
+use crate::core::effects::add;
 use crate::core::{
     Answer, Batch, Change, Effects, Envelope, Input, Node, Progress, Refusal, RequestId, Role,
     Snapshot, Timer,
@@ -174,6 +175,11 @@ impl<W> Replica<W> {
     /// What is to be done since this was last asked.
     pub fn take_work(&mut self) -> Work<W> {
         std::mem::take(&mut self.work)
+    }
+
+    /// The same, in exchange for a list that is empty, whose room is used again: for whoever asks often.
+    pub fn swap_work(&mut self, empty: &mut Work<W>) {
+        std::mem::swap(&mut self.work, empty);
     }
 
     /// Takes an input: a message, a timer, a batch that is durable.
@@ -385,7 +391,7 @@ impl<W> Replica<W> {
                 self.respond(responder, ResponseBody::Busy);
                 continue;
             }
-            if body == RequestBody::Status {
+            if matches!(body, RequestBody::Status) {
                 let status = Box::new(self.status());
                 self.respond(responder, ResponseBody::Status(status));
                 continue;
@@ -457,14 +463,5 @@ impl<W> Replica<W> {
         for (id, change) in changes {
             self.step(Input::ChangeMembership(id, change));
         }
-    }
-}
-
-/// Moves what is new behind what is there; most often nothing is.
-fn add<T>(all: &mut Vec<T>, new: Vec<T>) {
-    if all.is_empty() {
-        *all = new;
-    } else {
-        all.extend(new);
     }
 }

@@ -80,10 +80,38 @@ impl<M: Addressed> Event<M> {
     }
 }
 
+/// When something is due, the how-manieth that was planned it was, and its place among the events, in one number: half of
+/// what a queue does is to compare these.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Due(u128);
+
+impl Due {
+    const PLACE_BITS: u32 = 24;
+    const COUNT_BITS: u32 = 40;
+
+    /// # Panics
+    /// If more was planned in all, or is at a time, than any run comes near.
+    fn new(at_ns: u64, count: u64, place: usize) -> Due {
+        assert!(
+            count < 1 << Due::COUNT_BITS && place < 1 << Due::PLACE_BITS,
+            "a run has an end"
+        );
+        let rank = count << Due::PLACE_BITS | place as u64;
+        Due(u128::from(at_ns) << 64 | u128::from(rank))
+    }
+
+    fn at_ns(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+
+    fn place(self) -> usize {
+        self.0 as usize & ((1 << Due::PLACE_BITS) - 1)
+    }
+}
+
 /// The queue, and with it the time. The heap holds places only, since it moves what it holds.
 pub(in crate::sim) struct Queue<M = Envelope> {
-    /// When, the how-manieth that was planned, and where in `events`.
-    planned: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    planned: BinaryHeap<Reverse<Due>>,
     events: Vec<Option<Event<M>>>,
     free: Vec<usize>,
     count: u64,
@@ -116,7 +144,8 @@ impl<M> Queue<M> {
         });
         self.events[place] = Some(event);
         let at_ns = at_ns.max(self.now_ns);
-        self.planned.push(Reverse((at_ns, self.count, place)));
+        self.planned
+            .push(Reverse(Due::new(at_ns, self.count, place)));
     }
 
     /// Plans an event for a while from now.
@@ -127,11 +156,11 @@ impl<M> Queue<M> {
     /// The next event, and its moment becomes now; or `to_ns` does, if nothing is due before.
     pub(super) fn pop(&mut self, to_ns: u64) -> Option<Event<M>> {
         match self.planned.peek() {
-            Some(Reverse((at_ns, ..))) if *at_ns < to_ns => {
-                let Reverse((at_ns, _, place)) = self.planned.pop()?;
-                self.now_ns = at_ns;
-                self.free.push(place);
-                self.events[place].take()
+            Some(Reverse(due)) if due.at_ns() < to_ns => {
+                let Reverse(due) = self.planned.pop()?;
+                self.now_ns = due.at_ns();
+                self.free.push(due.place());
+                self.events[due.place()].take()
             }
             _ => {
                 self.now_ns = to_ns;
@@ -158,5 +187,14 @@ mod tests {
         assert_eq!(order, [(5, 3), (10, 1), (10, 2)]);
         assert_eq!(queue.now_ns(), 20);
         assert!(queue.pop(31).is_some());
+    }
+
+    #[test]
+    fn what_is_due_keeps_its_moment_and_its_place_at_the_limits() {
+        let place = (1 << Due::PLACE_BITS) - 1;
+        let due = Due::new(u64::MAX, (1 << Due::COUNT_BITS) - 1, place);
+        assert_eq!((due.at_ns(), due.place()), (u64::MAX, place));
+        assert!(Due::new(3, 2, 0) > Due::new(3, 1, place));
+        assert!(Due::new(4, 1, 0) > Due::new(3, 2, place));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use plumb_raft::core::{CoreConfig, Envelope, Input, Node, PersistSeq, Remembered, Timer};
 use plumb_raft::net::protocol::RequestBody;
-use plumb_raft::server::{Observer, Picture, Replica, SnapshotEvery};
+use plumb_raft::server::{Observer, Picture, Replica, SnapshotEvery, Work};
 use plumb_raft::storage::RecoveryReport;
 use plumb_raft::types::NodeId;
 
@@ -40,6 +40,8 @@ pub(in crate::sim) struct Server {
     snapshot_every: SnapshotEvery,
     /// `None` while it is down.
     replica: Option<Replica<Ticket>>,
+    /// Empty, with the room for what the replica asks for next.
+    work: Work<Ticket>,
     disk: Disk<Remembered>,
     timers: Timers,
     /// When it is going to look at its timers next: always by the earliest of them.
@@ -65,6 +67,7 @@ impl Server {
             config: core_config(scenario, NodeId(id)),
             snapshot_every: settings.snapshot_every.into(),
             replica: None,
+            work: Work::default(),
             disk: Disk::new(scenario.seed, id, settings.sync_us),
             timers: Timers::default(),
             wakes_ns: None,
@@ -220,36 +223,47 @@ impl Server {
             };
             queue.after(DEVELOPING_NS, event);
         }
-        let work = replica.take_work();
-        for batch in work.persist {
-            self.disk.submit(Batch {
-                seq: batch.seq.0,
-                writes: batch.writes,
-            });
+        let work = &mut self.work;
+        replica.swap_work(work);
+        // In most steps one of the three is there, and to find that a list is empty costs less than to drain it.
+        if !work.persist.is_empty() {
+            for batch in work.persist.drain(..) {
+                self.disk.submit(Batch {
+                    seq: batch.seq.0,
+                    writes: batch.writes,
+                });
+            }
         }
         if let Some(delay) = self.disk.begin() {
             let (server, life) = (self.place, self.life);
             let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
             queue.after(delay_ns, Event::Synced { server, life });
         }
-        for envelope in work.send {
-            network.send(envelope, queue);
+        if !work.send.is_empty() {
+            for envelope in std::mem::take(&mut work.send) {
+                network.send(envelope, queue);
+            }
         }
-        for timer in work.timers {
-            self.set(timer, queue.now_ns());
+        if !work.responses.is_empty() {
+            for (ticket, body) in work.responses.drain(..) {
+                let way_ns = network.caller_way_ns();
+                let body = Some(Box::new(body));
+                queue.after(way_ns, Event::Answer { ticket, body });
+            }
         }
-        for (ticket, body) in work.responses {
-            let way_ns = network.caller_way_ns();
-            let body = Some(Box::new(body));
-            queue.after(way_ns, Event::Answer { ticket, body });
+        for number in 0..self.work.timers.len() {
+            self.set(self.work.timers[number], queue.now_ns());
         }
+        self.work.timers.clear();
         self.plan_to_wake(queue);
     }
 
     /// The time by its own clock, whose reading means nothing outside of a life.
     fn now(&self, queue: &Queue) -> Duration {
-        let elapsed_ns = i128::from(queue.now_ns()) * i128::from(1_000_000 + self.ppm) / 1_000_000;
-        Duration::from_nanos(self.epoch_ns + elapsed_ns as u64)
+        // In two parts, so that nothing overflows, and nothing is lost: whole milliseconds come out even.
+        let (ms, rest_ns) = (queue.now_ns() / 1_000_000, queue.now_ns() % 1_000_000);
+        let rate = (1_000_000 + self.ppm) as u64;
+        Duration::from_nanos(self.epoch_ns + ms * rate + rest_ns * rate / 1_000_000)
     }
 
     fn set(&mut self, timer: Timer, now_ns: u64) {
@@ -263,7 +277,7 @@ impl Server {
             Timer::Stickiness => (&mut self.timers.stickiness, least),
         };
         // So long by its own clock, which is so much too fast.
-        let ns = Duration::from_micros(us).as_nanos() as i64 * 1_000_000 / (1_000_000 + self.ppm);
+        let ns = (us * 1_000) as i64 * 1_000_000 / (1_000_000 + self.ppm);
         *which = Some(now_ns + ns as u64);
     }
 

@@ -49,14 +49,15 @@ impl Stream {
     /// If `n` is zero: there is nothing to draw from.
     pub fn below(&mut self, n: u64) -> u64 {
         assert!(n > 0, "a draw needs at least one outcome");
-        let threshold = n.wrapping_neg() % n;
         loop {
             let product = u128::from(self.next_u64()) * u128::from(n);
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "the low half is what is asked for"
             )]
-            if product as u64 >= threshold {
+            let low = product as u64;
+            // The remainder is less than n: most draws need no division to see that they are above it.
+            if low >= n || low >= n.wrapping_neg() % n {
                 return (product >> 64) as u64;
             }
         }
