@@ -150,8 +150,8 @@ pub fn shrink(
 impl Search<'_> {
     /// Tries everything until nothing helps any more; whether it came to that.
     fn make_small(&mut self) -> bool {
-        self.pass("script", |search| search.write_down_the_script());
-        self.pass("end", |search| search.cut_the_end());
+        self.pass("script", Search::write_down_the_script);
+        self.pass("end", Search::cut_the_end);
         // Before the long scenario is looked into: each of its runs costs as much as many small ones.
         let draws = self.left() / 8;
         self.pass("small worlds", |search| search.small_worlds(draws));
