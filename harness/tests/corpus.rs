@@ -112,11 +112,9 @@ fn each_entry_tells_a_reviewer_what_happened_and_which_rule_prevents_it() {
 
 /// Entries whose scenario shows another property to the judges of today, or nothing to today's code: they have no
 /// recording of what servers sent each other.
-const OF_THE_PAST: [&str; 6] = [
+const OF_THE_PAST: [&str; 4] = [
     "answers-of-an-older-term-counted",
-    "earlier-round-confirms",
     "membership-once-committed",
-    "read-before-own-commit",
     "refusal-forgotten",
     "refusal-of-an-earlier-term-confirms",
 ];

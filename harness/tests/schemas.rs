@@ -108,6 +108,15 @@ fn histories(folder: &Path) {
     std::fs::write(folder.join("open.jsonl"), open).expect("it can be written");
 }
 
+/// A scenario whose network is slower than any election timeout, and the same with a network that is not.
+fn failing(folder: &Path) {
+    let text = said(folder, "sim scenario --tier bare --seed 3");
+    let mut scenario = parsed(&text);
+    std::fs::write(folder.join("healthy.json"), text).expect("it can be written");
+    scenario["settings"]["latency_ms"] = json!([400, 500]);
+    std::fs::write(folder.join("slow.json"), scenario.to_string()).expect("it can be written");
+}
+
 /// A document of each kind, by the name of its schema.
 fn documents(folder: &Path) -> BTreeMap<&'static str, Vec<Value>> {
     histories(folder);
@@ -122,6 +131,11 @@ fn documents(folder: &Path) -> BTreeMap<&'static str, Vec<Value>> {
         "sim replay --tier bare --seed 3 --trace json",
     )) {
         add("trace", line);
+    }
+    failing(folder);
+    for scenario in ["slow.json", "healthy.json"] {
+        let shrink = format!("sim shrink {scenario} --runs 30 --out small --json -");
+        add("shrink", &said(folder, &shrink));
     }
     for shard in ["1/2", "2/2"] {
         let file = &shard[..1];

@@ -127,8 +127,6 @@ impl From<LayerArg> for Layer {
 
 /// The name of the code as it is.
 const CLEAN: &str = "clean";
-/// How many runs the shrinking of a finding may take.
-const SHRINK_RUNS: &str = "600";
 
 /// Runs the command.
 ///
@@ -382,7 +380,7 @@ fn shrink(workshop: &Workshop, sitting: &Sitting<'_>, results: &[LayerResult]) -
     let folder = sitting.out.join(layer.name()).join(folder);
     let shrunk = sitting.out.join("shrunk");
     let done = std::process::Command::new(workshop.binary())
-        .args(["sim", "shrink", "--runs", SHRINK_RUNS, "--out"])
+        .args(["sim", "shrink", "--out"])
         .arg(&shrunk)
         .arg(folder.join("scenario.json"))
         .output();

@@ -1,22 +1,20 @@
 //! `plumb sim`: the real server in a simulated world.
 
-use std::path::{Path, PathBuf};
-
 use clap::{Args, Subcommand, ValueEnum};
 
 mod cases;
 mod merge;
 mod one;
 mod record;
+mod shrinking;
 mod sweeping;
 
-use super::{CliError, Exit, determinism, interrupt, progress};
-use crate::artifacts::{create_folder, replay_command, save_run};
+use super::{CliError, Exit, determinism};
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::System;
-use crate::sim::shrink::{Shrunk, shrink};
 
+pub use shrinking::{shrink_and_save, words_of};
 pub use sweeping::sweep_and_save;
 
 /// Runs the real server on a simulated network, clock and disk, with faults, and judges it.
@@ -53,11 +51,16 @@ enum SimCommand {
     )]
     Merge(merge::MergeArgs),
     /// Makes a failing scenario as small as can be, and tells its story.
-    #[command(after_help = "Examples:\n  plumb sim shrink \
-                            target/plumb/failures/seed-7/scenario.json\n  plumb sim shrink s.json \
-                            --runs 500 --out /tmp/small\n\nExit codes: 1 it fails, and here is the \
-                            smallest found; 0 it does not fail; 2 usage.")]
-    Shrink(ShrinkArgs),
+    #[command(
+        after_help = "Examples:\n  plumb sim shrink target/plumb/failures/seed-7/scenario.json\n  plumb sim shrink \
+                            s.json --runs 100000 --out /tmp/small    (longer, for the hard ones)\n  plumb sim shrink \
+                            s.json --jobs 1 --json -\n\nTakes faults, operations, clients, servers, time and settings \
+                            away as long as the same property breaks, each cut with several draws of luck, and tries \
+                            tiny scenarios of the same kinds of faults. The result follows from the scenario and \
+                            --runs, on any machine with any --jobs; Ctrl-C keeps the smallest so far.\n\nExit codes: 1 \
+                            it fails, and here is the smallest found; 0 it does not fail; 2 usage."
+    )]
+    Shrink(shrinking::ShrinkArgs),
     /// Runs a saved scenario or a seed again, up to the first property that breaks, and shows what happened.
     #[command(
         after_help = "Examples:\n  plumb sim replay target/plumb/failures/seed-7/scenario.json\n  plumb sim \
@@ -182,18 +185,6 @@ impl WorldArgs {
     }
 }
 
-#[derive(Debug, Args)]
-struct ShrinkArgs {
-    /// A failing scenario that was saved.
-    scenario: PathBuf,
-    /// How many runs it may take.
-    #[arg(long, default_value_t = 2_000)]
-    runs: u64,
-    /// Where the smallest scenario is saved; `shrunk` beside the given one if not given.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-}
-
 /// Runs the command for a system.
 ///
 /// # Errors
@@ -204,95 +195,13 @@ pub fn run_command(system: System, args: &SimArgs) -> Result<Exit, CliError> {
         SimCommand::Sweep(args) => sweeping::many(system, args),
         SimCommand::Merge(args) => merge::merge(system, args),
         SimCommand::Replay(args) => one::replay(system, args),
-        SimCommand::Shrink(args) => shrink_one(system, args),
+        SimCommand::Shrink(args) => shrinking::one(system, args),
         SimCommand::Determinism(args) => determinism::run(system, args),
         SimCommand::Scenario(args) => {
             print!("{}", args.generate(system).to_json());
             Ok(Exit::Holds)
         }
     }
-}
-
-fn shrink_one(system: System, args: &ShrinkArgs) -> Result<Exit, CliError> {
-    let scenario = Scenario::read(&args.scenario)?;
-    let folder = match &args.out {
-        Some(folder) => folder.clone(),
-        None => args
-            .scenario
-            .parent()
-            .unwrap_or(Path::new(""))
-            .join("shrunk"),
-    };
-    create_folder(&folder)?;
-    let Some((shrunk, story)) = shrink_and_save(system, &scenario, args.runs, &folder)? else {
-        println!("the scenario does not fail: there is nothing to shrink");
-        return Ok(Exit::Holds);
-    };
-    print!("{story}");
-    println!("\n{}", words_of(&shrunk));
-    println!(
-        "saved   {}\nreplay  {}",
-        folder.display(),
-        replay_command(system, &folder)
-    );
-    Ok(Exit::Violation)
-}
-
-/// How far shrinking came, in words.
-#[must_use]
-pub fn words_of(shrunk: &Shrunk) -> String {
-    let (before, after) = (shrunk.before, shrunk.after);
-    format!(
-        "from {} servers, {} faults, {} operations of {} clients, {} ms to {} servers, {} faults, {} \
-         operations of {} clients, {} ms; {} runs{}",
-        before.servers,
-        before.faults,
-        before.operations,
-        before.clients,
-        before.end_at_ms,
-        after.servers,
-        after.faults,
-        after.operations,
-        after.clients,
-        after.end_at_ms,
-        shrunk.runs,
-        if shrunk.minimal {
-            ""
-        } else {
-            ", and the budget ran out"
-        }
-    )
-}
-
-/// Shrinks a failing scenario and saves what is left, with its story; `None` if it does not fail.
-///
-/// # Errors
-/// If the folder can't be written.
-pub fn shrink_and_save(
-    system: System,
-    scenario: &Scenario,
-    runs: u64,
-    folder: &Path,
-) -> Result<Option<(Shrunk, String)>, CliError> {
-    let spinner = progress::spinner("shrinking");
-    let shrunk = shrink(
-        system,
-        scenario,
-        runs,
-        interrupt::flag(),
-        &mut |runs, size| {
-            spinner.set_message(format!(
-                "{runs} runs: {} faults, {} operations, {} ms",
-                size.faults, size.operations, size.end_at_ms
-            ));
-        },
-    );
-    spinner.finish_and_clear();
-    let Some(shrunk) = shrunk else {
-        return Ok(None);
-    };
-    let story = save_run(system, folder, &shrunk.scenario, &shrunk.run)?;
-    Ok(Some((shrunk, story)))
 }
 
 /// All cores of this machine.
