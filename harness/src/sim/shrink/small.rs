@@ -41,11 +41,12 @@ impl Search<'_> {
                 return;
             }
             let whole = self.signature.is_of_the_whole();
+            let cheap = story <= LONG || best.end_at_ms <= SHORT_MS;
             let make = |place: usize| {
                 let place = number + place;
                 let mut draw = Stream::derive(best.seed, "small world", place as u64);
-                let mut world = if place % 2 == 1 && story < SHAKEN {
-                    shaken(&best, &mut draw)
+                let mut world = if place % 2 == 1 && cheap {
+                    shaken(&best, story, &mut draw)
                 } else {
                     let size = SIZES[place / 2 % SIZES.len()];
                     drawn(&best, size, whole, &mut draw)
@@ -64,13 +65,21 @@ impl Search<'_> {
     }
 }
 
-/// Longer stories are cut apart, not shaken.
-const SHAKEN: u64 = 60;
+/// Of longer stories much goes at once.
+const LONG: u64 = 40;
+/// Longer stories in longer runs are cut first: shaking those costs too much.
+const SHORT_MS: u64 = 6_000;
 
 /// The smallest so far without some of its parts, and with everything a little earlier or later.
-fn shaken(best: &Scenario, draw: &mut Stream) -> Scenario {
+fn shaken(best: &Scenario, story: u64, draw: &mut Stream) -> Scenario {
     let mut world = best.clone();
     let script = world.workload.script.get_or_insert_default();
+    if story > LONG {
+        let stays = [0.03, 0.1, 0.3, 0.6][draw.index(4)];
+        script.retain(|_| draw.chance(stays));
+        let stays = [0.5, 0.8, 1.0][draw.index(3)];
+        world.faults.retain(|_| draw.chance(stays));
+    }
     for _ in 0..=draw.index(3) {
         let parts = world.faults.len() + script.len();
         if parts == 0 {
