@@ -148,7 +148,7 @@ impl Judge {
         if changes > 0 {
             self.last_commit_ns = at_ns;
         }
-        self.floods(at_ns, sent);
+        self.bursts(at_ns, sent);
     }
 }
 

@@ -11,9 +11,11 @@ use plumb_raft::storage::RecoveryReport;
 use plumb_raft::types::{LogIndex, Membership, NodeId, Term};
 use serde::{Deserialize, Serialize};
 
+use super::bounds::{Bounds, Burst};
 use super::coverage::Coverage;
 use super::disk::{Disk, Image, Mark, Memberships, Noted};
 use super::promises::Followed;
+use super::properties;
 use super::replication::Seen;
 use super::roster::Roster;
 use crate::scenario::{Fault, FaultKind};
@@ -36,6 +38,7 @@ pub(super) struct Server {
     /// Its log as it should be in its memory.
     pub(super) image: Image,
     pub(super) memberships: Memberships,
+    pub(super) bounds: Option<Bounds>,
     /// The server as it was before the step under way.
     before: Option<Before>,
     pub(super) applied: LogIndex,
@@ -142,7 +145,7 @@ impl Cause {
 }
 
 impl Before {
-    fn of(node: &Node, cause: Cause) -> Before {
+    pub(super) fn of(node: &Node, cause: Cause) -> Before {
         Before {
             term: node.current_term(),
             voted_for: node.hard_state().voted_for,
@@ -183,16 +186,11 @@ pub struct Judge {
     pub(super) handed_over: BTreeSet<Term>,
     /// Who has been told to take a snapshot ever so often.
     stormy: BTreeSet<NodeId>,
-    /// The present millisecond, and how many messages were sent in it.
-    burst: (u64, u64),
+    pub(super) burst: Burst,
     /// Rulings on what clients can't see don't count.
     outside: bool,
     violation: Option<Violation>,
 }
-
-/// So many messages in a millisecond are no traffic, but messages that breed messages. After the longest of
-/// stalls some hundred arrive at once.
-const FLOOD: u64 = 5_000;
 
 /// What is seen without looking into a server.
 const SEEN_FROM_OUTSIDE: [&str; 4] = [
@@ -318,6 +316,7 @@ impl Judge {
     /// rulings stay out of the way of the steps that break none, which are all but too many for the cache of code.
     #[cold]
     pub fn rule(&mut self, at_ns: u64, property: &str, what: impl Into<String>) {
+        debug_assert!(properties::is_known(property), "{property} is on no list");
         if self.outside && !SEEN_FROM_OUTSIDE.contains(&property) {
             return;
         }
@@ -342,6 +341,7 @@ impl Judge {
         *server = Server {
             disk: std::mem::take(&mut server.disk),
             image: found,
+            bounds: Some(Bounds::of(node.config())),
             memberships: Memberships::of(node),
             applied: node.snapshot_index(),
             patient_with: Patience::of(node),
@@ -399,7 +399,8 @@ impl Judge {
         self.leadership(at_ns, node, &before, &now);
         self.commitment(at_ns, node, &before, &now);
         self.progress_of_followers(at_ns, node, &before, &now);
-        self.floods(at_ns, effects.send.len() as u64);
+        self.bursts(at_ns, effects.send.len() as u64);
+        self.bounds(at_ns, node, effects);
         for envelope in &effects.send {
             self.coverage.messages += 1;
             self.promise(at_ns, envelope);
@@ -413,17 +414,6 @@ impl Judge {
         }
         for (request, answer) in &effects.answers {
             self.answered(at_ns, node, *request, *answer);
-        }
-    }
-
-    /// Servers that answer answers never come to rest; a run would not either.
-    pub(super) fn floods(&mut self, at_ns: u64, sent: u64) {
-        let ms = at_ns / 1_000_000;
-        let before = if self.burst.0 == ms { self.burst.1 } else { 0 };
-        self.burst = (ms, before + sent);
-        if self.burst.1 > FLOOD {
-            let what = format!("more than {FLOOD} messages are sent within a millisecond");
-            self.rule(at_ns, "Bounded Traffic", what);
         }
     }
 

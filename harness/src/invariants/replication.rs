@@ -1,6 +1,6 @@
 //! Rules on logs, on what is committed, and on what is applied (§5.3, §5.4.2).
 
-use plumb_raft::core::{Node, Role, RoleKind};
+use plumb_raft::core::{Node, Progress, Role, RoleKind};
 use plumb_raft::types::{Entry, LogIndex, NodeId, Payload, Term};
 
 use super::disk::{Mark, mark};
@@ -132,6 +132,17 @@ impl Judge {
         let Some(progress) = leadership.progress.get(&from) else {
             return;
         };
+        self.progress_of(at_ns, node, from, progress);
+    }
+
+    /// The same, of one follower from which the leader has just heard.
+    pub(super) fn progress_of(
+        &mut self,
+        at_ns: u64,
+        node: &Node,
+        from: NodeId,
+        progress: &Progress,
+    ) {
         let (since, matched) = (progress.since, progress.match_index);
         let member = progress.leaving.is_none();
         if let Some(entry) = node.log().get(matched).filter(|_| member) {
@@ -140,7 +151,7 @@ impl Judge {
                 .get(from)
                 .map(|server| &server.disk.durable)
                 // Who knows of a later leader may have cut what this one replicated.
-                .filter(|durable| durable.hard_state.current_term <= now.term);
+                .filter(|durable| durable.hard_state.current_term <= node.current_term());
             if durable.is_some_and(|durable| !durable.holds_this(matched, mark(entry))) {
                 let what = format!(
                     "{} takes entry {matched} of term {} to be on {from}'s disk, which it is not",

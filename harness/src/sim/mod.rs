@@ -29,5 +29,8 @@ pub mod trace;
 pub mod view;
 pub mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use run::{Run, RunOptions, run, run_recorded};
 pub use system::System;

@@ -203,7 +203,7 @@ pub(super) fn run_beyond_the_atlas(scenario: &Scenario) -> Run {
 }
 
 /// Empty books for a scenario, which is checked.
-fn books_of(scenario: &Scenario) -> Books {
+pub(super) fn books_of(scenario: &Scenario) -> Books {
     if let Err(what) = scenario.check() {
         panic!("a scenario is checked before it is run: {what}");
     }
@@ -215,7 +215,8 @@ fn books_of(scenario: &Scenario) -> Books {
     }
 }
 
-fn follow<W: World>(
+/// Lets a scenario happen in a world, and says what came of it.
+pub(super) fn follow<W: World>(
     scenario: &Scenario,
     panics: &panics::Caught,
     world: W,

@@ -23,6 +23,9 @@ use crate::sim::watch::Watch;
 /// How long a server takes to write its state machine down.
 const DEVELOPING_NS: u64 = 5_000_000;
 
+/// How many timers a server has.
+const TIMERS: usize = 3;
+
 /// When each timer fires next, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Timers {
@@ -124,7 +127,11 @@ impl Host for Server {
         if self.wakes_ns.is_some_and(|at_ns| at_ns <= now_ns) {
             self.wakes_ns = None;
         }
-        while let Some(timer) = self.take_due(now_ns) {
+        // Each at most once: one that is due again at once has an event of its own, or no judge would ever get a word in.
+        for _ in 0..TIMERS {
+            let Some(timer) = self.take_due(now_ns) else {
+                break;
+            };
             self.step(Input::TimerFired(timer), queue, network);
         }
         self.plan_to_wake(queue);
