@@ -2,7 +2,6 @@
 //! it does, and in which order, is the core's [`Effects`](crate::core::Effects).
 
 mod connections;
-mod ledger;
 mod links;
 mod observer;
 mod pictures;

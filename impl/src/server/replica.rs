@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::ledger::Ledger;
 use super::observer::{Load, Observer};
 use super::snapshot_every::SnapshotEvery;
 use crate::core::effects::add;
@@ -79,9 +78,9 @@ pub struct Replica<W> {
     last_request: u64,
     /// The time by the server's own clock.
     now: Duration,
-    asked: Ledger<RequestId, Asked<W>>,
+    asked: BTreeMap<RequestId, Asked<W>>,
     /// Commands in the log, by place; the term tells whether it is still the same entry.
-    appended: Ledger<LogIndex, (Term, W)>,
+    appended: BTreeMap<LogIndex, (Term, W)>,
     /// A picture is being written down.
     developing: bool,
     work: Work<W>,
@@ -145,8 +144,8 @@ impl<W> Replica<W> {
             snapshot_every,
             last_request: first_request,
             now: Duration::ZERO,
-            asked: Ledger::default(),
-            appended: Ledger::default(),
+            asked: BTreeMap::new(),
+            appended: BTreeMap::new(),
             developing: false,
             work: Work::default(),
         };
@@ -282,7 +281,8 @@ impl<W> Replica<W> {
         self.observer.restored(self.node.id(), &self.store);
         // Whether what these clients asked for took effect is in the snapshot, and not to be told
         // from it: no answer leaves them in doubt, as they must be.
-        self.appended.retain(|index| index > snapshot.last_index);
+        self.appended
+            .retain(|index, _| *index > snapshot.last_index);
     }
 
     fn carry_out(&mut self, effects: Effects) {
@@ -294,7 +294,7 @@ impl<W> Replica<W> {
         for (id, answer) in effects.answers {
             let asked = self
                 .asked
-                .remove(id)
+                .remove(&id)
                 .expect("the core answers each request once");
             match (asked, answer) {
                 (
@@ -368,7 +368,7 @@ impl<W> Replica<W> {
         let reply = self.store.apply(entry);
         self.observer
             .after_apply(self.node.id(), &self.store, entry, reply.as_ref());
-        let Some((term, responder)) = self.appended.remove(entry.index) else {
+        let Some((term, responder)) = self.appended.remove(&entry.index) else {
             return;
         };
         let body = match reply {

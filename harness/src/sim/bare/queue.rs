@@ -194,6 +194,7 @@ mod tests {
         let place = (1 << Due::PLACE_BITS) - 1;
         let due = Due::new(u64::MAX, (1 << Due::COUNT_BITS) - 1, place);
         assert_eq!((due.at_ns(), due.place()), (u64::MAX, place));
+        assert_eq!(Due::new(3, 1, 0).place(), 0);
         assert!(Due::new(3, 2, 0) > Due::new(3, 1, place));
         assert!(Due::new(4, 1, 0) > Due::new(3, 2, place));
     }
