@@ -53,7 +53,7 @@ enum SimCommand {
     /// Makes a failing scenario as small as can be, and tells its story.
     #[command(
         after_help = "Examples:\n  plumb sim shrink target/plumb/failures/seed-7/scenario.json\n  plumb sim shrink \
-                            s.json --runs 100000 --out /tmp/small    (longer, for the hard ones)\n  plumb sim shrink \
+                            s.json --runs 100000 --out small    (longer, for the hard ones)\n  plumb sim shrink \
                             s.json --jobs 1 --json -\n\nTakes faults, operations, clients, servers, time and settings \
                             away as long as the same property breaks, each cut with several draws of luck, and tries \
                             tiny scenarios of the same kinds of faults. The result follows from the scenario and \
