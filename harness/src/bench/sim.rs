@@ -196,7 +196,7 @@ fn one(order: &Order, tier: Tier, runs: Runs, stop: &AtomicBool) -> Measured {
         }
         let begun = Processor::now();
         let run = run_measured(&scenario, Spared::default(), true);
-        spent.add(begun.since() + drawing, drawing, &run);
+        spent.add(&Spent::of(begun.since() + drawing, drawing, &run));
         seed = drawn + 1;
         if elapsed() >= order.measured || stop.load(Ordering::Relaxed) {
             break;

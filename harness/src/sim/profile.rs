@@ -57,14 +57,25 @@ pub(crate) struct Spent {
 impl Spent {
     const PARTS: [Part; 3] = [Part::Core, Part::Invariants, Part::Conformance];
 
-    /// Takes in a run that was timed: what it took in all with the drawing of its scenario, and what that took.
-    pub(crate) fn add(&mut self, all: Duration, drawing: Duration, run: &Run) {
-        self.all += all;
-        self.simulated += run.simulated;
-        self.scenario += drawing;
-        self.checker += run.checking;
-        for (sum, part) in self.parts.iter_mut().zip(Spent::PARTS) {
-            *sum += run.laps.of(part);
+    /// Of a run that was timed: what it took in all with the drawing of its scenario, and what that took.
+    pub(crate) fn of(all: Duration, drawing: Duration, run: &Run) -> Spent {
+        Spent {
+            all,
+            simulated: run.simulated,
+            scenario: drawing,
+            checker: run.checking,
+            parts: Spent::PARTS.map(|part| run.laps.of(part)),
+        }
+    }
+
+    /// Takes in what others took.
+    pub(crate) fn add(&mut self, other: &Spent) {
+        self.all += other.all;
+        self.simulated += other.simulated;
+        self.scenario += other.scenario;
+        self.checker += other.checker;
+        for (sum, part) in self.parts.iter_mut().zip(other.parts) {
+            *sum += part;
         }
     }
 

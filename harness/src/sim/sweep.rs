@@ -148,12 +148,47 @@ impl Plan {
     }
 }
 
-/// Runs the plan until it is done or any of `stop` is set. `each` sees every run, in the order of seeds;
-/// what it needs to keep, it keeps.
+/// What a thread hands over of a run: all of it only where a property broke. The rest is let go where it was made,
+/// since memory that another thread gives back goes by way of the system, which took a third of a sweep's time.
+struct Done {
+    seen: Seen,
+    took: Duration,
+    checking: Duration,
+    spent: Option<Spent>,
+    failed: Option<Box<(Scenario, Run)>>,
+}
+
+impl Plan {
+    /// Draws a seed's scenario and runs it.
+    fn run(&self, seed: u64) -> Done {
+        let (clock, begun) = (stopwatch(), self.profile.then(Processor::now));
+        let mut scenario = (self.system.generate)(seed, self.length, self.tier);
+        scenario.judges = self.judges;
+        let drawing = begun.as_ref().map(Processor::since);
+        let options = RunOptions {
+            profile: self.profile,
+            ..RunOptions::default()
+        };
+        let run = (self.system.run)(&scenario, options);
+        let all = begun.as_ref().map(Processor::since);
+        Done {
+            seen: Seen::of(seed, &scenario, &run),
+            took: clock(),
+            checking: run.checking,
+            spent: all
+                .zip(drawing)
+                .map(|(all, drawing)| Spent::of(all, drawing, &run)),
+            failed: run.violation.is_some().then(|| Box::new((scenario, run))),
+        }
+    }
+}
+
+/// Runs the plan until it is done or any of `stop` is set. `each` sees every run, in the order of seeds, and all of it
+/// where a property broke; what it needs to keep, it keeps.
 pub fn sweep(
     plan: &Plan,
     stop: &[&AtomicBool],
-    mut each: impl FnMut(&Seen, &Scenario, &Run, &Summary),
+    mut each: impl FnMut(&Seen, Option<&(Scenario, Run)>, &Summary),
 ) -> Summary {
     let elapsed = stopwatch();
     let late = || plan.for_time.is_some_and(|time| elapsed() >= time);
@@ -186,23 +221,11 @@ pub fn sweep(
                     if done.contains(&seed) {
                         continue;
                     }
-                    let (clock, begun) = (stopwatch(), plan.profile.then(Processor::now));
-                    let mut scenario = (plan.system.generate)(seed, plan.length, plan.tier);
-                    scenario.judges = plan.judges;
-                    let drawing = begun.as_ref().map(Processor::since);
-                    let options = RunOptions {
-                        profile: plan.profile,
-                        ..RunOptions::default()
-                    };
-                    let run = (plan.system.run)(&scenario, options);
-                    let spent = begun.map(|begun| begun.since()).zip(drawing);
-                    if plan.stop_at_failure && run.violation.is_some() {
+                    let done = plan.run(seed);
+                    if plan.stop_at_failure && done.failed.is_some() {
                         failed.store(true, Ordering::Relaxed);
                     }
-                    if sender
-                        .send((nth, seed, (clock(), spent), scenario, run))
-                        .is_err()
-                    {
+                    if sender.send((nth, done)).is_err() {
                         return;
                     }
                 }
@@ -215,25 +238,23 @@ pub fn sweep(
             let seed = plan.shard.nth(&plan.seeds, nth);
             seed.is_some_and(|seed| done.contains(&seed))
         };
-        for (nth, seed, time, scenario, run) in results {
-            waiting.insert(nth, (seed, time, scenario, run));
+        for (nth, done) in results {
+            waiting.insert(nth, done);
             while is_done(due) {
                 due += 1;
             }
             // Behind the first failure lie seeds that happened to be under way: with other threads
             // they would be others, so they are forgotten.
-            while let Some((seed, time, scenario, run)) = waiting.remove(&due)
+            while let Some(done) = waiting.remove(&due)
                 && (!plan.stop_at_failure || summary.failures.is_empty())
             {
-                let seen = Seen::of(seed, &scenario, &run);
-                summary.checking += run.checking;
-                let (time, spent) = time;
-                summary.took(seed, time);
-                if let (Some(sum), Some((all, drawing))) = (&mut summary.spent, spent) {
-                    sum.add(all, drawing, &run);
+                summary.checking += done.checking;
+                summary.took(done.seen.seed, done.took);
+                if let (Some(sum), Some(spent)) = (&mut summary.spent, &done.spent) {
+                    sum.add(spent);
                 }
-                summary.add(seen.clone());
-                each(&seen, &scenario, &run, &summary);
+                summary.add(done.seen.clone());
+                each(&done.seen, done.failed.as_deref(), &summary);
                 due += 1;
                 while is_done(due) {
                     due += 1;

@@ -208,7 +208,7 @@ fn sweep_into(
     let mut saved = Vec::new();
     let mut error = None;
     let broken = AtomicBool::new(false);
-    let summary = sweep(plan, &[stop, &broken], |seen, scenario, result, summary| {
+    let summary = sweep(plan, &[stop, &broken], |seen, broke, summary| {
         bar.set_position(summary.runs);
         let failed: Vec<String> = summary
             .signatures()
@@ -227,9 +227,9 @@ fn sweep_into(
             failed.concat()
         ));
         let kept = writer.as_mut().map_or(Ok(()), |writer| writer.line(seen));
-        let folder = kept.and_then(|()| match result.violation {
-            Some(_) => save_failure(plan.system, out, scenario, result).map(Some),
-            None => Ok(None),
+        let folder = kept.and_then(|()| {
+            let failed = broke.map(|(scenario, run)| save_failure(plan.system, out, scenario, run));
+            failed.transpose()
         });
         match folder {
             Ok(folder) => saved.extend(folder),
