@@ -100,7 +100,7 @@ impl From<LengthArg> for Length {
 pub(super) enum TierArg {
     /// The shipped server with its log and framing, on turmoil.
     Full,
-    /// Bare replicas on a queue of events: some fifty times the seeds.
+    /// Bare replicas on a queue of events: some twenty times the seeds.
     Bare,
 }
 
