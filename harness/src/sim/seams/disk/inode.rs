@@ -25,6 +25,8 @@ pub(super) struct Inode {
     durable: Vec<u8>,
     cached: Vec<u8>,
     pending: Vec<Change>,
+    /// So many of these, the first, a sync has said to be durable that did nothing.
+    owed: usize,
     /// Bits that have turned over, and that no sync has overwritten.
     rotten: Vec<Rotten>,
     /// What `cached` would be if no write had been lost or misdirected, if one was.
@@ -83,6 +85,7 @@ impl Inode {
     pub(super) fn come_true(&mut self) {
         if let Some(honest) = self.honest.take() {
             self.pending.clear();
+            self.owed = 0;
             self.rotten.clear();
             self.durable.clone_from(&honest);
             self.cached = honest;
@@ -118,10 +121,21 @@ impl Inode {
         self.pending.push(Change::SetLen { len });
     }
 
+    /// A sync that says it has made every pending change durable, and does nothing.
+    pub(super) fn lie_of_sync(&mut self) {
+        self.owed = self.pending.len();
+    }
+
     /// Makes every pending change durable.
     pub(super) fn sync(&mut self) {
         self.rotten.retain(|rotten| !rotten.covered);
-        for change in self.pending.drain(..) {
+        self.make_durable(self.pending.len());
+    }
+
+    /// Makes the first changes durable.
+    fn make_durable(&mut self, count: usize) {
+        self.owed = self.owed.saturating_sub(count);
+        for change in self.pending.drain(..count) {
             match change {
                 Change::Write { offset, bytes } => {
                     overwrite(&mut self.durable, offset, &bytes);
@@ -131,9 +145,24 @@ impl Inode {
         }
     }
 
+    /// What syncs have lied about becomes true.
+    fn make_good(&mut self) {
+        if self.owed == 0 {
+            return;
+        }
+        let before = self.durable.clone();
+        self.make_durable(self.owed);
+        let durable = std::mem::replace(&mut self.durable, before);
+        self.replace_durable(durable);
+    }
+
     /// A sync that failed, as Linux does it: some dirty pages reached the disk, all count as clean
     /// from now on, and reads keep showing what was written. A later sync "succeeds" without them.
+    ///
+    /// Of what earlier syncs have lied about nothing goes: the atlas of faults gives that back, and there would be
+    /// nothing left to give.
     pub(super) fn fail_sync(&mut self, rng: &mut Stream, sector: usize) {
+        self.make_good();
         let survivors = self.survivors(rng, sector, 0.0);
         self.replace_durable(survivors);
         self.pending.clear();
@@ -142,6 +171,7 @@ impl Inode {
     /// Power loss with nothing unsynced surviving.
     pub(super) fn lose_unsynced(&mut self) {
         self.pending.clear();
+        self.owed = 0;
         self.cached.clone_from(&self.durable);
         for rotten in &mut self.rotten {
             rotten.covered = false;

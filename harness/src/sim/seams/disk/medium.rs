@@ -299,6 +299,7 @@ impl Medium {
             Some(Failure::Lost) => {
                 self.stats.lost_syncs += 1;
                 self.lied_of_syncs = true;
+                inode.lie_of_sync();
                 Ok(())
             }
             _ => {
