@@ -247,7 +247,11 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
                 workshop.apply(mutant)?;
                 mutant.edits.iter().map(|edit| edit.file.as_str()).collect()
             }
-            None => Vec::new(),
+            // It may have been named behind a mutant.
+            None => {
+                workshop.restore()?;
+                Vec::new()
+            }
         };
         let sat = sit(&workshop, &files, &sitting);
         let sat = match (sat, mutant) {
