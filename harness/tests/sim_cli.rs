@@ -309,7 +309,11 @@ fn what_is_asked_for_and_is_nothing_is_a_usage_error() {
         ("sim replay --seed 3 --node two", "2, or n2"),
         ("sim replay --seed 3 --from=-4", "simulated milliseconds"),
         ("sim replay --seed 3 --to soon", "simulated milliseconds"),
-        ("sim replay --seed 3 --from 9 --to 5", "the earlier moment"),
+        (
+            "sim replay --seed 3 --lanes --from 9 --to 5",
+            "the earlier moment",
+        ),
+        ("sim replay --seed 3 --node 2", "add --lanes"),
         // Nothing that was looked at is no pass.
         ("sim sweep --seeds 0", "0 is not in"),
         ("sim sweep --jobs 0", "0 is not in"),

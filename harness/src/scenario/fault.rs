@@ -256,6 +256,41 @@ pub enum FaultKind {
     },
 }
 
+impl FaultKind {
+    /// The one server that it is aimed at, if it is aimed at one.
+    #[must_use]
+    pub fn target(&self) -> Option<Target> {
+        // One list of who is aimed: what is copied for it is a few numbers, once a fault.
+        self.clone().target_mut().copied()
+    }
+
+    /// The same, to aim it at another.
+    pub fn target_mut(&mut self) -> Option<&mut Target> {
+        match self {
+            FaultKind::Isolate { target }
+            | FaultKind::Crash { target, .. }
+            | FaultKind::Pause { target }
+            | FaultKind::Jump { target, .. }
+            | FaultKind::Rot { target }
+            | FaultKind::Lie { target, .. }
+            | FaultKind::Reset { target }
+            | FaultKind::SlowDisk { target, .. }
+            | FaultKind::Disk { target, .. } => Some(target),
+            FaultKind::Partition { .. }
+            | FaultKind::OneWay { .. }
+            | FaultKind::Links { .. }
+            | FaultKind::Stall { .. }
+            | FaultKind::Replace
+            | FaultKind::Slow { .. }
+            | FaultKind::PowerLoss { .. }
+            | FaultKind::Noise { .. }
+            | FaultKind::SnapshotStorm { .. }
+            | FaultKind::Transfer { .. }
+            | FaultKind::Membership { .. } => None,
+        }
+    }
+}
+
 /// What a disk lies about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -111,22 +111,6 @@ pub(super) fn cut_pairs(
     }
 }
 
-/// The one server that a fault is aimed at, if it is aimed at one.
-pub(super) fn target_of(what: &FaultKind) -> Option<Target> {
-    match what {
-        FaultKind::Isolate { target }
-        | FaultKind::Crash { target, .. }
-        | FaultKind::Pause { target }
-        | FaultKind::Jump { target, .. }
-        | FaultKind::Rot { target }
-        | FaultKind::Lie { target, .. }
-        | FaultKind::Reset { target }
-        | FaultKind::SlowDisk { target, .. }
-        | FaultKind::Disk { target, .. } => Some(*target),
-        _ => None,
-    }
-}
-
 /// A fault in a few words, for the history and the trace, with whom it strikes, if it is aimed at one.
 pub(super) fn describe(fault: &Fault, struck: Option<u64>) -> String {
     let words = describe_kind(&fault.what, struck);

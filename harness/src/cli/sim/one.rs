@@ -98,8 +98,15 @@ impl Outputs {
         self.lanes || traced || files.any(|path| files::is_stdout(Some(path)))
     }
 
-    /// A server that is asked for and not there is a slip of the pen.
+    /// A server that is asked for and not there is a slip of the pen, as is a part of what is not shown.
     fn check(&self, scenario: &Scenario) -> Result<(), CliError> {
+        let narrowed = !self.node.is_empty() || self.from > 0.0 || self.to.is_some();
+        if narrowed && self.trace.is_none() && !self.lanes {
+            return Err(CliError::new(
+                "--node, --from and --to say which part is shown, and nothing is",
+                "add --lanes, or --trace text",
+            ));
+        }
         if let Some(to) = self.to.filter(|to| *to < self.from) {
             return Err(CliError::new(
                 format!("--to {to} comes before --from {}", self.from),

@@ -211,25 +211,10 @@ fn aim(fault: &mut Fault, length_ms: u64, draw: &mut Stream) {
         skip: [0, 0, 1, 3][draw.index(4)],
         within_ms: length_ms.saturating_sub(fault.at_ms).max(1),
     });
-    if let Some(target) = target_of(&mut fault.what)
+    if let Some(target) = fault.what.target_mut()
         && draw.chance(0.6)
     {
         *target = Target::Subject;
-    }
-}
-
-fn target_of(what: &mut FaultKind) -> Option<&mut Target> {
-    match what {
-        FaultKind::Isolate { target }
-        | FaultKind::Crash { target, .. }
-        | FaultKind::Pause { target }
-        | FaultKind::Jump { target, .. }
-        | FaultKind::Rot { target }
-        | FaultKind::Lie { target, .. }
-        | FaultKind::Reset { target }
-        | FaultKind::SlowDisk { target, .. }
-        | FaultKind::Disk { target, .. } => Some(target),
-        _ => None,
     }
 }
 
@@ -243,7 +228,7 @@ fn retarget(what: &mut FaultKind, servers: u64, draw: &mut Stream) {
         ids
     };
     let all = servers as usize;
-    if let Some(target) = target_of(what) {
+    if let Some(target) = what.target_mut() {
         *target = match draw.below(2) {
             0 => Target::Leader,
             _ => Target::Server(1 + draw.below(servers)),

@@ -7,7 +7,7 @@ mod steps;
 use plumb_histories::Value;
 use plumb_raft::kv::Reply;
 
-use self::stage::{Play, broken};
+use self::stage::{Play, broken, played};
 
 /// A run in which all is well: something commits, all servers apply it, and clients are served.
 const WELL: Play = Play {
@@ -17,6 +17,7 @@ const WELL: Play = Play {
     again: Reply::Done,
     fails: None,
     panics: false,
+    steps: 0,
 };
 
 #[test]
@@ -40,6 +41,23 @@ fn a_member_that_lacks_what_is_committed_at_the_end_has_not_converged() {
         ..WELL
     });
     assert_eq!(property.as_deref(), Some("Convergence"));
+}
+
+/// Time alone is no bound: a server that is refused for ever, by more messages each time, takes hours for a minute.
+#[test]
+fn who_lags_behind_gets_no_more_than_so_many_steps() {
+    let waited_ms = |steps| {
+        let run = played(Play {
+            appliers: 2,
+            steps,
+            ..WELL
+        });
+        let property = run.violation.map(|violation| violation.property);
+        assert_eq!(property.as_deref(), Some("Convergence"));
+        run.simulated.as_millis() - 16_000
+    };
+    assert!(waited_ms(10) >= 60_000);
+    assert!(waited_ms(15_000) < 10_000);
 }
 
 #[test]

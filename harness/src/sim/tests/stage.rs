@@ -15,7 +15,7 @@ use crate::nemesis::{Length, generate};
 use crate::scenario::{Action, DiskLie, Scenario, ScriptedOperation, Tier, Unsynced, WorkloadKind};
 use crate::sim::course::World;
 use crate::sim::panics;
-use crate::sim::run::{RunOptions, books_of, follow};
+use crate::sim::run::{Run, RunOptions, books_of, follow};
 use crate::sim::seams::disk::Trap;
 use crate::sim::seams::network::LinkFault;
 use crate::sim::watch::Watch;
@@ -35,6 +35,8 @@ pub(super) struct Play {
     pub(super) fails: Option<&'static str>,
     /// A server panics.
     pub(super) panics: bool,
+    /// So many steps are taken in a tenth of a second, once the run should be over.
+    pub(super) steps: u64,
 }
 
 struct Stage {
@@ -89,6 +91,10 @@ impl World for Stage {
         if !self.served && now_ms >= self.scenario.heal_at_ms + self.scenario.live_within_ms {
             self.serve(now_ns);
         }
+        if now_ms > self.scenario.end_at_ms {
+            let judge = &mut self.watch.lock().judge;
+            (0..self.play.steps).for_each(|_| judge.guest_answered(now_ns, true, 0, [0; 3]));
+        }
         if self.play.panics {
             let panicked = catch_unwind(AssertUnwindSafe(|| panic!("a server's own assertion")));
             assert!(panicked.is_err());
@@ -130,6 +136,12 @@ fn quiet() -> Scenario {
 
 /// The property that a play breaks first.
 pub(super) fn broken(play: Play) -> Option<String> {
+    let run = played(play);
+    run.violation.map(|violation| violation.property)
+}
+
+/// A play's run.
+pub(super) fn played(play: Play) -> Run {
     let scenario = quiet();
     let books = books_of(&scenario);
     books.script.borrow_mut().push(ScriptedOperation {
@@ -156,5 +168,5 @@ pub(super) fn broken(play: Play) -> Option<String> {
     };
     let run = follow(&scenario, &panics, stage, &watch, &books);
     assert_eq!(run.undecided, None);
-    run.violation.map(|violation| violation.property)
+    run
 }
