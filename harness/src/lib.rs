@@ -14,3 +14,13 @@ pub mod serve;
 pub mod sim;
 pub mod verify;
 pub mod workload;
+
+/// This build: its version, and a fingerprint of its source (`build.rs`), since the version stays the same from one release
+/// to the next. Results of different builds are not put together.
+pub const BUILD: &str = concat!(
+    "plumb ",
+    env!("CARGO_PKG_VERSION"),
+    " (source ",
+    env!("PLUMB_SOURCE"),
+    ")"
+);

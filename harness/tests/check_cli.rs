@@ -293,6 +293,31 @@ fn a_torn_last_line_is_told() {
 }
 
 #[test]
+fn where_nothing_succeeded_nothing_is_known() {
+    let header = "{\"plumb_history\":1,\"spec\":\"register\"}\n";
+    let event = |index: u64, kind: &str| {
+        format!(
+            "{{\"index\":{index},\"time_ns\":0,\"process\":0,\"kind\":\"{kind}\",\"f\":\"read\"}}\n"
+        )
+    };
+    let failed = [header, &event(0, "invoke"), &event(1, "fail")].concat();
+    let folder = folder_with(&[("none.jsonl", header), ("failed.jsonl", &failed)]);
+    for (file, what) in [("none.jsonl", "none of 0"), ("failed.jsonl", "none of 1")] {
+        for flags in [&[][..], &["--verify-witness"]] {
+            let output = check(folder.path(), &[&[file], flags].concat());
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{said}");
+            assert!(
+                said.contains(what) && said.contains("--allow-empty"),
+                "{said}"
+            );
+        }
+        let output = check(folder.path(), &[file, "--allow-empty"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn bad_input_names_file_line_and_remedy_and_the_others_are_still_judged() {
     let two_open = "{\"plumb_history\":1,\"spec\":\"register\"}\n".to_owned()
         + &"{\"index\":I,\"time_ns\":0,\"process\":0,\"kind\":\"invoke\",\"f\":\"read\"}\n"

@@ -1,6 +1,8 @@
 //! `plumb check`: a verdict on recorded histories, for people and for CI.
 
+mod named;
 mod output;
+mod taking;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -10,19 +12,17 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{HumanCount, ProgressBar};
 use plumb_checkers::{
-    Budget, Consistency, Intake, Options, Report, Spec, Verdict, WitnessError, check_until,
-    verify_witness,
+    Budget, Consistency, Options, Report, Spec, Verdict, WitnessError, check_until, verify_witness,
 };
-use plumb_histories::{
-    Header, Line, ReadError, Sink, Source, StreamError, Value, read_source, stream,
-};
+use plumb_histories::{Header, Kind, ReadError, Source, StreamError, Value, read_source, stream};
 
 use super::ci::{Reports, github};
 use super::model::units::{parse_size, parse_time};
 use super::sim::all_cores;
 use super::{CliError, Exit, files, interrupt, progress};
-use crate::artifacts::{HISTORY_ENDINGS, is_history};
 use crate::verify::stopwatch;
+use named::histories;
+use taking::Taking;
 
 /// Judges recorded histories: is there an order of the operations that explains what clients saw?
 #[derive(Debug, Args)]
@@ -64,6 +64,10 @@ pub struct CheckArgs {
     /// How many threads; all cores if not given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
+    /// Let a history pass in which no operation succeeded. Whatever a system does, such a one is valid; without this flag
+    /// the verdict is unknown, exit code 3.
+    #[arg(long)]
+    allow_empty: bool,
     /// Check the order that proves a history valid once more, by code that knows no search.
     #[arg(long)]
     verify_witness: bool,
@@ -87,8 +91,8 @@ struct Checked {
     format: Option<String>,
     warnings: Vec<String>,
     result: Result<Report, CliError>,
-    /// It was asked to stop while it read.
-    stopped: bool,
+    /// The history can be read, but nothing is known of it: it was asked to stop, or nothing happened there.
+    unknown: bool,
     took: Duration,
 }
 
@@ -98,7 +102,7 @@ impl Checked {
             Ok(Verdict::Valid(_)) => Exit::Holds,
             Ok(Verdict::Violation(_)) => Exit::Violation,
             Ok(Verdict::Unknown(_)) => Exit::Undecided,
-            Err(_) if self.stopped => Exit::Undecided,
+            Err(_) if self.unknown => Exit::Undecided,
             Err(_) => Exit::Usage,
         }
     }
@@ -228,7 +232,7 @@ fn one(path: &Path, asked: &Asked<'_>, stop: &AtomicBool, bar: &ProgressBar) -> 
         format: None,
         warnings: Vec::new(),
         result: Err(CliError::new("", "")),
-        stopped: false,
+        unknown: false,
         took: Duration::ZERO,
     };
     checked.result = judge(path, asked, stop, bar, &mut checked);
@@ -253,25 +257,28 @@ fn judge(
             stop,
             bar,
             lines: 0,
+            succeeded: 0,
         };
         let read = stream(&file, reader, &mut taking);
         let (format, warnings) = read.map_err(|error| match error {
             StreamError::Read(error) => unreadable(&error),
             StreamError::Sink(Some(error)) => error,
             StreamError::Sink(None) => {
-                checked.stopped = true;
+                checked.unknown = true;
                 let what = format!("{file}: stopped while it was read");
                 CliError::new(what, "nothing is known of it: let it be read to its end")
             }
         })?;
         checked.format = Some(format.to_string());
         checked.warnings = warnings;
+        let succeeded = taking.succeeded;
         let intake = taking.intake.expect("a history that was read has begun");
         let operations = HumanCount(intake.operations() as u64);
         bar.set_message(format!("{file}: judging {operations} operations"));
-        return intake
+        let report = intake
             .finish_until(stop)
-            .map_err(|error| misfit(&file, &error));
+            .map_err(|error| misfit(&file, &error))?;
+        return unless_empty(report, succeeded, asked, checked);
     }
     let Source {
         mut history,
@@ -295,59 +302,32 @@ fn judge(
             CliError::new(what, remedy)
         })?;
     }
-    Ok(report)
+    let succeeded = history
+        .events()
+        .iter()
+        .filter(|event| event.kind == Kind::Ok);
+    unless_empty(report, succeeded.count() as u64, asked, checked)
 }
 
-/// Takes a history in as it is read: only what a verdict needs is kept of it.
-struct Taking<'a> {
-    file: &'a str,
-    asked: &'a Asked<'a>,
-    /// From the header on.
-    intake: Option<Intake>,
-    stop: &'a AtomicBool,
-    bar: &'a ProgressBar,
-    lines: u64,
-}
-
-/// The stop flag is looked at once in so many lines, and progress is shown.
-const EVERY: u64 = 1 << 12;
-
-impl Sink for Taking<'_> {
-    /// `None` if it was asked to stop.
-    type Error = Option<CliError>;
-
-    fn begin(&mut self, header: &Header) -> Result<(), Option<CliError>> {
-        let mut options = self.asked.options(self.file, header)?;
-        // Else nobody sees the order that proves validity.
-        options.witness = self.asked.args.json.is_some();
-        let intake = Intake::new(&options).map_err(|error| misfit(self.file, &error))?;
-        self.intake = Some(intake);
-        Ok(())
+/// Where nothing succeeded there was nothing to see: a recorder that was not connected must not turn a gate green.
+fn unless_empty(
+    report: Report,
+    succeeded: u64,
+    asked: &Asked<'_>,
+    checked: &mut Checked,
+) -> Result<Report, CliError> {
+    let is_valid = matches!(report.verdict, Verdict::Valid(_));
+    if !is_valid || succeeded > 0 || asked.args.allow_empty {
+        return Ok(report);
     }
-
-    fn line(&mut self, line: Line) -> Result<(), Option<CliError>> {
-        self.lines += 1;
-        if self.lines.is_multiple_of(EVERY) {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(None);
-            }
-            let read = HumanCount(self.lines);
-            self.bar
-                .set_message(format!("{}: {read} lines read", self.file));
-        }
-        let Line::Client(event) = line else {
-            return Ok(());
-        };
-        let event = if self.asked.args.independent {
-            event.with_independent_key()
-        } else {
-            event
-        };
-        let intake = self.intake.as_mut().expect("a header comes first");
-        intake
-            .take(event)
-            .map_err(|error| Some(misfit(self.file, &error)))
-    }
+    checked.unknown = true;
+    let (file, operations) = (&checked.file, report.operations);
+    Err(CliError::new(
+        format!(
+            "{file}: none of {operations} operations succeeded: whatever the system does, that is valid"
+        ),
+        "did the clients reach it, and was the recorder connected? --allow-empty lets it pass",
+    ))
 }
 
 fn misfit(file: &str, error: &plumb_checkers::CheckError) -> CliError {
@@ -374,85 +354,4 @@ fn open(path: &Path, file: &str) -> Result<impl BufRead + use<>, CliError> {
         Box::new(std::fs::File::open(path).map_err(io)?)
     };
     Ok(BufReader::with_capacity(1 << 16, reader))
-}
-
-/// The histories that are meant: files as named, and those of folders in order.
-fn histories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
-    let mut files = Vec::new();
-    for path in paths {
-        if let Some(pattern) = pattern(path) {
-            matching(pattern, &mut files)?;
-            continue;
-        }
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let before = files.len();
-        collect(path, &mut files)?;
-        if files.len() == before {
-            return Err(CliError::new(
-                format!("{}: no history in this folder", path.display()),
-                format!("histories end in .{}", HISTORY_ENDINGS.join(", .")),
-            ));
-        }
-    }
-    Ok(files)
-}
-
-/// The path as a pattern, if it is one and there is no file of that name.
-fn pattern(path: &Path) -> Option<&str> {
-    let text = path.to_str()?;
-    (text.contains(['*', '?', '[']) && !path.exists()).then_some(text)
-}
-
-/// What a pattern matches, in order; folders with all that is in them.
-fn matching(pattern: &str, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
-    let remedy =
-        "`*` and `?` match within a name, `**` matches folders, `[ab]` one of these letters";
-    let paths = glob::glob(pattern)
-        .map_err(|error| CliError::new(format!("{pattern}: {}", error.msg), remedy))?;
-    let before = files.len();
-    for path in paths {
-        let path = path.map_err(|error| {
-            CliError::new(
-                format!("cannot read {}: {}", error.path().display(), error.error()),
-                "check the path and the permissions",
-            )
-        })?;
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else {
-            files.push(path);
-        }
-    }
-    if files.len() == before {
-        let what = format!("{pattern}: nothing matches this pattern");
-        return Err(CliError::new(what, remedy));
-    }
-    Ok(())
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
-    let unreadable = |error: std::io::Error| {
-        CliError::new(
-            format!("cannot read the folder {}: {error}", folder.display()),
-            "check the path and the permissions",
-        )
-    };
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        entries.push(entry.map_err(unreadable)?);
-    }
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        // Links to folders are not followed: they may lead back here.
-        if entry.file_type().map_err(unreadable)?.is_dir() {
-            collect(&path, files)?;
-        } else if is_history(&path) {
-            files.push(path);
-        }
-    }
-    Ok(())
 }

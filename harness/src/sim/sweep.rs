@@ -1,13 +1,13 @@
 //! Many runs on all cores. Runs share nothing, so which thread takes which seed changes no result;
 //! results are given out in the order of seeds.
 
+mod crew;
 mod seen;
 mod shard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::invariants::{Coverage, Violation};
@@ -19,6 +19,7 @@ use super::profile::{Processor, Spent};
 use super::run::{Run, RunOptions};
 use super::system::System;
 
+use crew::{Crew, GivenUp};
 pub use seen::Seen;
 pub use shard::Shard;
 
@@ -42,6 +43,8 @@ pub struct Summary {
     pub failures: Vec<Failure>,
     /// Seeds of runs that could not be decided: never counted as passed.
     pub undecided: Vec<u64>,
+    /// Seeds whose runs had not ended after [`Plan::give_up`]: never counted as passed, nor as run.
+    pub given_up: Vec<u64>,
     /// Client operations: ok, fail, info.
     pub operations: [u64; 3],
     /// Faults that struck.
@@ -113,6 +116,9 @@ impl Summary {
     }
 }
 
+/// How long a run may take where nothing else is said: hundreds of times what any took.
+pub const GIVE_UP: Duration = Duration::from_secs(300);
+
 /// Which seeds, how, and when to stop.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -136,6 +142,8 @@ pub struct Plan {
     pub stop_at_failure: bool,
     /// Start no further seed after this long, on the wall's clock.
     pub for_time: Option<Duration>,
+    /// How long a run may take on the wall's clock. What takes longer is given up, and the sweep is undecided.
+    pub give_up: Duration,
     /// Find out where the time goes.
     pub profile: bool,
 }
@@ -190,8 +198,6 @@ pub fn sweep(
     stop: &[&AtomicBool],
     mut each: impl FnMut(&Seen, Option<&(Scenario, Run)>, &Summary),
 ) -> Summary {
-    let elapsed = stopwatch();
-    let late = || plan.for_time.is_some_and(|time| elapsed() >= time);
     let mut summary = Summary {
         spent: plan.profile.then(Spent::default),
         ..Summary::default()
@@ -200,68 +206,47 @@ pub fn sweep(
         .iter()
         .cloned()
         .for_each(|seen| summary.add(seen));
-    let done: BTreeSet<u64> = plan.before.iter().map(|seen| seen.seed).collect();
-    let next = AtomicU64::new(0);
-    let failed = AtomicBool::new(plan.stop_at_failure && !summary.failures.is_empty());
-    let (sender, results) = mpsc::channel();
-    std::thread::scope(|scope| {
-        for _ in 0..plan.jobs.max(1) {
-            let (sender, next, failed, late) = (sender.clone(), &next, &failed, &late);
-            let done = &done;
-            scope.spawn(move || {
-                let stopped = || {
-                    let told = stop.iter().any(|stop| stop.load(Ordering::Relaxed));
-                    told || failed.load(Ordering::Relaxed)
-                };
-                while !stopped() && !late() {
-                    let nth = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(seed) = plan.shard.nth(&plan.seeds, nth) else {
-                        return;
-                    };
-                    if done.contains(&seed) {
-                        continue;
-                    }
-                    let done = plan.run(seed);
-                    if plan.stop_at_failure && done.failed.is_some() {
-                        failed.store(true, Ordering::Relaxed);
-                    }
-                    if sender.send((nth, done)).is_err() {
-                        return;
-                    }
-                }
-            });
+    let before: BTreeSet<u64> = plan.before.iter().map(|seen| seen.seed).collect();
+    let is_before = |nth| {
+        let seed = plan.shard.nth(&plan.seeds, nth);
+        seed.is_some_and(|seed| before.contains(&seed))
+    };
+    let mut crew = Crew::start(plan, before.clone());
+    if plan.stop_at_failure && !summary.failures.is_empty() {
+        crew.halt();
+    }
+    let mut waiting = BTreeMap::new();
+    let mut due = 0;
+    while let Some((nth, fate)) = crew.next(|| stop.iter().any(|stop| stop.load(Ordering::Relaxed)))
+    {
+        waiting.insert(nth, fate);
+        while is_before(due) {
+            due += 1;
         }
-        drop(sender);
-        let mut waiting = BTreeMap::new();
-        let mut due = 0;
-        let is_done = |nth| {
-            let seed = plan.shard.nth(&plan.seeds, nth);
-            seed.is_some_and(|seed| done.contains(&seed))
-        };
-        for (nth, done) in results {
-            waiting.insert(nth, done);
-            while is_done(due) {
+        // Behind the first failure lie seeds that happened to be under way: with other threads
+        // they would be others, so they are forgotten.
+        while let Some(fate) = waiting.remove(&due)
+            && (!plan.stop_at_failure || summary.failures.is_empty())
+        {
+            match fate {
+                Ok(done) => {
+                    summary.checking += done.checking;
+                    summary.took(done.seen.seed, done.took);
+                    if let (Some(sum), Some(spent)) = (&mut summary.spent, &done.spent) {
+                        sum.add(spent);
+                    }
+                    summary.add(done.seen.clone());
+                    each(&done.seen, done.failed.as_deref(), &summary);
+                }
+                Err(GivenUp(seed)) => summary.given_up.push(seed),
+            }
+            due += 1;
+            while is_before(due) {
                 due += 1;
             }
-            // Behind the first failure lie seeds that happened to be under way: with other threads
-            // they would be others, so they are forgotten.
-            while let Some(done) = waiting.remove(&due)
-                && (!plan.stop_at_failure || summary.failures.is_empty())
-            {
-                summary.checking += done.checking;
-                summary.took(done.seen.seed, done.took);
-                if let (Some(sum), Some(spent)) = (&mut summary.spent, &done.spent) {
-                    sum.add(spent);
-                }
-                summary.add(done.seen.clone());
-                each(&done.seen, done.failed.as_deref(), &summary);
-                due += 1;
-                while is_done(due) {
-                    due += 1;
-                }
-            }
         }
-    });
+    }
+    crew.end();
     summary
 }
 
@@ -284,6 +269,44 @@ mod tests {
             explanation: None,
             undecided: None,
             coverage: Coverage::default(),
+        }
+    }
+
+    /// A server's task that never yields: the thread of its run does not come back.
+    fn never_ends_at_3(scenario: &Scenario, options: RunOptions) -> Run {
+        if scenario.seed == 3 {
+            loop {
+                std::thread::park();
+            }
+        }
+        (System::SHIPPED.run)(scenario, options)
+    }
+
+    #[test]
+    fn a_run_that_never_ends_is_given_up_and_the_others_count() {
+        for (jobs, runs) in [(2, 5), (1, 3)] {
+            let plan = Plan {
+                system: System {
+                    run: never_ends_at_3,
+                    ..System::SHIPPED
+                },
+                seeds: 0..6,
+                shard: Shard::WHOLE,
+                before: Vec::new(),
+                length: Length::SHORT,
+                tier: Tier::Bare,
+                judges: Judges::All,
+                jobs,
+                stop_at_failure: false,
+                for_time: None,
+                give_up: Duration::from_secs(3),
+                profile: false,
+            };
+            let mut seeds = Vec::new();
+            let summary = sweep(&plan, &[], |seen, _, _| seeds.push(seen.seed));
+            assert_eq!(summary.given_up, [3]);
+            assert_eq!(summary.runs, runs, "{jobs} jobs: who has no thread left");
+            assert!(seeds.is_sorted() && !seeds.contains(&3), "{seeds:?}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::peer::Peer;
 use super::run::{Run, RunOptions, run, run_peer, run_recorded};
+use crate::BUILD;
 use crate::conformance::trace::StepRecorder;
 use crate::nemesis::{Length, generate};
 use crate::scenario::{FaultKind, Reads, Scenario, Tier};
@@ -29,11 +30,10 @@ impl System {
     /// What files of results name as their author: another system gives seeds another meaning.
     #[must_use]
     pub fn build(&self) -> String {
-        let version = env!("CARGO_PKG_VERSION");
         if self.is_shipped() {
-            format!("plumb {version}")
+            BUILD.to_owned()
         } else {
-            format!("plumb {version} around {}", self.command)
+            format!("{BUILD} around {}", self.command)
         }
     }
 

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::BUILD;
 use crate::artifacts::{create_folder, write_file};
 use crate::cli::ci::github;
 use crate::cli::{CliError, Exit};
@@ -160,7 +161,7 @@ pub fn verify(order: &Order, stop: &AtomicBool) -> Result<Report, CliError> {
     let elapsed = stopwatch();
     let mut report = Report {
         plumb_report: VERSION,
-        build: build(),
+        build: BUILD.to_owned(),
         profile: order.profile,
         seeds: order.seeds,
         first_seed: order.first_seed,
@@ -259,11 +260,6 @@ fn word(verdict: Verdict) -> &'static str {
 
 fn display(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// Package version and, where the build knew it, the commit.
-fn build() -> String {
-    format!("plumb {}", env!("CARGO_PKG_VERSION"))
 }
 
 fn print_header() {

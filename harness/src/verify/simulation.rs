@@ -14,7 +14,7 @@ use crate::cli::sim::{shrink_and_save, sweep_and_save, words_of};
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Scenario, Tier, WORKLOADS};
 use crate::sim::System;
-use crate::sim::sweep::{Failure, Plan, Shard, Summary};
+use crate::sim::sweep::{Failure, GIVE_UP, Plan, Shard, Summary};
 
 /// How many runs the shrinking of a finding may take: some seconds.
 const SHRINK_RUNS: u64 = 600;
@@ -51,6 +51,7 @@ fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swe
         stop_at_failure: true,
         profile: false,
         for_time: None,
+        give_up: GIVE_UP,
     };
     let (summary, saved) = sweep_and_save(&plan, stop, &order.out.join("failures"))?;
     let seconds = elapsed().as_secs_f64();

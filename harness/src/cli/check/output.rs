@@ -188,7 +188,7 @@ fn problem(checked: &Checked) -> Option<Problem> {
                 None,
             ),
         },
-        Err(error) if checked.stopped => (
+        Err(error) if checked.unknown => (
             Kind::Undecided,
             "unknown".to_owned(),
             error.to_string(),

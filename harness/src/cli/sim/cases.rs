@@ -57,9 +57,17 @@ pub(super) fn cases(
         let text = format!("seed {seed} could not be decided");
         one(*seed, unknown(text))
     });
+    let given_up = summary.given_up.iter().map(|seed| {
+        let text = format!(
+            "seed {seed} had not ended after {} s",
+            plan.give_up.as_secs()
+        );
+        one(*seed, unknown(text))
+    });
     std::iter::once(all)
         .chain(failures)
         .chain(undecided)
+        .chain(given_up)
         .collect()
 }
 

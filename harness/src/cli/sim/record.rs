@@ -13,7 +13,7 @@ use crate::cli::CliError;
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Tier};
 use crate::sim::System;
-use crate::sim::sweep::{Plan, Seen, Shard};
+use crate::sim::sweep::{GIVE_UP, Plan, Seen, Shard};
 
 /// The version of the format. Coverage has other counts now and then: then it changes.
 const VERSION: u32 = 1;
@@ -66,6 +66,7 @@ impl Asked {
             stop_at_failure: false,
             profile: false,
             for_time: None,
+            give_up: GIVE_UP,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::cli::{CliError, Exit, files, interrupt, progress};
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Tier, WORKLOADS};
 use crate::sim::System;
-use crate::sim::sweep::{Plan, Shard, Summary, sweep};
+use crate::sim::sweep::{GIVE_UP, Plan, Shard, Summary, sweep};
 use crate::verify::stopwatch;
 
 #[derive(Debug, Args)]
@@ -45,6 +45,10 @@ pub(super) struct SweepArgs {
     /// As many of the seeds as fit in this many seconds; all of them if not given.
     #[arg(long, value_name = "SECONDS")]
     time: Option<u64>,
+    /// Give a run up that takes longer than this, on the wall's clock: the sweep is undecided then. No verdict but this one
+    /// depends on time.
+    #[arg(long, value_name = "SECONDS", default_value_t = GIVE_UP.as_secs(), value_parser = clap::value_parser!(u64).range(1..))]
+    give_up: u64,
     /// Say where the time went: core, judges, checker, world, and the slowest seeds.
     #[arg(long)]
     profile: bool,
@@ -87,6 +91,7 @@ impl SweepArgs {
             stop_at_failure: false,
             profile: false,
             for_time: None,
+            give_up: GIVE_UP,
         })
     }
 }
@@ -116,6 +121,7 @@ pub(super) fn many(system: System, args: &SweepArgs) -> Result<Exit, CliError> {
     plan.stop_at_failure = !args.keep_going;
     plan.for_time = args.time.map(Duration::from_secs);
     plan.profile = args.profile;
+    plan.give_up = Duration::from_secs(args.give_up);
     let stop = interrupt::flag();
     let elapsed = stopwatch();
     let (summary, saved) = sweep_into(&plan, stop, &args.out, writer)?;
@@ -175,7 +181,7 @@ pub(super) fn report(
 pub(super) fn sweep_exit(summary: &Summary, whole: bool) -> Exit {
     if !summary.failures.is_empty() {
         Exit::Violation
-    } else if !summary.undecided.is_empty() || !whole {
+    } else if !summary.undecided.is_empty() || !summary.given_up.is_empty() || !whole {
         Exit::Undecided
     } else {
         Exit::Holds
@@ -245,8 +251,15 @@ fn sweep_into(
 
 fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
     let [ok, fail, info] = summary.operations;
+    let given_up = match summary.given_up.len() {
+        0 => String::new(),
+        count => format!(
+            ", {count} given up that had not ended after {} s",
+            plan.give_up.as_secs()
+        ),
+    };
     let mut words = format!(
-        "{} of {} seeds: {} failed, {} undecided; {} simulated s, {} faults, {} operations ({ok} \
+        "{} of {} seeds: {} failed, {} undecided{given_up}; {} simulated s, {} faults, {} operations ({ok} \
          ok, {fail} fail, {info} info)\n",
         summary.runs,
         plan.count(),
@@ -283,9 +296,11 @@ fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
         Judges::Clients => " --judges clients",
     };
     words.push_str(&words_of_profile(summary));
-    for seed in &summary.undecided {
+    let undecided = summary.undecided.iter().map(|seed| ("undecided", seed));
+    let given_up = summary.given_up.iter().map(|seed| ("given up", seed));
+    for (what, seed) in undecided.chain(given_up) {
         words.push_str(&format!(
-            "undecided  {} run --seed {seed}{length}{tier}{judges}\n",
+            "{what:<10} {} run --seed {seed}{length}{tier}{judges}\n",
             plan.system.name()
         ));
     }
@@ -347,6 +362,7 @@ fn summary_json(plan: &Plan, summary: &Summary) -> serde_json::Value {
             "what": failure.violation.what,
         })).collect::<Vec<_>>(),
         "undecided": summary.undecided,
+        "given_up": summary.given_up,
         "operations": { "ok": ok, "fail": fail, "info": info },
         "faults": summary.faults,
         "simulated_ms": u64::try_from(summary.simulated.as_millis()).unwrap_or(u64::MAX),
