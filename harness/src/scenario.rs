@@ -58,7 +58,7 @@ pub struct Scenario {
     pub live_within_ms: u64,
     /// Clients start no operation from here on.
     pub clients_until_ms: u64,
-    /// The run's end: by now all members must agree; one that is behind gets a minute more, since the
+    /// The run's end: by now all members must agree; one that is behind gets a minute more, or several, since the
     /// smallest snapshot pieces over the slowest links take their time.
     pub end_at_ms: u64,
 }

@@ -21,6 +21,7 @@ pub struct Recorder {
 struct Open {
     /// Which operation it is.
     number: u32,
+    time_ns: u64,
     f: String,
     key: Option<Value>,
     node: Option<String>,
@@ -60,6 +61,7 @@ impl Recorder {
         }
         let open = Open {
             number: self.operations,
+            time_ns,
             f: f.to_owned(),
             key: key.clone(),
             node: node.map(str::to_owned),
@@ -113,6 +115,12 @@ impl Recorder {
             value,
         };
         self.history.keep(Line::Nemesis(fault), Place::Fault);
+    }
+
+    /// What is under way: when it was asked for, and its function.
+    pub fn open(&self) -> impl Iterator<Item = (u64, &str)> {
+        let open = self.open.values();
+        open.map(|open| (open.time_ns, open.f.as_str()))
     }
 
     /// What was recorded; what is still open stays indeterminate.

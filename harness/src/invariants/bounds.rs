@@ -7,12 +7,15 @@ use plumb_raft::types::{Entry, LogIndex, Payload};
 use super::judge::Judge;
 
 /// So many messages in a millisecond are no traffic, but messages that breed messages. After the longest of
-/// stalls some hundred arrive at once.
+/// stalls some hundred arrive at once. For worlds of up to [`USUAL`] pairs of a server and a client, and more in proportion.
 const FLOOD: u64 = 5_000;
 
 /// So many steps of all servers in a millisecond are no work, but a server that goes round and round, as with a timer
 /// that fires at once: no time would pass, and the run never end.
 const FRENZY: u64 = 20_000;
+
+/// Five servers and five clients.
+const USUAL: u64 = 25;
 
 /// What a server was told at its start.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +47,18 @@ pub(super) struct Burst {
     ms: u64,
     messages: u64,
     steps: u64,
+    /// How many times the usual the world is large.
+    beyond_usual: u64,
+}
+
+impl Burst {
+    /// What may happen in a millisecond of such a world.
+    pub(super) fn expecting(servers: u64, clients: u64) -> Burst {
+        Burst {
+            beyond_usual: (servers * clients).div_ceil(USUAL),
+            ..Burst::default()
+        }
+    }
 }
 
 impl Judge {
@@ -54,17 +69,21 @@ impl Judge {
         if self.burst.ms != ms {
             self.burst = Burst {
                 ms,
-                ..Burst::default()
+                messages: 0,
+                steps: 0,
+                ..self.burst
             };
         }
+        let larger = self.burst.beyond_usual.max(1);
+        let (flood, frenzy) = (FLOOD * larger, FRENZY * larger);
         self.burst.messages += sent;
         self.burst.steps += 1;
-        if self.burst.messages > FLOOD {
-            let what = format!("more than {FLOOD} messages are sent within a millisecond");
+        if self.burst.messages > flood {
+            let what = format!("more than {flood} messages are sent within a millisecond");
             self.rule(at_ns, "Bounded Traffic", what);
         }
-        if self.burst.steps > FRENZY {
-            let what = format!("more than {FRENZY} steps are taken within a millisecond");
+        if self.burst.steps > frenzy {
+            let what = format!("more than {frenzy} steps are taken within a millisecond");
             self.rule(at_ns, "Bounded Work", what);
         }
     }

@@ -78,8 +78,10 @@ impl Judge {
             let what = format!("{leader} and {id} both lead term {}", now.term);
             self.rule(at_ns, "Election Safety", what);
         }
-        // What was applied anywhere is committed; an entry below its snapshot cannot be looked at.
+        // What was applied anywhere is committed; an entry below its snapshot cannot be looked at. Of higher-numbered
+        // terms only: one whose votes come late may be elected after the next.
         let lacks = (now.snapshot_index + 1..=self.committed.len() as u64)
+            .filter(|index| self.committed_in[*index as usize - 1].0 < now.term)
             .find(|index| term_at(*index) != Some(self.committed[*index as usize - 1].0.0));
         // One that shows nothing of its log is not judged by it.
         if let Some(index) =
@@ -104,10 +106,12 @@ impl Judge {
         self.server(id).applied = LogIndex(index);
         match self.committed.get(index as usize - 1) {
             None => {
-                self.committed.push(entry);
-                self.committed_in.push(entry.0);
-                self.coverage.commits += 1;
                 let last_led = self.leaders.last_key_value().map(|(term, _)| *term);
+                self.committed.push(entry);
+                // Nobody says in which; in none later than the last that had a leader.
+                self.committed_in
+                    .push(last_led.unwrap_or_default().max(entry.0));
+                self.coverage.commits += 1;
                 self.coverage.inherited_commits += u64::from(last_led > Some(entry.0));
                 self.last_commit_ns = at_ns;
             }
@@ -145,6 +149,9 @@ impl Judge {
         self.coverage.reads += reads;
         self.coverage.follower_reads += if leads { 0 } else { reads };
         self.coverage.refusals += refused;
+        if leads {
+            self.last_led_ns = at_ns;
+        }
         if changes > 0 {
             self.last_commit_ns = at_ns;
         }

@@ -179,6 +179,7 @@ pub struct Judge {
     /// the servers are not set so.
     pub(super) sticks_for_ns: Option<u64>,
     pub(super) last_commit_ns: u64,
+    pub(super) last_led_ns: u64,
     pub(super) coverage: Coverage,
     /// At which step of the run a server last took something from the leader of a term, being in that term.
     pub(super) followed: Followed,
@@ -225,6 +226,12 @@ impl Judge {
         self.last_commit_ns
     }
 
+    /// When a server last took a step that led after it, in simulated nanoseconds.
+    #[must_use]
+    pub fn last_led_ns(&self) -> u64 {
+        self.last_led_ns
+    }
+
     /// Who takes part by what is committed: voters, old ones too in a joint phase, and learners.
     #[must_use]
     pub fn members(&self) -> BTreeSet<NodeId> {
@@ -249,6 +256,11 @@ impl Judge {
             && !self.voters_ever.contains(&outsider)
             && !members.contains(&outsider)
             && others.into_iter().all(|(id, server)| unaware(id, server))
+    }
+
+    /// So many servers and clients are there: what may happen in a moment depends on it.
+    pub fn expect_traffic(&mut self, servers: u64, clients: u64) {
+        self.burst = Burst::expecting(servers, clients);
     }
 
     /// A fault strikes.
@@ -381,6 +393,9 @@ impl Judge {
         };
         let now = Before::of(node, before.cause);
         self.server(id).patient_with = Patience::of(node);
+        if node.role_kind() == RoleKind::Leader {
+            self.last_led_ns = at_ns;
+        }
         if now.commit < before.commit {
             let what = format!("{id} went back to {}", now.commit);
             self.rule(at_ns, "Commit Monotonicity", what);

@@ -60,7 +60,7 @@ pub const PROPERTIES: &[Property] = &[
     ),
     property(
         "Availability",
-        "once a healed cluster is due to be alive, somebody is served; no server stops by itself whose disk is sound",
+        "once a healed cluster is due to be alive, somebody is served of those who ask, or have waited since before; no server stops by itself whose disk is sound",
         "the purpose of it all",
         ALL,
     ),
@@ -72,7 +72,7 @@ pub const PROPERTIES: &[Property] = &[
     ),
     property(
         "Bounded Traffic",
-        "no more than 5,000 messages are sent within a millisecond",
+        "no more than 5,000 messages are sent within a millisecond, in a world of 25 pairs of a server and a client; more in proportion",
         "no answers that breed answers",
         ALL,
     ),
@@ -84,7 +84,7 @@ pub const PROPERTIES: &[Property] = &[
     ),
     property(
         "Bounded Work",
-        "no more than 20,000 steps are taken within a millisecond",
+        "no more than 20,000 steps are taken within a millisecond, in such a world",
         "no timer that fires at once, for ever",
         ALL,
     ),
@@ -174,7 +174,7 @@ pub const PROPERTIES: &[Property] = &[
     ),
     property(
         "Liveness",
-        "a healed cluster commits within the time that the scenario gives it",
+        "a healed cluster commits within the time that the scenario gives it, or has a leader if nobody asks for anything",
         "§5.6",
         ALL,
     ),

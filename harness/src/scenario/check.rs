@@ -1,9 +1,14 @@
 //! Whether a scenario can be run: what contradicts itself is refused before anything happens.
 
 use super::{
-    FaultKind, MAX_CLIENTS, MAX_RUN_MS, MAX_SERVERS, SCENARIO_VERSION, Scenario, Target, Tier,
-    Workload, WorkloadKind,
+    DiskLie, Fault, FaultKind, MAX_CLIENTS, MAX_RUN_MS, MAX_SERVERS, SCENARIO_VERSION, Scenario,
+    Target, Tier, Workload, WorkloadKind,
 };
+
+/// Counts of entries and bytes that make a difference end far below this, and sums of some are numbers still.
+const MAX_COUNT: u64 = 1 << 40;
+/// A segment or a piece of a snapshot is held in memory.
+const MAX_PIECE: u64 = 1 << 30;
 
 impl Scenario {
     /// Whether it can be run.
@@ -84,8 +89,30 @@ impl Scenario {
                 "clock_ppm: one for each server",
             ),
             (
-                s.clock_ppm.iter().all(|ppm| ppm.abs() <= 100_000),
+                s.clock_ppm.iter().all(|ppm| ppm.unsigned_abs() <= 100_000),
                 "clock_ppm: at most 100000",
+            ),
+            (
+                s.segment_bytes <= MAX_PIECE && s.snapshot_chunk_bytes as u64 <= MAX_PIECE,
+                "segment_bytes, snapshot_chunk_bytes: at most 2^30",
+            ),
+            (
+                [
+                    s.max_entries_per_append as u64,
+                    s.max_in_flight_entries,
+                    s.snapshot_every,
+                    s.retained_entries,
+                ]
+                .iter()
+                .all(|count| *count <= MAX_COUNT),
+                "settings: more than 2^40 entries",
+            ),
+            (
+                [s.latency_ms.1, s.election_ms.1, self.workload.think_ms]
+                    .iter()
+                    .all(|ms| *ms <= MAX_RUN_MS)
+                    && s.sync_us.1 <= MAX_RUN_MS * 1_000,
+                "latency_ms, sync_us, election_ms, think_ms: at most an hour",
             ),
         ];
         if let Some((_, what)) = rules.iter().find(|(holds, _)| !holds) {
@@ -97,6 +124,18 @@ impl Scenario {
                 return Err(format!(
                     "script[{i}] names a client or a key that does not exist"
                 ));
+            }
+            let after = [
+                Some(operation.at_us),
+                operation.dies_after_us,
+                operation.returns_after_us,
+                operation.repeats_after_us,
+            ];
+            if after.iter().flatten().any(|us| *us > MAX_RUN_MS * 1_000) {
+                return Err(format!("script[{i}] names a time beyond an hour"));
+            }
+            if i64::try_from(operation.value).is_err() {
+                return Err(format!("script[{i}]: value: at most 2^63 - 1"));
             }
             let fits = self.workload.kind.knows(operation.action);
             if !fits {
@@ -141,6 +180,22 @@ impl Scenario {
                 return Err(format!("faults[{i}] names a server that does not exist"));
             }
             let wrong = match fault.what {
+                _ if beyond_an_hour(fault) => Some("a time beyond an hour"),
+                FaultKind::Noise {
+                    drop_permille,
+                    duplicate_permille,
+                    delay_permille,
+                    ..
+                } if [drop_permille, duplicate_permille, delay_permille]
+                    .iter()
+                    .any(|permille| *permille > 1_000) =>
+                {
+                    Some("more than 1000 in a thousand")
+                }
+                FaultKind::Lie {
+                    about: DiskLie::MisdirectedWrite { by },
+                    ..
+                } if by > MAX_COUNT => Some("by: at most 2^40"),
                 FaultKind::SlowDisk { slower_ms, .. } if !ordered(slower_ms) => {
                     Some("a range with its ends swapped")
                 }
@@ -180,5 +235,82 @@ impl Scenario {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether one of a fault's times is none that a run has.
+fn beyond_an_hour(fault: &Fault) -> bool {
+    let own = match fault.what {
+        FaultKind::Jump { by_ms, .. } => by_ms,
+        FaultKind::Noise { delay_ms, .. } => delay_ms,
+        FaultKind::SlowDisk { slower_ms, .. } => slower_ms.1,
+        _ => 0,
+    };
+    let waits = fault.when.map_or(0, |anchor| anchor.within_ms);
+    [fault.at_ms, fault.for_ms, waits, own]
+        .iter()
+        .any(|ms| *ms > MAX_RUN_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value as Json;
+
+    use crate::nemesis::{Length, generate};
+    use crate::scenario::{Action, Scenario, ScriptedOperation, Tier, WorkloadKind};
+    use crate::sim::{RunOptions, run};
+
+    /// The paths to all numbers.
+    fn numbers(json: &Json, path: &str, all: &mut Vec<String>) {
+        match json {
+            Json::Object(fields) => fields
+                .iter()
+                .for_each(|(name, json)| numbers(json, &format!("{path}/{name}"), all)),
+            Json::Array(items) => (0..)
+                .zip(items)
+                .for_each(|(i, json): (usize, _)| numbers(json, &format!("{path}/{i}"), all)),
+            Json::Number(_) => all.push(path.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// A number that no run can count on must not come as far as a run.
+    #[test]
+    fn each_number_at_its_largest_is_refused_or_can_be_run() {
+        let mut tried = 0;
+        for seed in 0..4 {
+            let mut scenario = generate(seed, Length::SHORT, Tier::Full);
+            scenario.workload.kind = WorkloadKind::Register;
+            scenario.workload.script = Some(Vec::from([ScriptedOperation {
+                client: 0,
+                at_us: 100,
+                action: Action::Write,
+                key: 0,
+                value: 3,
+                dies_after_us: Some(10),
+                returns_after_us: Some(10),
+                repeats_after_us: Some(10),
+            }]));
+            scenario.check().expect("it can be run");
+            let json = serde_json::to_value(&scenario).expect("it is JSON");
+            let mut paths = Vec::new();
+            numbers(&json, "", &mut paths);
+            for path in paths {
+                for largest in [u64::MAX.into(), i64::MAX.into(), i32::MIN.into()] {
+                    let mut json = json.clone();
+                    *json.pointer_mut(&path).expect("it is there") = largest;
+                    let Ok(scenario) = serde_json::from_value::<Scenario>(json) else {
+                        continue;
+                    };
+                    // What makes no difference was tried with the first seed.
+                    if scenario.check().is_ok() && (seed == 0 || path.starts_with("/faults")) {
+                        let broken = run(&scenario, RunOptions::default()).violation;
+                        assert!(broken.is_none(), "{path}: {broken:?}");
+                        tried += 1;
+                    }
+                }
+            }
+        }
+        assert!(tried > 5, "some are of no consequence: {tried}");
     }
 }

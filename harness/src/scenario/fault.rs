@@ -35,7 +35,9 @@ impl Fault {
     #[must_use]
     pub fn over_by_ms(&self) -> u64 {
         // What begins within a millisecond is counted from the end of it.
-        let waits = self.when.map_or(0, |anchor| anchor.within_ms + 1);
+        let waits = self
+            .when
+            .map_or(0, |anchor| anchor.within_ms.saturating_add(1));
         let outlasts = match self.what {
             FaultKind::SlowDisk { slower_ms, .. } => slower_ms.1,
             _ => 0,

@@ -31,6 +31,11 @@ const PIECE_BYTES: u64 = 500;
 /// go on for hours.
 const CATCH_UP_STEPS: u64 = 1_000_000;
 
+/// Whether an operation may wait without anything being asked for that commits.
+fn waits_by_reading(f: &str) -> bool {
+    matches!(f, "read" | "get" | "dequeue")
+}
+
 /// What a course needs of its world.
 pub(super) trait World {
     /// Simulated time since the beginning.
@@ -157,12 +162,11 @@ impl<'a, W: World> Course<'a, W> {
                 break;
             }
         }
-        if live_after_ms.is_none() && self.was_written_to(scenario.heal_at_ms) {
+        if live_after_ms.is_none()
+            && let Some(lack) = self.lack_of_life()
+        {
             let within = scenario.live_within_ms;
-            self.rule(
-                "Liveness",
-                format!("nothing committed within {within} ms of healing"),
-            );
+            self.rule("Liveness", format!("{lack} within {within} ms of healing"));
         }
         // What is committed shortly before the end may be on its way to some servers still.
         self.advance(scenario.end_at_ms.saturating_sub(SETTLE_MS), panics);
@@ -185,13 +189,33 @@ impl<'a, W: World> Course<'a, W> {
         live_after_ms
     }
 
-    /// Whether clients have asked for anything that commits since then: an edited script may not.
-    fn was_written_to(&self, since_ms: u64) -> bool {
+    /// What has not happened where nothing was committed in all the time that the healed cluster had.
+    fn lack_of_life(&self) -> Option<&'static str> {
+        let healed_ns = self.scenario.heal_at_ms * NS_PER_MS;
+        if self.was_written_to() {
+            Some("nothing committed")
+        } else if self.watch.lock().judge.last_led_ns() <= healed_ns {
+            Some("nobody has led")
+        } else {
+            None
+        }
+    }
+
+    /// Whether clients have waited for anything that commits for half of that time at least: an edited script may have asked
+    /// for none. Some insist on an answer for as long as it takes, and have asked before the healing.
+    fn was_written_to(&self) -> bool {
+        let (heal_ms, within_ms) = (self.scenario.heal_at_ms, self.scenario.live_within_ms);
+        let last_ms = heal_ms + within_ms / 2;
         let script = self.books.script.borrow();
-        script
+        let asked_since = script
             .iter()
             .filter(|asked| !matches!(asked.action, Action::Read | Action::Dequeue))
-            .any(|asked| asked.at_us >= since_ms * 1_000)
+            .any(|asked| (heal_ms * 1_000..=last_ms * 1_000).contains(&asked.at_us));
+        let recorder = self.books.recorder.borrow();
+        asked_since
+            || recorder
+                .open()
+                .any(|(at_ns, f)| at_ns <= last_ms * NS_PER_MS && !waits_by_reading(f))
     }
 
     /// How many steps servers have taken.

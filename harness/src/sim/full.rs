@@ -21,7 +21,7 @@ use super::seams::network::{Connection, LinkFault, LinkFaults, SimNetwork};
 use super::seams::random::Stream;
 use super::watch::{Watch, now_ns};
 use crate::invariants::Coverage;
-use crate::scenario::{DiskLie, MAX_RUN_MS, Scenario, Settings, Unsynced, millis};
+use crate::scenario::{DiskLie, Scenario, Settings, Unsynced, millis};
 use crate::workload::{Actor, Book, Books, Operator};
 
 #[cfg(test)]
@@ -34,6 +34,8 @@ const PORT: u16 = 7000;
 const CALLERS: &str = "callers";
 /// Turmoil's ticks must be whole milliseconds.
 const TICK: Duration = Duration::from_millis(1);
+/// Turmoil ends a simulation after so long with an error. A course ends its run itself, hours before.
+const NEVER: Duration = Duration::from_secs(86_400);
 /// How likely a sector that was being written when power failed holds noise afterwards.
 const GARBAGE: f64 = 0.25;
 
@@ -85,7 +87,7 @@ impl<'a> Full<'a> {
             .max_message_latency(Duration::from_millis(latency_ms.1))
             // Listeners that fall behind must not end the simulation: turmoil panics there.
             .tcp_capacity(1 << 16)
-            .simulation_duration(Duration::from_millis(MAX_RUN_MS + 1_000))
+            .simulation_duration(NEVER)
             .build();
         let link_faults = LinkFaults::new();
         let servers: BTreeMap<u64, Server> = (1..=scenario.servers)

@@ -50,7 +50,14 @@ impl Caught {
 
 impl Drop for Caught {
     fn drop(&mut self) {
+        let untold = self.take();
         MESSAGES.set(None);
+        // The run itself is going down, and nobody will ask any more.
+        if std::thread::panicking() {
+            for message in untold {
+                eprintln!("the simulation panicked: {message}");
+            }
+        }
     }
 }
 

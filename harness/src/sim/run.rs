@@ -227,6 +227,10 @@ pub(super) fn follow<W: World>(
         let sticks_for_ns = sticks_for_ns(scenario);
         watch.lock().judge.expect_stickiness(sticks_for_ns);
     }
+    watch
+        .lock()
+        .judge
+        .expect_traffic(scenario.servers, scenario.workload.clients);
     if scenario.judges == Judges::Clients {
         watch.lock().judge.look_from_outside();
     }

@@ -14,6 +14,8 @@ const WELL: Play = Play {
     commits: true,
     appliers: 3,
     told: Some(7),
+    insists: None,
+    leads: false,
     again: Reply::Done,
     fails: None,
     panics: false,
@@ -32,6 +34,35 @@ fn a_healed_cluster_that_commits_nothing_is_not_alive() {
         ..WELL
     });
     assert_eq!(property.as_deref(), Some("Liveness"));
+}
+
+/// Clients of queues, counters and banks ask once, and wait for as long as it takes.
+#[test]
+fn who_asked_before_the_healing_and_waits_still_is_owed_a_commit_and_a_leader() {
+    for (f, leads, breaks) in [
+        ("add", true, Some("Liveness")),
+        // Of an empty queue there is nothing to take, and nothing commits.
+        ("dequeue", true, None),
+        ("dequeue", false, Some("Liveness")),
+    ] {
+        let insists = Some(f);
+        let property = broken(Play {
+            commits: false,
+            insists,
+            leads,
+            ..WELL
+        });
+        assert_eq!(property.as_deref(), breaks, "{f}, with a leader: {leads}");
+    }
+}
+
+#[test]
+fn who_waits_for_service_until_the_end_lacks_it() {
+    for (f, breaks) in [("add", Some("Availability")), ("dequeue", None)] {
+        let insists = Some(f);
+        let property = broken(Play { insists, ..WELL });
+        assert_eq!(property.as_deref(), breaks, "{f}");
+    }
 }
 
 #[test]

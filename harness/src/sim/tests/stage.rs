@@ -29,6 +29,10 @@ pub(super) struct Play {
     pub(super) appliers: u64,
     /// What a read says after 7 was written; without it nobody is served.
     pub(super) told: Option<i64>,
+    /// A client asks for this before the healing and never hears of it; nobody asks for anything else.
+    pub(super) insists: Option<&'static str>,
+    /// A server leads, though nothing commits.
+    pub(super) leads: bool,
     /// What a request that was told `Done` is told when it arrives again.
     pub(super) again: Reply,
     /// How a part of the world fails.
@@ -85,6 +89,21 @@ impl World for Stage {
         let now_ns = u64::try_from(to.as_nanos()).expect("some minutes");
         self.now.store(now_ns, Ordering::Relaxed);
         let now_ms = now_ns / 1_000_000;
+        if self.play.leads {
+            let judge = &mut self.watch.lock().judge;
+            judge.guest_answered(now_ns, true, 0, [0; 3]);
+        }
+        if let Some(f) = self.play.insists
+            && !self.served
+        {
+            self.served = true;
+            let mut recorder = self.books.recorder.borrow_mut();
+            let (key, value) = match f {
+                "add" => (Value::Str("k0".to_owned()), number(1)),
+                _ => (Value::Str("k0".to_owned()), Value::Null),
+            };
+            recorder.invoke(now_ns, 0, f, Some(key), value, None);
+        }
         if self.play.commits && !self.committed && now_ms > self.scenario.heal_at_ms {
             self.commit(now_ns);
         }
@@ -142,18 +161,25 @@ pub(super) fn broken(play: Play) -> Option<String> {
 
 /// A play's run.
 pub(super) fn played(play: Play) -> Run {
-    let scenario = quiet();
+    let mut scenario = quiet();
+    scenario.workload.kind = match play.insists {
+        Some("add") => WorkloadKind::Counter,
+        Some("dequeue") => WorkloadKind::Queue,
+        _ => WorkloadKind::Register,
+    };
     let books = books_of(&scenario);
-    books.script.borrow_mut().push(ScriptedOperation {
-        client: 0,
-        at_us: scenario.heal_at_ms * 1_000,
-        action: Action::Write,
-        key: 0,
-        value: 7,
-        dies_after_us: None,
-        returns_after_us: None,
-        repeats_after_us: None,
-    });
+    if play.insists.is_none() {
+        books.script.borrow_mut().push(ScriptedOperation {
+            client: 0,
+            at_us: scenario.heal_at_ms * 1_000,
+            action: Action::Write,
+            key: 0,
+            value: 7,
+            dies_after_us: None,
+            returns_after_us: None,
+            repeats_after_us: None,
+        });
+    }
     let (watch, now) = Watch::of_events(RunOptions::default());
     watch.lock().judge.guests(3);
     let panics = panics::Caught::here();
