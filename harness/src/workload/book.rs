@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use plumb_histories::{Recorder, Value};
 use plumb_raft::client::Outcome;
-use plumb_raft::kv::{Operation, Reply};
+use plumb_raft::kv::{MAX_SESSIONS, Operation, Reply};
 
 use super::deed::{Deed, End, Next};
 use super::draw::Draw;
@@ -80,12 +80,13 @@ pub struct Books {
 
 impl Books {
     /// A request has arrived again after its answer, and been told this. It must be what it was told first, or that a
-    /// later one of its session has come before (§8): it takes effect once.
+    /// later one of its session has come before, or that its session had to go (§8): it takes effect once.
     pub fn told_again(&self, now_ns: u64, first: &Reply, again: &Reply) {
         let mut coverage = self.coverage.borrow_mut();
         match again {
             Reply::StaleSequence => coverage.stale_requests += 1,
-            Reply::SessionExpired => {}
+            // The oldest session goes when there are too many. Each operation begins one at most.
+            Reply::SessionExpired if self.script.borrow().len() > MAX_SESSIONS => {}
             again if again == first => coverage.answered_again += 1,
             again => {
                 let what = format!(
@@ -310,8 +311,10 @@ mod tests {
         let found = Reply::Mismatch(None);
         books.told_again(1, &found, &found.clone());
         books.told_again(2, &found, &Reply::StaleSequence);
-        books.told_again(3, &found, &Reply::SessionExpired);
         assert_eq!(*books.ruling.borrow(), None);
+        books.told_again(3, &found, &Reply::SessionExpired);
+        let ruling = books.ruling.take().expect("no session has to go yet");
+        assert_eq!(ruling.0, 3);
         books.told_again(4, &found, &Reply::Swapped);
         books.told_again(5, &Reply::Done, &Reply::TooLarge);
         let ruling = books.ruling.take().expect("it swapped the second time");
