@@ -95,7 +95,16 @@ fn shards_put_together_are_the_whole_sweep() {
         ),
         ("\"build\":\"plumb", "\"build\":\"older", "written by older"),
         ("\"seed\":7", "\"seed\":8", "seed 8 is none of shard 2/3"),
-        ("\"seed\":10", "\"seed\":4", "seed 4 is out of order"),
+        (
+            "\"seed\":10",
+            "\"seed\":4",
+            "bad.jsonl:4: seed 4 is there twice: line 2",
+        ),
+        (
+            "\"start\":3",
+            "\"start\":13",
+            "no seed is from 13 on and before 12",
+        ),
         (
             "\"signature\"",
             "\"surprise\"",
@@ -158,8 +167,7 @@ fn failures_are_grouped_by_what_broke_and_a_resumed_sweep_remembers_them() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
     holds(folder, &format!("{SWEEP} --jsonl fine.jsonl"));
-    let violation = r#""violation":{"property":"Liveness","what":"made up","at_ns":5},"coverage""#;
-    let failing = text(folder, "fine.jsonl").replacen("\"coverage\"", violation, 2);
+    let failing = failing(&text(folder, "fine.jsonl"), 2);
     std::fs::write(folder.join("failing.jsonl"), failing).expect("written");
     for args in [
         "sim merge failing.jsonl",
@@ -173,4 +181,92 @@ fn failures_are_grouped_by_what_broke_and_a_resumed_sweep_remembers_them() {
             "{args}: {said}"
         );
     }
+}
+
+/// A sweep's file in which the first runs that passed have failed.
+fn failing(record: &str, runs: usize) -> String {
+    let violation = r#""violation":{"property":"Liveness","what":"made up","at_ns":5},"coverage""#;
+    record.replacen("\"coverage\"", violation, runs).replacen(
+        r#""signature":"ok""#,
+        r#""signature":"Liveness""#,
+        runs,
+    )
+}
+
+#[test]
+fn a_line_that_has_lost_what_broke_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    holds(folder, &format!("{SWEEP} --jsonl fine.jsonl"));
+    let fine = text(folder, "fine.jsonl");
+    let undecided = r#""undecided":"made up","coverage""#;
+    for (record, told) in [
+        (
+            fine.replacen(r#""signature":"ok""#, r#""signature":"Liveness""#, 1),
+            "bad.jsonl:2: seed 3 is signed `Liveness`, and what the line says of it is `ok`",
+        ),
+        (
+            failing(&fine, 1).replacen(r#""signature":"Liveness""#, r#""signature":"ok""#, 1),
+            "signed `ok`, and what the line says of it is `Liveness`",
+        ),
+        (
+            fine.replacen("\"coverage\"", undecided, 1),
+            "signed `ok`, and what the line says of it is `undecided`",
+        ),
+    ] {
+        std::fs::write(folder.join("bad.jsonl"), record).expect("written");
+        refused(folder, "sim merge bad.jsonl", told);
+        refused(folder, "sim sweep --resume bad.jsonl", told);
+    }
+}
+
+#[test]
+fn a_sweep_never_writes_over_the_file_of_another() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    holds(folder, &format!("{SWEEP} --jsonl mine.jsonl"));
+    let mine = text(folder, "mine.jsonl");
+    let again = format!("{SWEEP} --jsonl mine.jsonl");
+    refused(folder, &again, "mine.jsonl is there already");
+    refused(folder, &again, "plumb sim sweep --resume mine.jsonl");
+    assert_eq!(text(folder, "mine.jsonl"), mine);
+    // Whoever writes it has locked it.
+    let file = std::fs::File::open(folder.join("mine.jsonl")).expect("it is there");
+    file.lock().expect("nobody has it");
+    refused(
+        folder,
+        "sim sweep --resume mine.jsonl",
+        "another sweep is writing mine.jsonl",
+    );
+}
+
+#[test]
+fn seeds_may_be_in_any_order_and_what_is_missing_in_their_midst_runs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    holds(folder, &format!("{SWEEP} --jsonl whole.jsonl"));
+    let whole = text(folder, "whole.jsonl");
+    let gap: Vec<&str> = whole
+        .lines()
+        .filter(|line| !line.contains(r#""seed":7,"#))
+        .collect();
+    assert_eq!(gap.len() + 1, whole.lines().count());
+    std::fs::write(folder.join("gap.jsonl"), gap.join("\n") + "\n").expect("written");
+    // The second time there is nothing to do.
+    for _ in 0..2 {
+        holds(folder, "sim sweep --resume gap.jsonl --json gap.json");
+        holds(folder, "sim merge gap.jsonl --json merged.json");
+        let now = text(folder, "gap.jsonl");
+        assert!(
+            now.lines()
+                .last()
+                .is_some_and(|line| line.contains(r#""seed":7,"#))
+        );
+        let mut lines: Vec<&str> = now.lines().collect();
+        let mut all: Vec<&str> = whole.lines().collect();
+        lines.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(lines, all);
+    }
+    assert_eq!(json(folder, "gap.json"), json(folder, "merged.json"));
 }

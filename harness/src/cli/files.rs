@@ -17,18 +17,21 @@ pub(super) fn print(text: impl AsRef<[u8]>) {
     drop(std::io::stdout().write_all(text.as_ref()));
 }
 
+/// Creates the folder that a file is to be in.
+pub(super) fn create_folder_of(path: &Path) -> Result<(), CliError> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    parent.map_or(Ok(()), create_folder)
+}
+
 /// Writes to a file, creating its folder, or to standard output for `-`.
 pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), CliError> {
     if is_stdout(Some(path)) {
         print(bytes);
         return Ok(());
     }
-    if let Some(parent) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        create_folder(parent)?;
-    }
+    create_folder_of(path)?;
     write_file(path, bytes.as_ref())
 }
 
@@ -37,12 +40,7 @@ pub(crate) fn create(path: &Path) -> Result<Box<dyn Write + Send>, CliError> {
     if is_stdout(Some(path)) {
         return Ok(Box::new(std::io::stdout()));
     }
-    if let Some(parent) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        create_folder(parent)?;
-    }
+    create_folder_of(path)?;
     let file = File::create(path).map_err(|error| not_written(path, &error))?;
     Ok(Box::new(file))
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::cases::cases;
-use super::record::{self, Writer};
+use super::record::Writer;
 use super::{JudgesArg, LengthArg, TierArg, all_cores};
 use crate::artifacts::{replay_command, save_failure};
 use crate::cli::ci::{Reports, github};
@@ -100,12 +100,11 @@ pub(super) fn many(system: System, args: &SweepArgs) -> Result<Exit, CliError> {
     files::probe(args.json.as_deref().into_iter().chain(args.reports.paths()))?;
     let (mut plan, writer) = match &args.resume {
         Some(path) => {
-            let record = record::read(system, path)?;
+            let (record, writer) = Writer::go_on(system, path)?;
             if let Some((line, _)) = record.torn {
                 let name = path.display();
                 eprintln!("{name}:{line}: the line is cut short; its seed runs again");
             }
-            let writer = Writer::go_on(&record)?;
             (record.asked.plan(system, record.seen), Some(writer))
         }
         None => {
