@@ -67,13 +67,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match dispatch(&cli) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            eprintln!("{error}");
-            Exit::Usage.into()
-        }
-    }
+    files::exit_of(dispatch(&cli)).into()
 }
 
 fn dispatch(cli: &Cli) -> Result<Exit, CliError> {

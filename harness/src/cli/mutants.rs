@@ -302,10 +302,10 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
     bar.finish_and_clear();
     save(&args.out, &results, &matrix)?;
     files::print(matrix.text());
-    println!(
-        "written to {}",
+    files::print(format!(
+        "written to {}\n",
         args.out.join("matrix.{txt,md,html,json}").display()
-    );
+    ));
     let wrong = matrix.survivors().count() + matrix.false_alarms().count() > 0;
     Ok(match (stop.load(Ordering::Relaxed), wrong) {
         (true, _) => Exit::Undecided,

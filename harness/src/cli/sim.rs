@@ -9,7 +9,7 @@ mod record;
 mod shrinking;
 mod sweeping;
 
-use super::{CliError, Exit, determinism};
+use super::{CliError, Exit, determinism, files};
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::System;
@@ -198,7 +198,7 @@ pub fn run_command(system: System, args: &SimArgs) -> Result<Exit, CliError> {
         SimCommand::Shrink(args) => shrinking::one(system, args),
         SimCommand::Determinism(args) => determinism::run(system, args),
         SimCommand::Scenario(args) => {
-            print!("{}", args.generate(system).to_json());
+            files::print(args.generate(system).to_json());
             Ok(Exit::Holds)
         }
     }

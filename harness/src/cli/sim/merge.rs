@@ -27,6 +27,9 @@ pub(super) struct MergeArgs {
 }
 
 pub(super) fn merge(system: System, args: &MergeArgs) -> Result<Exit, CliError> {
+    let files = args.files.iter().map(PathBuf::as_path);
+    let outputs = args.json.as_deref().into_iter().chain(args.reports.paths());
+    files::probe(files, outputs)?;
     let records: Vec<Record> = args
         .files
         .iter()
@@ -59,7 +62,6 @@ pub(super) fn merge(system: System, args: &MergeArgs) -> Result<Exit, CliError> 
     let mut summary = Summary::default();
     seen.into_iter().for_each(|seen| summary.add(seen));
     let plan = asked.plan(system, Vec::new());
-    files::probe(args.json.as_deref().into_iter().chain(args.reports.paths()))?;
     report(
         &plan,
         &summary,

@@ -97,7 +97,9 @@ impl SweepArgs {
 }
 
 pub(super) fn many(system: System, args: &SweepArgs) -> Result<Exit, CliError> {
-    files::probe(args.json.as_deref().into_iter().chain(args.reports.paths()))?;
+    let files = [&args.json, &args.jsonl].into_iter().flatten();
+    let outputs = files.map(PathBuf::as_path).chain(args.reports.paths());
+    files::probe(args.resume.as_deref(), outputs)?;
     let (mut plan, writer) = match &args.resume {
         Some(path) => {
             let (record, writer) = Writer::go_on(system, path)?;
@@ -160,10 +162,6 @@ pub(super) fn report(
     reports: &Reports,
     last: &str,
 ) -> Result<(), CliError> {
-    if let Some(path) = json {
-        let text = serde_json::to_string_pretty(&summary_json(plan, summary)).unwrap_or_default();
-        files::write(path, format!("{text}\n").as_bytes())?;
-    }
     let mut words = words_of_sweep(plan, summary);
     words.push_str(last);
     if files::is_stdout(json) || reports.on_stdout() {
@@ -173,7 +171,10 @@ pub(super) fn report(
         files::print(&words);
     }
     github::summarize(&format!("### plumb sim sweep\n\n```text\n{words}```\n"));
-    Ok(())
+    match json {
+        Some(path) => files::write_json(path, &summary_json(plan, summary)),
+        None => Ok(()),
+    }
 }
 
 /// How a sweep ends: less than was asked for is no pass.
