@@ -8,6 +8,7 @@ mod one;
 mod record;
 mod shrinking;
 mod sweeping;
+mod words;
 
 use super::{CliError, Exit, determinism, files};
 use crate::nemesis::Length;
