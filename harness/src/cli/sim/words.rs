@@ -78,7 +78,7 @@ pub(super) fn command_of(plan: &Plan, what: &str, seed: u64) -> String {
 }
 
 /// The flags that name a world; none for the usual one.
-fn words_of_world(length: Length, tier: Tier, judges: Judges) -> String {
+pub(crate) fn words_of_world(length: Length, tier: Tier, judges: Judges) -> String {
     let mut words = String::new();
     if length == Length::LONG {
         words.push_str(" --length long");
