@@ -129,6 +129,30 @@ mod tests {
         }
     }
 
+    /// Whoever asks a command for help sees how it is called; and of a simulation, how it ends.
+    #[test]
+    fn every_commands_help_has_an_example_and_simulations_name_their_exit_codes() {
+        let mut cli = Cli::command();
+        cli.build();
+        walk(&cli, "plumb", &mut |one, called| {
+            let help = one.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let is_group = one.get_subcommands().next().is_some();
+            let has_example = help.lines().any(|line| line.starts_with("Example"));
+            assert!(is_group || has_example, "{called} --help has no example");
+            let prints = called == "plumb sim scenario";
+            if called.starts_with("plumb sim ") && !prints {
+                let codes = help.lines().find(|line| line.starts_with("Exit codes: "));
+                let codes = codes.unwrap_or_else(|| panic!("{called} --help has no exit codes"));
+                // Whatever shrinking has found by then stands: it is never undecided.
+                let most = if called.ends_with("shrink") { 2 } else { 3 };
+                for code in 0..=most {
+                    assert!(codes.contains(&format!("{code} ")), "{called}: {codes}");
+                }
+            }
+        });
+    }
+
     fn own_flags(command: &clap::Command) -> BTreeSet<String> {
         let shown = command.get_arguments().filter(|flag| !flag.is_hide_set());
         let long = shown.filter_map(|flag| flag.get_long());

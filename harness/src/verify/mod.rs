@@ -198,7 +198,7 @@ pub fn verify(order: &Order, stop: &AtomicBool) -> Result<Report, CliError> {
 }
 
 fn finish(order: &Order, report: &Report) -> Result<(), CliError> {
-    let json = serde_json::to_string_pretty(report).unwrap_or_default();
+    let json = serde_json::to_string_pretty(report).expect("plain data always serialises");
     write_file(
         &order.out.join("report.json"),
         format!("{json}\n").as_bytes(),
