@@ -63,16 +63,13 @@ pub fn save_run(
         "replay": replay_command(system, folder),
         "replayed_identically": traced.violation == failed.violation,
     });
-    let verdict = format!(
-        "{}\n",
-        serde_json::to_string_pretty(&verdict).unwrap_or_default()
-    );
+    let verdict = format!("{verdict:#}\n");
     create_folder(folder)?;
     write_file(&folder.join("scenario.json"), scenario.to_json().as_bytes())?;
     write_file(&folder.join("history.jsonl"), &failed.history.to_jsonl())?;
     write_file(&folder.join("trace.txt"), traced.trace.as_bytes())?;
     write_file(&folder.join("story.txt"), told.as_bytes())?;
-    let lanes = serde_json::to_string(&traced.lanes).unwrap_or_default();
+    let lanes = serde_json::to_string(&traced.lanes).expect("plain data always serialises");
     write_file(&folder.join("lanes.json"), lanes.as_bytes())?;
     write_file(&folder.join("verdict.json"), verdict.as_bytes())?;
     Ok(told)
@@ -106,19 +103,57 @@ pub fn create_folder(folder: &Path) -> Result<(), CliError> {
 /// # Errors
 /// If that is not possible, with what to do.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    // A device or a pipe is written to, not replaced.
-    let special = path.exists() && !path.is_file();
-    let written = if special {
+    let written = if is_special(path) {
         std::fs::write(path, bytes)
     } else {
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
+        let partial = partial(path);
         std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path))
     };
-    written.map_err(|error| {
-        CliError::new(
-            format!("cannot write {}: {error}", path.display()),
-            "free some space, correct the permissions, or name another place",
-        )
-    })
+    written.map_err(|error| cannot_write(path, &error))
+}
+
+/// Finds out whether [`write_file`] could write a file, and leaves what is there as it is.
+///
+/// # Errors
+/// If it could not, with what to do.
+pub fn probe_file(path: &Path) -> Result<(), CliError> {
+    let tried = if path.is_dir() {
+        Err(std::io::ErrorKind::IsADirectory.into())
+    } else if is_special(path) {
+        // Whoever reads a pipe would take this for the end.
+        Ok(())
+    } else {
+        let open = |path: &Path, create| {
+            let mut options = std::fs::OpenOptions::new();
+            options.append(true).create(create).open(path).map(drop)
+        };
+        let partial = partial(path);
+        let here = if path.exists() {
+            open(path, false)
+        } else {
+            Ok(())
+        };
+        here.and_then(|()| open(&partial, true))
+            .and_then(|()| std::fs::remove_file(&partial))
+    };
+    tried.map_err(|error| cannot_write(path, &error))
+}
+
+/// A device or a pipe is written to, not replaced.
+fn is_special(path: &Path) -> bool {
+    path.exists() && !path.is_file()
+}
+
+/// The other name.
+fn partial(path: &Path) -> PathBuf {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    partial.into()
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::new(
+        format!("cannot write {}: {error}", path.display()),
+        "free some space, correct the permissions, or name another place",
+    )
 }

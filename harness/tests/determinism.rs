@@ -1,8 +1,9 @@
 //! Same seed, same build, same bytes: two processes must not differ in a single byte of trace or
 //! history. What leaks into a run (a wall clock, a hash seed, a thread) shows here.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use plumb_harness::nemesis::{Length, generate};
 use plumb_harness::scenario::Tier;
@@ -86,4 +87,63 @@ fn the_script_of_a_run_is_the_run() {
         );
         assert_eq!(drawn.history, scripted.history, "seed {seed}");
     }
+}
+
+#[test]
+fn the_comparison_takes_the_world_that_it_is_given_and_says_what_it_came_to() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let compared = |flags: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_plumb"))
+            .args("sim determinism --tier bare --seeds 2 --start 4 --json -".split(' '))
+            .args(flags.split_whitespace())
+            .current_dir(folder.path())
+            .output()
+            .expect("the binary runs");
+        assert_eq!(output.status.code(), Some(0), "{flags}");
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let seeds = serde_json::json!({"start": 4, "end": 6, "compared": 2});
+        assert_eq!(
+            (&value["seeds"], value["differ"].as_array()),
+            (&seeds, Some(&Vec::new()))
+        );
+        value["trace_bytes"].as_u64().expect("a count")
+    };
+    let short = compared("");
+    assert!(short > 100_000);
+    assert!(compared("--length long --judges clients") > 2 * short);
+}
+
+/// A terminal sends Ctrl-C to a whole group of processes.
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_ends_the_comparison_undecided_with_what_was_compared() {
+    let comparing = Command::new(env!("CARGO_BIN_EXE_plumb"))
+        .args("sim determinism --tier bare --seeds 1000000 --jobs 1".split(' '))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .expect("the binary runs");
+    let group = comparing.id();
+    let has_a_run = || {
+        let tasks = std::fs::read_dir(format!("/proc/{group}/task")).expect("it runs");
+        tasks.flatten().any(|task| {
+            let children = std::fs::read_to_string(task.path().join("children"));
+            children.is_ok_and(|children| !children.trim().is_empty())
+        })
+    };
+    while !has_a_run() {
+        std::thread::yield_now();
+    }
+    let killed = Command::new("kill")
+        .args(["-INT", "--", &format!("-{group}")])
+        .status();
+    assert!(killed.expect("kill runs").success());
+    let output = comparing.wait_with_output().expect("it ends");
+    let (said, told) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(output.status.code(), Some(3), "{said}{told}");
+    assert!(said.contains("of 1000000 seeds"), "{said}");
 }

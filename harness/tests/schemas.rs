@@ -147,6 +147,8 @@ fn documents(folder: &Path) -> BTreeMap<&'static str, Vec<Value>> {
             add("sweep-lines", line);
         }
     }
+    let determinism = "sim determinism --tier bare --seeds 2 --json -";
+    add("determinism", &said(folder, determinism));
     add("sweep", &said(folder, "sim merge 1.jsonl 2.jsonl --json -"));
     let profiled = "sim sweep --tier bare --seeds 3 --profile --json -";
     add("sweep", &said(folder, profiled));

@@ -26,9 +26,19 @@ fn refused(folder: &Path, args: &str, told: &str) {
     assert!(said.contains(told), "{args}: {said}");
 }
 
+/// A summary, apart from how fast it came.
 fn json(folder: &Path, name: &str) -> Value {
     let bytes = std::fs::read(folder.join(name)).expect("it was written");
-    serde_json::from_slice(&bytes).expect("it is JSON")
+    let mut value: Value = serde_json::from_slice(&bytes).expect("it is JSON");
+    value.as_object_mut().expect("an object").remove("pace");
+    value
+}
+
+fn ended(folder: &Path, args: &str, code: i32) -> String {
+    let output = plumb(folder, args);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args}: {said}");
+    said
 }
 
 fn text(folder: &Path, name: &str) -> String {
@@ -95,7 +105,16 @@ fn shards_put_together_are_the_whole_sweep() {
         ),
         ("\"build\":\"plumb", "\"build\":\"older", "written by older"),
         ("\"seed\":7", "\"seed\":8", "seed 8 is none of shard 2/3"),
-        ("\"seed\":10", "\"seed\":4", "seed 4 is out of order"),
+        (
+            "\"seed\":10",
+            "\"seed\":4",
+            "bad.jsonl:4: seed 4 is there twice: line 2",
+        ),
+        (
+            "\"start\":3",
+            "\"start\":13",
+            "no seed is from 13 on and before 12",
+        ),
         (
             "\"signature\"",
             "\"surprise\"",
@@ -158,8 +177,7 @@ fn failures_are_grouped_by_what_broke_and_a_resumed_sweep_remembers_them() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
     holds(folder, &format!("{SWEEP} --jsonl fine.jsonl"));
-    let violation = r#""violation":{"property":"Liveness","what":"made up","at_ns":5},"coverage""#;
-    let failing = text(folder, "fine.jsonl").replacen("\"coverage\"", violation, 2);
+    let failing = failing(&text(folder, "fine.jsonl"), 2);
     std::fs::write(folder.join("failing.jsonl"), failing).expect("written");
     for args in [
         "sim merge failing.jsonl",
@@ -173,4 +191,173 @@ fn failures_are_grouped_by_what_broke_and_a_resumed_sweep_remembers_them() {
             "{args}: {said}"
         );
     }
+}
+
+/// A sweep's file in which the first runs that passed have failed.
+fn failing(record: &str, runs: usize) -> String {
+    let violation = r#""violation":{"property":"Liveness","what":"made up","at_ns":5},"coverage""#;
+    record.replacen("\"coverage\"", violation, runs).replacen(
+        r#""signature":"ok""#,
+        r#""signature":"Liveness""#,
+        runs,
+    )
+}
+
+#[test]
+fn a_line_that_has_lost_what_broke_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    holds(folder, &format!("{SWEEP} --jsonl fine.jsonl"));
+    let fine = text(folder, "fine.jsonl");
+    let undecided = r#""undecided":"made up","coverage""#;
+    for (record, told) in [
+        (
+            fine.replacen(r#""signature":"ok""#, r#""signature":"Liveness""#, 1),
+            "bad.jsonl:2: seed 3 is signed `Liveness`, and what the line says of it is `ok`",
+        ),
+        (
+            failing(&fine, 1).replacen(r#""signature":"Liveness""#, r#""signature":"ok""#, 1),
+            "signed `ok`, and what the line says of it is `Liveness`",
+        ),
+        (
+            fine.replacen("\"coverage\"", undecided, 1),
+            "signed `ok`, and what the line says of it is `undecided`",
+        ),
+    ] {
+        std::fs::write(folder.join("bad.jsonl"), record).expect("written");
+        refused(folder, "sim merge bad.jsonl", told);
+        refused(folder, "sim sweep --resume bad.jsonl", told);
+    }
+}
+
+#[test]
+fn a_sweep_never_writes_over_the_file_of_another() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    holds(folder, &format!("{SWEEP} --jsonl mine.jsonl"));
+    let mine = text(folder, "mine.jsonl");
+    let again = format!("{SWEEP} --jsonl mine.jsonl");
+    refused(folder, &again, "mine.jsonl is there already");
+    refused(folder, &again, "plumb sim sweep --resume mine.jsonl");
+    assert_eq!(text(folder, "mine.jsonl"), mine);
+    // Whoever writes it has locked it.
+    let file = std::fs::File::open(folder.join("mine.jsonl")).expect("it is there");
+    file.lock().expect("nobody has it");
+    refused(
+        folder,
+        "sim sweep --resume mine.jsonl",
+        "another sweep is writing mine.jsonl",
+    );
+}
+
+#[test]
+fn seeds_may_be_in_any_order_and_what_is_missing_in_their_midst_runs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    holds(folder, &format!("{SWEEP} --jsonl whole.jsonl"));
+    let whole = text(folder, "whole.jsonl");
+    let gap: Vec<&str> = whole
+        .lines()
+        .filter(|line| !line.contains(r#""seed":7,"#))
+        .collect();
+    assert_eq!(gap.len() + 1, whole.lines().count());
+    std::fs::write(folder.join("gap.jsonl"), gap.join("\n") + "\n").expect("written");
+    // The second time there is nothing to do.
+    for _ in 0..2 {
+        holds(folder, "sim sweep --resume gap.jsonl --json gap.json");
+        holds(folder, "sim merge gap.jsonl --json merged.json");
+        let now = text(folder, "gap.jsonl");
+        assert!(
+            now.lines()
+                .last()
+                .is_some_and(|line| line.contains(r#""seed":7,"#))
+        );
+        let mut lines: Vec<&str> = now.lines().collect();
+        let mut all: Vec<&str> = whole.lines().collect();
+        lines.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(lines, all);
+    }
+    assert_eq!(json(folder, "gap.json"), json(folder, "merged.json"));
+}
+
+#[test]
+fn a_sweep_that_stopped_at_a_failure_says_how_to_go_on_behind_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    holds(folder, &format!("{SWEEP} --jsonl fine.jsonl"));
+    let part: String = failing(&text(folder, "fine.jsonl"), 2)
+        .split_inclusive('\n')
+        .take(4)
+        .collect();
+    std::fs::write(folder.join("part.jsonl"), part).expect("written");
+    let stopped = ended(folder, "sim sweep --resume part.jsonl", 1);
+    let go_on = "go on   plumb sim sweep --resume part.jsonl --keep-going\n";
+    for told in [
+        "3 of 9 seeds: 2 failed",
+        "replay  plumb sim replay --seed 3 --tier bare\n",
+        "replay  plumb sim replay --seed 4 --tier bare\n",
+        go_on,
+    ] {
+        assert!(stopped.contains(told), "{told}: {stopped}");
+    }
+    let on = ended(folder, "sim sweep --resume part.jsonl --keep-going", 1);
+    assert!(on.contains("9 of 9 seeds: 2 failed"), "{on}");
+    assert!(!on.contains("go on"), "{on}");
+}
+
+#[test]
+fn a_sweep_that_has_run_nothing_is_no_pass() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    let sweep = "sim sweep --tier bare --seeds 3";
+    let none = ended(folder, &format!("{sweep} --shard 4/4 --jsonl 4.jsonl"), 3);
+    assert!(none.contains("shard 4/4 has none of the seeds"), "{none}");
+    ended(folder, &format!("{sweep} --time 0 --jsonl late.jsonl"), 3);
+    let late = ended(folder, "sim sweep --resume late.jsonl --time 0", 3);
+    assert!(late.contains("0 of 3 seeds"), "{late}");
+    let one = "sim sweep --tier bare --seeds 3 --jsonl whole.jsonl";
+    holds(folder, one);
+    let two: String = text(folder, "whole.jsonl")
+        .split_inclusive('\n')
+        .take(3)
+        .collect();
+    std::fs::write(folder.join("two.jsonl"), two).expect("written");
+    ended(folder, "sim sweep --resume two.jsonl --time 0", 3);
+    // The shard that has none is one of those that make the whole.
+    for shard in 1..=3 {
+        let part = format!("{sweep} --shard {shard}/4 --jsonl {shard}.jsonl");
+        holds(folder, &part);
+    }
+    holds(folder, "sim merge 1.jsonl 2.jsonl 3.jsonl 4.jsonl");
+}
+
+#[test]
+fn how_fast_a_sweep_was_is_said_and_is_no_part_of_a_merged_report() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    let said = ended(folder, &format!("{SWEEP} --jsonl a.jsonl --json a.json"), 0);
+    assert!(
+        said.contains("; 9 in ") && said.contains(" seeds/s\n"),
+        "{said}"
+    );
+    let pace = |name| {
+        let value: Value = serde_json::from_str(&text(folder, name)).expect("JSON");
+        value["pace"].clone()
+    };
+    assert_eq!(pace("a.json")["seeds"], 9);
+    assert!(pace("a.json")["wall_s"].as_f64() > Some(0.0));
+    assert!(pace("a.json")["seeds_per_s"].as_f64() > Some(0.0));
+    holds(folder, "sim merge a.jsonl --json merged.json");
+    assert_eq!(pace("merged.json"), Value::Null);
+}
+
+#[test]
+fn lines_on_standard_output_stand_there_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    let lines = ended(folder, &format!("{SWEEP} --jsonl -"), 0);
+    holds(folder, &format!("{SWEEP} --jsonl file.jsonl"));
+    assert_eq!(lines, text(folder, "file.jsonl"));
+    assert!(!folder.join("-").exists());
 }

@@ -110,7 +110,7 @@ pub fn run(args: &BenchArgs) -> Result<Exit, CliError> {
 }
 
 fn checkers(args: &CheckersArgs) -> Result<Exit, CliError> {
-    files::probe(args.json.as_deref())?;
+    files::probe(None, args.json.as_deref())?;
     let cases = cases(args)?;
     let jobs = args.jobs.map_or_else(all_cores, usize::from);
     let peer = match (&args.against, &args.porcupine) {
@@ -152,7 +152,7 @@ fn checkers(args: &CheckersArgs) -> Result<Exit, CliError> {
     bar.finish_and_clear();
     if let Some(path) = &args.json {
         let value = json!({ "plumb_bench": 1, "checkers": rows });
-        files::write(path, format!("{value:#}\n"))?;
+        files::write_json(path, &value)?;
     }
     Ok(exit)
 }

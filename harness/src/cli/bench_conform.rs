@@ -24,7 +24,7 @@ pub(super) struct ConformBenchArgs {
 /// # Errors
 /// If the figures can't be written.
 pub(super) fn run(args: &ConformBenchArgs) -> Result<Exit, CliError> {
-    files::probe(args.json.as_deref())?;
+    files::probe(None, args.json.as_deref())?;
     let bar = progress::bar(args.seeds * 2 + args.seeds / 10, "runs");
     let step = || bar.inc(1);
     let bare = beside(Tier::Bare, 0..args.seeds, step);
@@ -44,7 +44,7 @@ pub(super) fn run(args: &ConformBenchArgs) -> Result<Exit, CliError> {
             "plumb_bench": 1,
             "conform": { "beside": [row(&bare), row(&full)], "offline": read, "offline_rate": read.rate() },
         });
-        files::write(path, format!("{value:#}\n"))?;
+        files::write_json(path, &value)?;
     }
     Ok(Exit::Holds)
 }

@@ -36,7 +36,7 @@ pub(super) struct ModelBenchArgs {
 /// # Errors
 /// If there is no such scope, or the figures can't be written.
 pub(super) fn run(args: &ModelBenchArgs) -> Result<Exit, CliError> {
-    files::probe(args.json.as_deref())?;
+    files::probe(None, args.json.as_deref())?;
     let (with, without) = (symmetric(&args.with)?, named_scope(&args.without)?);
     let beside = symmetric(&args.beside)?;
     let threads = args.threads.map_or_else(all_cores, usize::from);

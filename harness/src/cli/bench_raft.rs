@@ -81,7 +81,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(args: &RaftArgs) -> Result<Exit, CliError> {
-    files::probe(args.json.as_deref())?;
+    files::probe(None, args.json.as_deref())?;
     let order = Order {
         clients: args.clients.iter().copied().map(usize::from).collect(),
         values: args.values.iter().map(|bytes| *bytes as usize).collect(),
@@ -112,7 +112,7 @@ pub(super) fn run(args: &RaftArgs) -> Result<Exit, CliError> {
     }
     if let Some(path) = &args.json {
         let value = json!({ "plumb_bench": 1, "raft": report });
-        files::write(path, format!("{value:#}\n"))?;
+        files::write_json(path, &value)?;
     }
     let whole = report.rows.len() == cases && !stop.load(Ordering::Relaxed);
     Ok(if whole { Exit::Holds } else { Exit::Undecided })

@@ -51,7 +51,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(args: &SimArgs) -> Result<Exit, CliError> {
-    files::probe(args.json.as_deref())?;
+    files::probe(None, args.json.as_deref())?;
     let order = Order {
         tiers: args
             .tier
@@ -81,7 +81,7 @@ pub(super) fn run(args: &SimArgs) -> Result<Exit, CliError> {
     bar.finish_and_clear();
     if let Some(path) = &args.json {
         let value = json!({ "plumb_bench": 1, "sim": all });
-        files::write(path, format!("{value:#}\n"))?;
+        files::write_json(path, &value)?;
     }
     let found = all
         .iter()

@@ -160,11 +160,11 @@ fn write_all(mut library: Library, out: &Path) -> Result<Exit, CliError> {
     bar.finish_and_clear();
     let page = index("written by plumb browse", &entries, Links::Written);
     write_file(&out.join("index.html"), page.as_bytes())?;
-    println!(
-        "{} histories: {}",
+    files::print(format!(
+        "{} histories: {}\n",
         entries.len(),
         out.join("index.html").display()
-    );
+    ));
     Ok(Exit::Holds)
 }
 
@@ -180,7 +180,7 @@ fn listen(server: Server, addr: SocketAddr) -> Result<Exit, CliError> {
     if !own.ip().is_loopback() {
         eprintln!("warning: whoever reaches {own} can read these histories");
     }
-    println!("http://{own}/  (Ctrl-C to stop)");
+    files::print(format!("http://{own}/  (Ctrl-C to stop)\n"));
     serve(server, &listener)?;
     Ok(Exit::Holds)
 }

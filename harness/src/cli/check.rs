@@ -116,9 +116,12 @@ impl Checked {
 pub fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     let asked = Asked::from(args)?;
     let json = args.json.iter().map(PathBuf::as_path);
-    files::probe(json.chain(args.reports.paths()))?;
-    let quiet = files::is_stdout(args.json.as_deref()) || args.reports.on_stdout();
     let histories = histories(&args.files)?;
+    files::probe(
+        histories.iter().map(PathBuf::as_path),
+        json.chain(args.reports.paths()),
+    )?;
+    let quiet = files::is_stdout(args.json.as_deref()) || args.reports.on_stdout();
     let stop = interrupt::flag();
     let bar = progress::bar(histories.len() as u64, "histories");
     let mut exit = Exit::Holds;

@@ -33,7 +33,10 @@ pub struct ConformArgs {
 /// # Errors
 /// If a result can't be written.
 pub fn run(args: &ConformArgs) -> Result<Exit, CliError> {
-    files::probe(args.json.as_deref())?;
+    files::probe(
+        args.files.iter().map(PathBuf::as_path),
+        args.json.as_deref(),
+    )?;
     let quiet = files::is_stdout(args.json.as_deref());
     let mut exit = Exit::Holds;
     let mut all = Vec::new();
@@ -54,8 +57,7 @@ pub fn run(args: &ConformArgs) -> Result<Exit, CliError> {
     }
     if let Some(path) = &args.json {
         let value = json!({ "plumb_conform": 1, "exit": exit.code(), "files": all });
-        let text = serde_json::to_string_pretty(&value).unwrap_or_default();
-        files::write(path, format!("{text}\n"))?;
+        files::write_json(path, &value)?;
     }
     Ok(exit)
 }

@@ -131,7 +131,7 @@ fn run_check(args: &CheckArgs) -> Result<Exit, CliError> {
     }
     if let Some(path) = &args.json {
         let all = json!({ "plumb_core_check": 1, "scopes": rows });
-        files::write(path, format!("{all:#}\n"))?;
+        files::write_json(path, &all)?;
     }
     Ok(exit)
 }
@@ -265,7 +265,7 @@ fn run_scopes(args: &ScopesArgs) -> Result<Exit, CliError> {
     }
     if let Some(path) = &args.json {
         let all = json!({ "plumb_core_scopes": 1, "scopes": SCOPES });
-        files::write(path, format!("{all:#}\n"))?;
+        files::write_json(path, &all)?;
     }
     Ok(Exit::Holds)
 }

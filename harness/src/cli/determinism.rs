@@ -1,12 +1,16 @@
 //! `plumb sim determinism`: the same seed gives the same bytes in another process, or the simulator is wrong.
 
-use std::process::{Command, Stdio};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use clap::Args;
+use serde_json::{Value, json};
 
-use super::sim::{TierArg, all_cores};
+use super::sim::{WorldArgs, all_cores, words_of_world};
+use crate::nemesis::Length;
 use crate::sim::System;
 
 use super::{CliError, Exit, files, interrupt, progress};
@@ -20,18 +24,35 @@ pub struct DeterminismArgs {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     start: u64,
-    /// In which world.
-    #[arg(long, value_enum, default_value = "full")]
-    tier: TierArg,
+    #[command(flatten)]
+    world: WorldArgs,
     /// How many processes at a time; one for each core if not given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
+    /// Write which seeds differ as JSON; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What the comparison has come to.
+#[derive(Debug, Default)]
+struct Compared {
+    /// How many seeds ran twice.
+    seeds: u64,
+    /// Bytes of their traces, each counted once.
+    bytes: u64,
+    /// Seeds whose traces differ.
+    differ: Vec<u64>,
+    /// Why a run gave no trace.
+    error: Option<CliError>,
+    /// Somebody has ended a run.
+    interrupted: bool,
 }
 
 /// Runs each seed in two processes and compares their traces.
 ///
 /// # Errors
-/// If this program can't be started again.
+/// If this program can't be started again, or a run in a process of its own does not end.
 pub(super) fn run(system: System, args: &DeterminismArgs) -> Result<Exit, CliError> {
     let end = args.start.checked_add(args.seeds).ok_or_else(|| {
         CliError::new(
@@ -39,27 +60,35 @@ pub(super) fn run(system: System, args: &DeterminismArgs) -> Result<Exit, CliErr
             "choose smaller numbers",
         )
     })?;
-    let (next, bytes) = (AtomicU64::new(args.start), AtomicU64::new(0));
-    let (differ, error) = (Mutex::new(Vec::new()), Mutex::new(None));
+    files::probe(None, args.json.as_deref())?;
+    let next = AtomicU64::new(args.start);
+    let compared = Mutex::new(Compared::default());
     let bar = progress::bar(args.seeds, "seeds");
     let stop = interrupt::flag();
+    let done = || {
+        let compared = lock(&compared);
+        stop.load(Ordering::Relaxed) || compared.error.is_some() || compared.interrupted
+    };
     std::thread::scope(|scope| {
         for _ in 0..args.jobs.map_or_else(all_cores, usize::from) {
             scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) && lock(&error).is_none() {
+                while !done() {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= end {
                         break;
                     }
-                    match (
-                        trace(system, seed, args.tier),
-                        trace(system, seed, args.tier),
-                    ) {
-                        (Ok(one), Ok(other)) if one == other => {
-                            bytes.fetch_add(one.len() as u64, Ordering::Relaxed);
+                    let traces = two_traces(system, seed, &args.world, stop);
+                    let mut compared = lock(&compared);
+                    match traces {
+                        Ok(Some([one, other])) => {
+                            compared.seeds += 1;
+                            compared.bytes += one.len() as u64;
+                            if one != other {
+                                compared.differ.push(seed);
+                            }
                         }
-                        (Ok(_), Ok(_)) => lock(&differ).push(seed),
-                        (Err(why), _) | (_, Err(why)) => *lock(&error) = Some(why),
+                        Ok(None) => compared.interrupted = true,
+                        Err(why) => compared.error = Some(why),
                     }
                     bar.inc(1);
                 }
@@ -67,28 +96,26 @@ pub(super) fn run(system: System, args: &DeterminismArgs) -> Result<Exit, CliErr
         }
     });
     bar.finish_and_clear();
-    if let Some(error) = lock(&error).take() {
-        return Err(error);
+    let mut compared = std::mem::take(&mut *lock(&compared));
+    compared.differ.sort_unstable();
+    let words = words(system, args, &compared);
+    if files::is_stdout(args.json.as_deref()) {
+        eprint!("{words}");
+    } else {
+        files::print(words);
     }
-    let done = next.load(Ordering::Relaxed).min(end) - args.start;
-    let mut differ = std::mem::take(&mut *lock(&differ));
-    differ.sort_unstable();
-    let mut words = format!(
-        "{done} of {} seeds, each in two processes: {} differ; {} MB of traces compared\n",
-        args.seeds,
-        differ.len(),
-        bytes.load(Ordering::Relaxed) >> 20
-    );
-    for seed in &differ {
-        let command = system.name();
-        words.push_str(&format!("differs  {command} run --seed {seed} --trace -\n"));
+    if let Some(path) = &args.json {
+        files::write_json(path, &as_json(system, args, &compared))?;
     }
-    files::print(words);
-    Ok(match (differ.is_empty(), stop.load(Ordering::Relaxed)) {
-        (false, _) => Exit::Violation,
-        (true, true) => Exit::Undecided,
-        (true, false) => Exit::Holds,
-    })
+    match (compared.differ.is_empty(), compared.error) {
+        (true, Some(error)) => Err(error),
+        (true, None) if compared.seeds < args.seeds => Ok(Exit::Undecided),
+        (true, None) => Ok(Exit::Holds),
+        (false, error) => {
+            error.iter().for_each(|error| eprintln!("{error}"));
+            Ok(Exit::Violation)
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -97,8 +124,61 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// A seed's trace, by a process of its own.
-fn trace(system: System, seed: u64, tier: TierArg) -> Result<Vec<u8>, CliError> {
+fn words(system: System, args: &DeterminismArgs, compared: &Compared) -> String {
+    let mut words = format!(
+        "{} of {} seeds, each in two processes: {} differ; {} MB of traces compared\n",
+        compared.seeds,
+        args.seeds,
+        compared.differ.len(),
+        compared.bytes >> 20
+    );
+    for seed in &compared.differ {
+        let world = flags(system, &args.world);
+        let command = system.name();
+        words.push_str(&format!(
+            "differs  {command} run --seed {seed}{world} --trace -\n"
+        ));
+    }
+    words
+}
+
+/// The flags that name the world of the runs.
+fn flags(system: System, world: &WorldArgs) -> String {
+    words_of_world(world.length(), system.tier(world.tier()), world.judges())
+}
+
+fn as_json(system: System, args: &DeterminismArgs, compared: &Compared) -> Value {
+    json!({
+        "plumb_determinism": 1,
+        "tier": system.tier(args.world.tier()),
+        "judges": args.world.judges(),
+        "length": if args.world.length() == Length::LONG { "long" } else { "short" },
+        "seeds": { "start": args.start, "end": args.start + args.seeds, "compared": compared.seeds },
+        "differ": compared.differ,
+        "trace_bytes": compared.bytes,
+    })
+}
+
+/// A seed's trace, twice; `None` if somebody has stopped the runs.
+fn two_traces(
+    system: System,
+    seed: u64,
+    world: &WorldArgs,
+    stop: &AtomicBool,
+) -> Result<Option<[Vec<u8>; 2]>, CliError> {
+    let Some(one) = trace(system, seed, world)? else {
+        return Ok(None);
+    };
+    if stop.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    let other = trace(system, seed, world)?;
+    Ok(other.map(|other| [one, other]))
+}
+
+/// A seed's trace, by a process of its own. Its group is its own, too: Ctrl-C in a terminal goes to a whole group, and
+/// what is under way is to end.
+fn trace(system: System, seed: u64, world: &WorldArgs) -> Result<Option<Vec<u8>>, CliError> {
     let failed = |why: String| {
         CliError::new(
             format!("cannot run seed {seed} in a process of its own: {why}"),
@@ -110,15 +190,82 @@ fn trace(system: System, seed: u64, tier: TierArg) -> Result<Vec<u8>, CliError> 
     let output = Command::new(program)
         .args(system.is_shipped().then_some("sim"))
         .args(["run", "--trace", "-", "--seed", &seed.to_string()])
-        .args(["--tier", tier.name(), "--out"])
+        .args(flags(system, world).split_whitespace())
+        .arg("--out")
         .arg(&folder)
         .stdin(Stdio::null())
+        .process_group(0)
         .output()
         .map_err(|error| failed(error.to_string()))?;
-    if output.stdout.is_empty() {
-        return Err(failed(
-            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        ));
+    whole(output).map_err(failed)
+}
+
+/// What a run has printed, if it came to its end: half a trace is none. `None` if somebody has ended it.
+fn whole(output: Output) -> Result<Option<Vec<u8>>, String> {
+    const SIGINT: i32 = 2;
+    const SIGTERM: i32 = 15;
+    let verdicts = [Exit::Holds, Exit::Violation, Exit::Undecided].map(|exit| exit.code().into());
+    match (output.status.code(), output.status.signal()) {
+        (_, Some(SIGINT | SIGTERM)) => Ok(None),
+        (Some(code), _) if verdicts.contains(&code) && !output.stdout.is_empty() => {
+            Ok(Some(output.stdout))
+        }
+        _ => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(format!("{}: {}", output.status, said.trim()))
+        }
     }
-    Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitStatus;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: DeterminismArgs,
+    }
+
+    fn ended(raw: i32, stdout: &str) -> Result<Option<Vec<u8>>, String> {
+        whole(Output {
+            status: ExitStatus::from_raw(raw),
+            stdout: stdout.into(),
+            stderr: b"said".into(),
+        })
+    }
+
+    #[test]
+    fn half_a_trace_is_none() {
+        let exited = |code: i32| code << 8;
+        for code in [0, 1, 3] {
+            assert_eq!(ended(exited(code), "trace"), Ok(Some(b"trace".to_vec())));
+        }
+        for raw in [exited(2), exited(101), 9, 6] {
+            let why = ended(raw, "tra").expect_err("it did not come to its end");
+            assert!(why.ends_with(": said"), "{why}");
+        }
+        ended(exited(0), "").expect_err("no trace is empty");
+        for signal in [2, 15] {
+            assert_eq!(ended(signal, "tra"), Ok(None), "somebody stopped it");
+        }
+    }
+
+    #[test]
+    fn what_differs_is_told_with_the_world_in_which_it_does() {
+        let line = "determinism --tier bare --length long --judges clients";
+        let args = Line::parse_from(line.split(' ')).args;
+        let compared = Compared {
+            seeds: 9,
+            differ: vec![7],
+            ..Compared::default()
+        };
+        let words = words(System::SHIPPED, &args, &compared);
+        let told = "run --seed 7 --length long --tier bare --judges clients --trace -";
+        assert!(words.contains(told), "{words}");
+    }
 }

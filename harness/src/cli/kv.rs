@@ -63,6 +63,7 @@ pub struct KvArgs {
 #[derive(Debug, Subcommand)]
 enum KvCommand {
     /// Reads a key.
+    #[command(after_help = "Example:\n  plumb kv get greeting --read anywhere")]
     Get {
         /// The key.
         key: String,
@@ -71,6 +72,7 @@ enum KvCommand {
         read: ReadBy,
     },
     /// Sets a key.
+    #[command(after_help = "Example:\n  plumb kv put greeting hello")]
     Put {
         /// The key.
         key: String,
@@ -78,6 +80,7 @@ enum KvCommand {
         value: String,
     },
     /// Adds to the end of a key's value.
+    #[command(after_help = "Example:\n  plumb kv append log one-more")]
     Append {
         /// The key.
         key: String,
@@ -85,6 +88,7 @@ enum KvCommand {
         suffix: String,
     },
     /// Sets a key if it has the value that is expected.
+    #[command(after_help = "Example:\n  plumb kv cas greeting goodbye --expect hello")]
     Cas {
         /// The key.
         key: String,
@@ -98,14 +102,19 @@ enum KvCommand {
         absent: bool,
     },
     /// Takes several steps at once: all of them or none, with nothing of anybody else's between.
+    #[command(
+        after_help = "Example:\n  plumb kv txn 'expect a 1' 'write a 0' 'append log a-is-0' 'read log'"
+    )]
     Txn {
         /// `read KEY`, `write KEY VALUE`, `append KEY SUFFIX`, `expect KEY VALUE`, `absent KEY`.
         #[arg(required = true, value_name = "STEP", value_parser = parsed(txn_step))]
         steps: Vec<TxnStep>,
     },
     /// Shows each server and what it knows.
+    #[command(after_help = "Example:\n  plumb kv --at 127.0.0.1:7001 status")]
     Status,
     /// Shows it again and again, until Ctrl-C.
+    #[command(after_help = "Example:\n  plumb kv watch-status --every 5")]
     WatchStatus {
         /// How often, seconds.
         #[arg(long, value_name = "SECONDS", default_value_t = 1)]
@@ -117,6 +126,7 @@ enum KvCommand {
         change: Member,
     },
     /// Has the leader hand over.
+    #[command(after_help = "Example:\n  plumb kv transfer 2")]
     Transfer {
         /// To which server.
         #[arg(value_name = "N", value_parser = parsed(number_of))]
@@ -127,6 +137,7 @@ enum KvCommand {
 #[derive(Debug, Subcommand)]
 enum Member {
     /// Adds a server: it receives the log first, and votes once it has it.
+    #[command(after_help = "Example:\n  plumb kv member add 4=127.0.0.1:7004")]
     Add {
         /// Which, and where it listens, as in 4=127.0.0.1:7004.
         #[arg(value_name = "N=HOST:PORT", value_parser = parsed(named_address))]
@@ -136,12 +147,14 @@ enum Member {
         learner: bool,
     },
     /// Has a learner vote, once it has the log.
+    #[command(after_help = "Example:\n  plumb kv member promote 4")]
     Promote {
         /// Which.
         #[arg(value_name = "N", value_parser = parsed(number_of))]
         server: NodeId,
     },
     /// Removes a server.
+    #[command(after_help = "Example:\n  plumb kv member remove 4")]
     Remove {
         /// Which.
         #[arg(value_name = "N", value_parser = parsed(number_of))]

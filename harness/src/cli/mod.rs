@@ -67,13 +67,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match dispatch(&cli) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            eprintln!("{error}");
-            Exit::Usage.into()
-        }
-    }
+    files::exit_of(dispatch(&cli)).into()
 }
 
 fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
@@ -133,6 +127,30 @@ mod tests {
         for one in inner.filter(|one| one.get_name() != "help") {
             walk(one, &format!("{called} {}", one.get_name()), see);
         }
+    }
+
+    /// Whoever asks a command for help sees how it is called; and of a simulation, how it ends.
+    #[test]
+    fn every_commands_help_has_an_example_and_simulations_name_their_exit_codes() {
+        let mut cli = Cli::command();
+        cli.build();
+        walk(&cli, "plumb", &mut |one, called| {
+            let help = one.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let is_group = one.get_subcommands().next().is_some();
+            let has_example = help.lines().any(|line| line.starts_with("Example"));
+            assert!(is_group || has_example, "{called} --help has no example");
+            let prints = called == "plumb sim scenario";
+            if called.starts_with("plumb sim ") && !prints {
+                let codes = help.lines().find(|line| line.starts_with("Exit codes: "));
+                let codes = codes.unwrap_or_else(|| panic!("{called} --help has no exit codes"));
+                // Whatever shrinking has found by then stands: it is never undecided.
+                let most = if called.ends_with("shrink") { 2 } else { 3 };
+                for code in 0..=most {
+                    assert!(codes.contains(&format!("{code} ")), "{called}: {codes}");
+                }
+            }
+        });
     }
 
     fn own_flags(command: &clap::Command) -> BTreeSet<String> {

@@ -322,5 +322,5 @@ fn run_explore(args: &ExploreArgs) -> Result<Exit, CliError> {
 }
 
 fn write_json(path: Option<&Path>, value: &Value) -> Result<(), CliError> {
-    path.map_or(Ok(()), |path| files::write(path, format!("{value:#}\n")))
+    path.map_or(Ok(()), |path| files::write_json(path, value))
 }

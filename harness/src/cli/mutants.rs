@@ -173,8 +173,7 @@ fn list(args: &ListArgs) -> Result<Exit, CliError> {
     match &args.json {
         Some(path) => {
             let value = serde_json::json!({ "plumb_mutants_list": 1, "mutants": values });
-            let text = serde_json::to_string_pretty(&value).unwrap_or_default();
-            files::write(path, format!("{text}\n"))?;
+            files::write_json(path, &value)?;
         }
         None => files::print(words),
     }
@@ -302,10 +301,10 @@ fn examine(args: &RunArgs) -> Result<Exit, CliError> {
     bar.finish_and_clear();
     save(&args.out, &results, &matrix)?;
     files::print(matrix.text());
-    println!(
-        "written to {}",
+    files::print(format!(
+        "written to {}\n",
         args.out.join("matrix.{txt,md,html,json}").display()
-    );
+    ));
     let wrong = matrix.survivors().count() + matrix.false_alarms().count() > 0;
     Ok(match (stop.load(Ordering::Relaxed), wrong) {
         (true, _) => Exit::Undecided,
@@ -357,13 +356,13 @@ fn save(out: &std::path::Path, results: &std::path::Path, matrix: &Matrix) -> Re
     let lines: Vec<String> = matrix
         .rows
         .iter()
-        .map(|row| serde_json::to_string(row).unwrap_or_default() + "\n")
+        .map(|row| serde_json::to_string(row).expect("plain data always serialises") + "\n")
         .collect();
     files::write(results, lines.concat())?;
     files::write(&out.join("matrix.txt"), matrix.text())?;
     files::write(&out.join("matrix.md"), matrix.markdown())?;
     files::write(&out.join("matrix.html"), matrix.html())?;
-    let json = serde_json::to_string_pretty(matrix).unwrap_or_default();
+    let json = serde_json::to_string_pretty(matrix).expect("plain data always serialises");
     files::write(&out.join("matrix.json"), format!("{json}\n"))
 }
 

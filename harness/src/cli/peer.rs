@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::Exit;
+use super::files::exit_of;
 use super::sim::{SimArgs, run_command};
 use crate::sim::System;
 
@@ -26,11 +26,5 @@ struct PeerCli {
 #[must_use]
 pub fn peer_main(system: System) -> ExitCode {
     let cli = PeerCli::parse();
-    match run_command(system, &cli.sim) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            eprintln!("{error}");
-            Exit::Usage.into()
-        }
-    }
+    exit_of(run_command(system, &cli.sim)).into()
 }

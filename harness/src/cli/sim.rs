@@ -8,17 +8,24 @@ mod one;
 mod record;
 mod shrinking;
 mod sweeping;
+mod words;
 
-use super::{CliError, Exit, determinism};
+use super::{CliError, Exit, determinism, files};
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::System;
 
 pub use shrinking::{shrink_and_save, words_of};
 pub use sweeping::sweep_and_save;
+pub(super) use words::words_of_world;
 
 /// Runs the real server on a simulated network, clock and disk, with faults, and judges it.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  plumb sim sweep --seeds 1000\n  plumb sim sweep --tier bare --seeds 1000000 --time \
+                  60\n  plumb sim replay target/plumb/failures/seed-7/scenario.json --lanes\n  plumb sim shrink \
+                  target/plumb/failures/seed-7/scenario.json"
+)]
 pub struct SimArgs {
     #[command(subcommand)]
     command: SimCommand,
@@ -30,7 +37,8 @@ enum SimCommand {
     #[command(
         after_help = "Examples:\n  plumb sim run --seed 7\n  plumb sim run --seed 7 --trace \
                             - --history h.jsonl\n  plumb sim run --seed 7 --length long --json -\n  plumb sim run \
-                            --seed 7 --save run && plumb browse run"
+                            --seed 7 --save run && plumb browse run\n\nExit codes: 0 it holds; 1 a property broke; 2 usage, or a \
+                            result that can't be written; 3 undecided."
     )]
     Run(one::RunArgs),
     /// Runs many seeds on all cores.
@@ -38,7 +46,9 @@ enum SimCommand {
         after_help = "Examples:\n  plumb sim sweep --seeds 1000\n  plumb sim sweep --start \
                             5000 --seeds 200 --keep-going --json sweep.json\n  plumb sim \
                             sweep --tier bare --seeds 1000000 --time 60\n  plumb sim sweep --seeds 100000 --shard \
-                            3/8 --jsonl 3.jsonl\n  plumb sim sweep --resume 3.jsonl"
+                            3/8 --jsonl 3.jsonl\n  plumb sim sweep --resume 3.jsonl\n\nExit codes: 0 all seeds that were asked for hold; 1 some do \
+                            not; 2 usage, or a file that can't be read or written; 3 undecided: stopped, a run that \
+                            could not be decided or did not end, or nothing ran."
     )]
     Sweep(sweeping::SweepArgs),
     /// Puts the shards of a sweep together into one report.
@@ -66,16 +76,22 @@ enum SimCommand {
         after_help = "Examples:\n  plumb sim replay target/plumb/failures/seed-7/scenario.json\n  plumb sim \
                             replay s.json --lanes\n  plumb sim replay s.json --trace text --node 2 --from 4400 \
                             --to 4500\n  plumb sim replay --seed 7 --tier bare --trace json | jq \
-                            'select(.kind == \"state\")'\n  plumb sim replay s.json --trace trace.jsonl"
+                            'select(.kind == \"state\")'\n  plumb sim replay s.json --trace trace.jsonl\n\nExit codes: 0 it holds; 1 a property \
+                            broke; 2 usage, or a scenario that can't be read; 3 undecided."
     )]
     Replay(one::ReplayArgs),
     /// Runs each seed in two processes and compares their traces byte by byte.
     #[command(
         after_help = "Examples:\n  plumb sim determinism\n  plumb sim determinism --seeds 1000 --tier \
-                            bare\n\nExit codes: 0 all are the same; 1 some differ; 3 stopped before the end."
+                            bare\n  plumb sim determinism --length long --json d.json\n\nExit codes: 0 all are the \
+                            same; 1 some differ; 2 usage, or a run that did not end; 3 stopped before the end."
     )]
     Determinism(determinism::DeterminismArgs),
     /// Prints the scenario of a seed as JSON, to be edited and replayed.
+    #[command(
+        after_help = "Examples:\n  plumb sim scenario --seed 7 > s.json && plumb sim replay s.json\n  plumb sim \
+                            scenario --seed 7 --tier bare --length long"
+    )]
     Scenario(ScenarioArgs),
 }
 
@@ -102,16 +118,6 @@ pub(super) enum TierArg {
     Full,
     /// Bare replicas on a queue of events: some twenty times the seeds.
     Bare,
-}
-
-impl TierArg {
-    /// As on the command line.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            TierArg::Full => "full",
-            TierArg::Bare => "bare",
-        }
-    }
 }
 
 impl From<TierArg> for Tier {
@@ -157,7 +163,7 @@ impl ScenarioArgs {
 
 /// What a seed is drawn for.
 #[derive(Debug, Args)]
-struct WorldArgs {
+pub(super) struct WorldArgs {
     /// How long the run is [default: short].
     #[arg(long, value_enum)]
     length: Option<LengthArg>,
@@ -175,12 +181,22 @@ impl WorldArgs {
         self.length.is_some() || self.tier.is_some() || self.judges.is_some()
     }
 
+    pub(super) fn length(&self) -> Length {
+        self.length.unwrap_or(LengthArg::Short).into()
+    }
+
+    pub(super) fn tier(&self) -> Tier {
+        self.tier.unwrap_or(TierArg::Full).into()
+    }
+
+    pub(super) fn judges(&self) -> Judges {
+        self.judges.unwrap_or(JudgesArg::All).into()
+    }
+
     fn generate(&self, system: System, seed: u64) -> Scenario {
-        let length = self.length.unwrap_or(LengthArg::Short);
-        let tier = self.tier.unwrap_or(TierArg::Full);
         Scenario {
-            judges: self.judges.unwrap_or(JudgesArg::All).into(),
-            ..(system.generate)(seed, length.into(), tier.into())
+            judges: self.judges(),
+            ..(system.generate)(seed, self.length(), self.tier())
         }
     }
 }
@@ -198,7 +214,7 @@ pub fn run_command(system: System, args: &SimArgs) -> Result<Exit, CliError> {
         SimCommand::Shrink(args) => shrinking::one(system, args),
         SimCommand::Determinism(args) => determinism::run(system, args),
         SimCommand::Scenario(args) => {
-            print!("{}", args.generate(system).to_json());
+            files::print(args.generate(system).to_json());
             Ok(Exit::Holds)
         }
     }

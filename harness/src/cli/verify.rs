@@ -86,7 +86,7 @@ pub fn run_command(args: &VerifyArgs) -> Result<Exit, CliError> {
             "name files for --junit and --sarif",
         ));
     }
-    files::probe(args.reports.paths())?;
+    files::probe(None, args.reports.paths())?;
     let report = verify(&order, interrupt::flag())?;
     let page = args.out.join("report.html").display().to_string();
     let cases: Vec<Case> = report

@@ -64,8 +64,7 @@ fn look(args: &InspectArgs) -> Result<Exit, CliError> {
     let whole = result.as_ref().ok();
     if let Some(path) = &args.json {
         let value = as_json(&records, whole, damage.as_deref());
-        let text = serde_json::to_string_pretty(&value).unwrap_or_default();
-        files::write(path, format!("{text}\n"))?;
+        files::write_json(path, &value)?;
     }
     if !files::is_stdout(args.json.as_deref()) {
         files::print(as_text(&records, whole, damage.as_deref()));

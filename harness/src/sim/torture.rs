@@ -58,9 +58,9 @@ impl Tally {
     }
 }
 
-/// The logs that a seed's run leaves.
+/// The logs that a seed's run leaves, and how many do not open: disks that lie and rot leave such.
 #[must_use]
-pub fn logs_of(seed: u64) -> Vec<Log> {
+pub fn logs_of(seed: u64) -> (Vec<Log>, u64) {
     let mut scenario = generate(seed, LENGTH, Tier::Full);
     // What goes wrong in the run itself is the simulation's to judge.
     scenario.live_within_ms = 0;
@@ -78,7 +78,10 @@ pub fn logs_of(seed: u64) -> Vec<Log> {
             whole,
         })
     };
-    disks.into_iter().filter_map(settled).collect()
+    let all = disks.len();
+    let logs: Vec<Log> = disks.into_iter().filter_map(settled).collect();
+    let unopened = (all - logs.len()) as u64;
+    (logs, unopened)
 }
 
 fn open(disk: &SimDisk, segment_bytes: u64) -> Result<(Wal, Remembered), StorageError> {
@@ -108,9 +111,9 @@ impl Log {
     /// With the notebook, it is known which bytes are durable.
     fn all_synced(&self, tally: &mut Tally) -> Result<(), String> {
         let disk = SimDisk::from_image(self.image.clone(), 0, 0, 512);
-        let Ok(seen) = inspect(&disk.mount(), &mut |_| {}) else {
-            return Ok(());
-        };
+        // What opens can be looked at: it is the same half that reads. Else nothing here would be tried.
+        let seen = inspect(&disk.mount(), &mut |_| {})
+            .map_err(|error| self.tell_unread(&error.to_string()))?;
         for (name, bytes) in self.image.iter().filter(|(name, _)| of_the_log(name)) {
             // What was not synced is the next one's.
             let synced = if *name == seen.file {
@@ -139,7 +142,7 @@ impl Log {
     /// Without it, the last group may have been torn: what is accepted then is what there was before one of its
     /// records, and no byte before the group may be missed.
     fn last_group_in_doubt(&self, tally: &mut Tally) -> Result<(), String> {
-        let Some((name, records)) = self.last_segment() else {
+        let Some((name, records)) = self.last_segment()? else {
             return Ok(());
         };
         let known = records
@@ -185,17 +188,17 @@ impl Log {
     }
 
     /// The last segment with its records.
-    fn last_segment(&self) -> Option<(String, Vec<RecordSummary>)> {
-        let name = self
-            .image
-            .keys()
-            .rfind(|name| name.ends_with(".wal"))?
-            .clone();
+    fn last_segment(&self) -> Result<Option<(String, Vec<RecordSummary>)>, String> {
+        let last = self.image.keys().rfind(|name| name.ends_with(".wal"));
+        let Some(name) = last.cloned() else {
+            return Ok(None);
+        };
         let disk = SimDisk::from_image(self.image.clone(), 0, 0, 512);
         let mut records = Vec::new();
-        inspect(&disk.mount(), &mut |record| records.push(record)).ok()?;
+        inspect(&disk.mount(), &mut |record| records.push(record))
+            .map_err(|error| self.tell_unread(&error.to_string()))?;
         records.retain(|record| record.file == name);
-        Some((name, records))
+        Ok(Some((name, records)))
     }
 
     /// What the shipped code makes of the log with this file instead; `None` if it refuses.
@@ -216,6 +219,11 @@ impl Log {
             Some(found) if *found == self.whole => tally.whole += 1,
             Some(_) => tally.torn += 1,
         }
+    }
+
+    fn tell_unread(&self, why: &str) -> String {
+        let Log { seed, server, .. } = self;
+        format!("the log of n{server} of seed {seed} opens, and can't be looked at: {why}")
     }
 
     fn tell(&self, name: &str, at: usize, how: &str, what: &str) -> String {
@@ -244,14 +252,14 @@ mod tests {
     use super::*;
 
     fn log() -> Log {
-        let logs = (1..).flat_map(logs_of);
+        let logs = (1..).flat_map(|seed| logs_of(seed).0);
         let mut small = logs.filter(|log| (1_500..6_000).contains(&log.bytes()));
         small.next().expect("some run leaves a small log")
     }
 
     #[test]
     fn logs_of_runs_withstand_everything() {
-        let logs = (1..).flat_map(logs_of);
+        let logs = (1..).flat_map(|seed| logs_of(seed).0);
         let mut tally = Tally::default();
         for log in logs
             .filter(|log| (1_500..6_000).contains(&log.bytes()))
@@ -276,5 +284,24 @@ mod tests {
             told.contains("at byte") && told.contains("gone, unseen"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn a_log_that_opens_and_cannot_be_looked_at_is_told() {
+        let mut log = log();
+        let name = log.image.keys().rfind(|name| name.ends_with(".wal"));
+        let name = name.expect("a segment").clone();
+        let header = log.image.get_mut(&name).expect("it is there");
+        header.iter_mut().for_each(|byte| *byte ^= 0x55);
+        let told = log.torture().expect_err("nobody can read that");
+        assert!(told.contains("can't be looked at"), "{told}");
+    }
+
+    #[test]
+    fn most_logs_of_runs_open() {
+        let (opened, unopened) = (1..=12).map(logs_of).fold((0, 0), |sum, (logs, unopened)| {
+            (sum.0 + logs.len() as u64, sum.1 + unopened)
+        });
+        assert!(opened > 3 * unopened, "{opened} open, {unopened} do not");
     }
 }

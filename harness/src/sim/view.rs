@@ -172,7 +172,7 @@ pub fn as_json_lines(
 ) -> String {
     let mut text = format!("{header}\n");
     let mut write = |line: &Line<'_>| {
-        text.push_str(&serde_json::to_string(line).unwrap_or_default());
+        text.push_str(&serde_json::to_string(line).expect("plain data always serialises"));
         text.push('\n');
     };
     lines(trace, part).for_each(|(_, line)| write(&line));

@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::BUILD;
 use crate::artifacts::{create_folder, write_file};
 use crate::cli::ci::github;
+use crate::cli::files::print;
 use crate::cli::{CliError, Exit};
 
 pub use charts::{Bar, Chart, Measure};
@@ -170,10 +171,10 @@ pub fn verify(order: &Order, stop: &AtomicBool) -> Result<Report, CliError> {
         seconds: 0.0,
     };
     // Which seeds: so that whoever reads a log can do exactly this again.
-    println!(
-        "plumb verify --profile {} --start {}, {}",
+    print(format!(
+        "plumb verify --profile {} --start {}, {}\n",
         order.profile.name, order.first_seed, report.build
-    );
+    ));
     print_header();
     for layer in layers::ALL {
         if report.verdict == Verdict::Violation || stop.load(Ordering::Relaxed) {
@@ -197,21 +198,21 @@ pub fn verify(order: &Order, stop: &AtomicBool) -> Result<Report, CliError> {
 }
 
 fn finish(order: &Order, report: &Report) -> Result<(), CliError> {
-    let json = serde_json::to_string_pretty(report).unwrap_or_default();
+    let json = serde_json::to_string_pretty(report).expect("plain data always serialises");
     write_file(
         &order.out.join("report.json"),
         format!("{json}\n").as_bytes(),
     )?;
     let page = order.out.join("report.html");
     write_file(&page, page::render(report, order.profile.length).as_bytes())?;
-    println!();
+    print("\n");
     for finding in report.layers.iter().flat_map(|layer| &layer.findings) {
-        println!("{}", finding.what);
+        print(format!("{}\n", finding.what));
         if let Some(story) = &finding.story {
-            println!("{story}");
+            print(format!("{story}\n"));
         }
         if let Some(replay) = &finding.replay {
-            println!("  replay: {replay}");
+            print(format!("  replay: {replay}\n"));
         }
     }
     github::summarize(&summary(report));
@@ -220,11 +221,11 @@ fn finish(order: &Order, report: &Report) -> Result<(), CliError> {
         Verdict::Violation => "a violation was found",
         Verdict::Undecided => "undecided: not everything asked for was finished",
     };
-    println!(
-        "{words} ({:.1} s); report: {}",
+    print(format!(
+        "{words} ({:.1} s); report: {}\n",
         report.seconds,
         display(&page)
-    );
+    ));
     Ok(())
 }
 
@@ -263,7 +264,10 @@ fn display(path: &Path) -> String {
 }
 
 fn print_header() {
-    println!("{:<24} {:<10} {:>7}  covered", "layer", "verdict", "time");
+    print(format!(
+        "{:<24} {:<10} {:>7}  covered\n",
+        "layer", "verdict", "time"
+    ));
 }
 
 fn print_row(layer: &Layer) {
@@ -279,8 +283,8 @@ fn print_row(layer: &Layer) {
     } else {
         word
     };
-    println!(
-        "{:<24} {word} {:>6.1}s  {}",
+    print(format!(
+        "{:<24} {word} {:>6.1}s  {}\n",
         layer.name, layer.seconds, layer.covered
-    );
+    ));
 }

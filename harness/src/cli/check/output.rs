@@ -101,7 +101,7 @@ fn indented(text: &str) -> String {
 
 /// The count of verdicts, for several files.
 pub(super) fn summary(all: &[Checked], asked: usize) {
-    println!("{}", counted(all, asked));
+    print(format!("{}\n", counted(all, asked)));
 }
 
 fn counted(all: &[Checked], asked: usize) -> String {

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Exit, root};
-use crate::cli::{CliError, interrupt, progress};
+use crate::cli::{CliError, files, interrupt, progress};
 use crate::mutants::{Mutant, Workshop, build_plumb, read_all, write_entry};
 
 #[derive(Debug, Args)]
@@ -82,7 +82,8 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<Exit, CliError> {
         }
         let run = args.out.join("replayed").join(&mutant.name);
         let seen = run_again(&workshop.binary(), &entry, &run)?;
-        bar.suspend(|| println!("{:<36} {}", mutant.name, seen.words()));
+        let line = format!("{:<36} {}\n", mutant.name, seen.words());
+        bar.suspend(|| files::print(line));
         if args.record && seen.holds() {
             write_entry(&corpus, mutant, &run)?;
         }

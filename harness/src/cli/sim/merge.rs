@@ -9,6 +9,7 @@ use clap::Args;
 use super::cases::cases;
 use super::record::{self, Record};
 use super::sweeping::{report, sweep_exit};
+use super::words::{summary_json, words_of_sweep};
 use crate::cli::ci::Reports;
 use crate::cli::{CliError, Exit, files};
 use crate::sim::System;
@@ -27,6 +28,9 @@ pub(super) struct MergeArgs {
 }
 
 pub(super) fn merge(system: System, args: &MergeArgs) -> Result<Exit, CliError> {
+    let files = args.files.iter().map(PathBuf::as_path);
+    let outputs = args.json.as_deref().into_iter().chain(args.reports.paths());
+    files::probe(files, outputs)?;
     let records: Vec<Record> = args
         .files
         .iter()
@@ -59,14 +63,9 @@ pub(super) fn merge(system: System, args: &MergeArgs) -> Result<Exit, CliError> 
     let mut summary = Summary::default();
     seen.into_iter().for_each(|seen| summary.add(seen));
     let plan = asked.plan(system, Vec::new());
-    files::probe(args.json.as_deref().into_iter().chain(args.reports.paths()))?;
-    report(
-        &plan,
-        &summary,
-        args.json.as_deref(),
-        &args.reports,
-        &missing,
-    )?;
+    let words = words_of_sweep(&plan, &summary, None) + &missing;
+    let json = summary_json(&plan, &summary, None);
+    report(&words, &json, args.json.as_deref(), &args.reports, false)?;
     let exit = sweep_exit(&summary, summary.runs == plan.count());
     let cases = cases(&plan, 0.0, &summary, &[], exit);
     args.reports.write("plumb sim merge", &cases, exit)?;

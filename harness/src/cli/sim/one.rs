@@ -98,6 +98,26 @@ impl Outputs {
         self.lanes || traced || files.any(|path| files::is_stdout(Some(path)))
     }
 
+    /// What goes to files and to standard output. Text for people may stand there side by side, and with nothing else.
+    fn places(&self) -> Result<Vec<&Path>, CliError> {
+        let files = [&self.history, &self.record_steps, &self.json];
+        let mut places: Vec<&Path> = files.into_iter().flatten().map(PathBuf::as_path).collect();
+        let mut shown = self.lanes;
+        match self.trace_to() {
+            Some(TraceTo::Text(None)) => shown = true,
+            Some(TraceTo::Json(None)) => places.push(Path::new("-")),
+            Some(TraceTo::Text(Some(path)) | TraceTo::Json(Some(path))) => places.push(path),
+            None => {}
+        }
+        if shown && places.iter().any(|path| files::is_stdout(Some(path))) {
+            return Err(CliError::new(
+                "standard output would carry text for people among lines for machines",
+                "name a file for one of the two",
+            ));
+        }
+        Ok(places)
+    }
+
     /// A server that is asked for and not there is a slip of the pen, as is a part of what is not shown.
     fn check(&self, scenario: &Scenario) -> Result<(), CliError> {
         let narrowed = !self.node.is_empty() || self.from > 0.0 || self.to.is_some();
@@ -151,6 +171,7 @@ pub(super) struct ReplayArgs {
 
 pub(super) fn run(system: System, args: &RunArgs) -> Result<Exit, CliError> {
     let scenario = args.scenario.generate(system);
+    files::probe(None, args.outputs.places()?)?;
     let (result, exit) = one(system, &scenario, &args.outputs)?;
     if exit != Exit::Holds {
         let folder = save_failure(system, &args.out, &scenario, &result)?;
@@ -174,14 +195,17 @@ pub(super) fn replay(system: System, args: &ReplayArgs) -> Result<Exit, CliError
         (Some(path), _) => Scenario::read(path)?,
         (None, seed) => args.world.generate(system, seed.unwrap_or(0)),
     };
+    files::probe(args.scenario.as_deref(), args.outputs.places()?)?;
     Ok(one(system, &scenario, &args.outputs)?.1)
 }
 
 fn one(system: System, scenario: &Scenario, outputs: &Outputs) -> Result<(Run, Exit), CliError> {
     outputs.check(scenario)?;
     let result = run_once(system, scenario, outputs)?;
-    write_outputs(system, outputs, scenario, &result)?;
+    let written = write_outputs(system, outputs, scenario, &result);
+    // What was seen is told, even if it could not be written.
     let exit = report(scenario, &result, outputs.take_stdout());
+    written?;
     Ok((result, exit))
 }
 
@@ -233,8 +257,7 @@ fn write_outputs(
             "live_after_ms": result.live_after_ms,
             "coverage": result.coverage,
         });
-        let text = serde_json::to_string_pretty(&value).unwrap_or_default();
-        files::write(path, format!("{text}\n").as_bytes())?;
+        files::write_json(path, &value)?;
     }
     Ok(())
 }
@@ -302,7 +325,7 @@ fn report(scenario: &Scenario, result: &Run, quiet: bool) -> Exit {
     if quiet {
         eprintln!("{summary}\n{verdict}");
     } else {
-        println!("{summary}\n{}", colour(&verdict));
+        files::print(format!("{summary}\n{}\n", colour(&verdict)));
     }
     exit
 }

@@ -1,15 +1,15 @@
-//! A sweep's file: a line that says what was asked for, then one for each seed that has run, in order. What a crash
-//! tore off is named and run again.
+//! A sweep's file: a line that says what was asked for, then one for each seed that has run, in any order. What a crash
+//! tore off is named and run again. One process at a time writes it.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifacts::create_folder;
-use crate::cli::CliError;
+use crate::cli::{CliError, files};
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Tier};
 use crate::sim::System;
@@ -98,118 +98,180 @@ pub(super) struct Record {
 /// # Errors
 /// If it can't be read, is of another version, or holds what no sweep writes.
 pub(super) fn read(system: System, path: &Path) -> Result<Record, CliError> {
-    let name = path.display();
-    let bytes = std::fs::read(path).map_err(|error| {
-        CliError::new(
-            format!("cannot read {name}: {error}"),
-            "name a file that `plumb sim sweep --jsonl` has written",
-        )
-    })?;
+    let bytes = std::fs::read(path).map_err(|error| cannot_read(path, &error))?;
+    parse(system, path, &bytes)
+}
+
+fn parse(system: System, path: &Path, bytes: &[u8]) -> Result<Record, CliError> {
     let whole = bytes
         .iter()
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |at| at + 1);
-    let (lines, tail) = bytes.split_at(whole);
-    let wrong = |line: usize, what: String| {
+    let mut lines = (1..).zip(bytes[..whole].split_inclusive(|byte| *byte == b'\n'));
+    let asked = header(system, path, lines.next().map(|(_, line)| line))?;
+    let wrong = |line: usize, what: String, remedy: &str| {
+        CliError::new(format!("{}:{line}: {what}", path.display()), remedy)
+    };
+    let mut seen: BTreeMap<u64, (usize, Seen)> = BTreeMap::new();
+    let mut last = 1;
+    for (number, line) in lines {
+        last = number;
+        let again = "take this line out of the file: `sweep --resume` runs its seed again";
+        let one: Seen = serde_json::from_slice(line)
+            .map_err(|error| wrong(number, format!("not a seed's line: {error}"), again))?;
+        let seed = one.seed;
+        if !asked.shard.has(&asked.seeds(), seed) {
+            let what = format!("seed {seed} is none of shard {}", asked.shard);
+            return Err(wrong(number, what, again));
+        }
+        if one.signature != one.broke() {
+            let what = format!(
+                "seed {seed} is signed `{}`, and what the line says of it is `{}`",
+                one.signature,
+                one.broke()
+            );
+            return Err(wrong(number, what, again));
+        }
+        if let Some((other, _)) = seen.insert(seed, (number, one)) {
+            return Err(wrong(
+                number,
+                format!("seed {seed} is there twice: line {other} has it, too"),
+                "take one of the two lines out of the file",
+            ));
+        }
+    }
+    Ok(Record {
+        path: path.to_owned(),
+        asked,
+        seen: seen.into_values().map(|(_, one)| one).collect(),
+        torn: (whole < bytes.len()).then_some((last + 1, whole as u64)),
+    })
+}
+
+/// The first line, if this program can go on with it.
+fn header(system: System, path: &Path, line: Option<&[u8]>) -> Result<Asked, CliError> {
+    let wrong = |what: String| {
         CliError::new(
-            format!("{name}:{line}: {what}"),
-            "remove the file and run the sweep again",
+            format!("{}:1: {what}", path.display()),
+            "name a file that `plumb sim sweep --jsonl` has written",
         )
     };
-    let text = std::str::from_utf8(lines).map_err(|_| wrong(1, "this is no text".to_owned()))?;
-    let mut lines = (1..).zip(text.lines());
-    let (_, first) = lines
-        .next()
-        .ok_or_else(|| wrong(1, "the file has no first line".to_owned()))?;
-    let asked: Asked = serde_json::from_str(first)
-        .map_err(|error| wrong(1, format!("not the first line of a sweep's file: {error}")))?;
+    let line = line.ok_or_else(|| wrong("the file has no first line".to_owned()))?;
+    let asked: Asked = serde_json::from_slice(line)
+        .map_err(|error| wrong(format!("not the first line of a sweep's file: {error}")))?;
     if asked.plumb_sweep_seeds != VERSION {
         let found = asked.plumb_sweep_seeds;
-        return Err(wrong(
-            1,
-            format!("version {found}, and this program reads {VERSION}"),
-        ));
+        return Err(wrong(format!(
+            "version {found}, and this program reads {VERSION}"
+        )));
     }
     let build = system.build();
     if asked.build != build {
         let what = format!("written by {}, and this is {build}", asked.build);
         return Err(CliError::new(
-            format!("{name}:1: {what}"),
+            format!("{}:1: {what}", path.display()),
             "use the program that wrote it: another one gives seeds another meaning",
         ));
     }
     if !asked.shard.exists() {
-        return Err(wrong(1, format!("there is no shard {}", asked.shard)));
+        return Err(wrong(format!("there is no shard {}", asked.shard)));
     }
-    let mut seen: Vec<Seen> = Vec::new();
-    for (number, line) in lines {
-        let one: Seen = serde_json::from_str(line)
-            .map_err(|error| wrong(number, format!("not a seed's line: {error}")))?;
-        if !asked.shard.has(&asked.seeds(), one.seed) {
-            let what = format!("seed {} is none of shard {}", one.seed, asked.shard);
-            return Err(wrong(number, what));
-        }
-        if seen.last().is_some_and(|last| last.seed >= one.seed) {
-            return Err(wrong(number, format!("seed {} is out of order", one.seed)));
-        }
-        seen.push(one);
+    if asked.seeds().is_empty() {
+        let Asked { start, end, .. } = asked;
+        return Err(wrong(format!(
+            "no seed is from {start} on and before {end}"
+        )));
     }
-    let torn = (!tail.is_empty()).then(|| (seen.len() + 2, whole as u64));
-    Ok(Record {
-        path: path.to_owned(),
-        asked,
-        seen,
-        torn,
-    })
+    Ok(asked)
 }
 
 /// A file that is written, line by line.
 pub(super) struct Writer {
     path: PathBuf,
-    file: File,
+    out: Box<dyn Write>,
 }
 
 impl Writer {
-    /// A new file.
+    /// A new file, or standard output for `-`. What is there already is an hour's work of somebody: it stays.
     pub(super) fn create(path: &Path, plan: &Plan) -> Result<Writer, CliError> {
-        if let Some(parent) = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            create_folder(parent)?;
-        }
-        let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
+        // A device or a pipe is written to, and keeps nothing.
+        let special = files::is_stdout(Some(path)) || (path.exists() && !path.is_file());
+        let out = if special {
+            files::create(path)?
+        } else {
+            files::create_folder_of(path)?;
+            let created = OpenOptions::new().write(true).create_new(true).open(path);
+            let file = created.map_err(|error| match error.kind() {
+                std::io::ErrorKind::AlreadyExists => is_there(plan.system, path),
+                _ => cannot_write(path, &error),
+            })?;
+            lock(path, &file)?;
+            Box::new(file)
+        };
         let mut writer = Writer {
             path: path.to_owned(),
-            file,
+            out,
         };
         writer.line(&Asked::of(plan))?;
         Ok(writer)
     }
 
-    /// A file that was read, without what was torn off.
-    pub(super) fn go_on(record: &Record) -> Result<Writer, CliError> {
-        let path = &record.path;
-        let open = || {
-            let file = OpenOptions::new().append(true).open(path)?;
-            if let Some((_, at)) = record.torn {
-                file.set_len(at)?;
-            }
-            Ok(file)
+    /// A file that is there, with what it holds; what was torn off is cut away. Nobody else may write it meanwhile.
+    pub(super) fn go_on(system: System, path: &Path) -> Result<(Record, Writer), CliError> {
+        let open = OpenOptions::new().read(true).append(true).open(path);
+        let mut file = open.map_err(|error| cannot_read(path, &error))?;
+        lock(path, &file)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)
+            .map_err(|error| cannot_read(path, &error))?;
+        let record = parse(system, path, &bytes)?;
+        if let Some((_, at)) = record.torn {
+            file.set_len(at)
+                .map_err(|error| cannot_write(path, &error))?;
+        }
+        let writer = Writer {
+            path: path.to_owned(),
+            out: Box::new(file),
         };
-        Ok(Writer {
-            file: open().map_err(|error| cannot_write(path, &error))?,
-            path: path.clone(),
-        })
+        Ok((record, writer))
     }
 
     /// Writes one line with one call, so that a crash tears the last one at most.
     pub(super) fn line(&mut self, value: &impl Serialize) -> Result<(), CliError> {
         let mut line = serde_json::to_vec(value).expect("plain data always serialises");
         line.push(b'\n');
-        let written = self.file.write_all(&line);
+        let written = self.out.write_all(&line).and_then(|()| self.out.flush());
         written.map_err(|error| cannot_write(&self.path, &error))
     }
+}
+
+/// Takes the file for this process until it ends. Where a file system knows no locks, there is none.
+fn lock(path: &Path, file: &File) -> Result<(), CliError> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(CliError::new(
+            format!("another sweep is writing {}", path.display()),
+            "wait until it has ended",
+        )),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+fn is_there(system: System, path: &Path) -> CliError {
+    let name = path.display();
+    CliError::new(
+        format!("{name} is there already"),
+        format!(
+            "go on with it: `{} sweep --resume {name}`; or name another file with --jsonl",
+            system.name()
+        ),
+    )
+}
+
+fn cannot_read(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::new(
+        format!("cannot read {}: {error}", path.display()),
+        "name a file that `plumb sim sweep --jsonl` has written",
+    )
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {
@@ -217,4 +279,38 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {
         format!("cannot write {}: {error}", path.display()),
         "free some space, correct the permissions, or name another place",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_being_written_is_nobody_elses_until_it_is_let_go() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("mine.jsonl");
+        let plan = Plan {
+            system: System::SHIPPED,
+            seeds: 0..4,
+            shard: Shard::WHOLE,
+            before: Vec::new(),
+            length: Length::SHORT,
+            tier: Tier::Bare,
+            judges: Judges::All,
+            jobs: 1,
+            stop_at_failure: false,
+            profile: false,
+            for_time: None,
+            give_up: GIVE_UP,
+        };
+        let told = |tried: Result<(Record, Writer), CliError>| tried.err().map(|error| error.what);
+        let created = Writer::create(&path, &plan).expect("a new file");
+        let refused = told(Writer::go_on(System::SHIPPED, &path)).expect("it is taken");
+        assert!(refused.contains("another sweep is writing"), "{refused}");
+        drop(created);
+        let (_, writer) = Writer::go_on(System::SHIPPED, &path).expect("it was let go");
+        let refused = told(Writer::go_on(System::SHIPPED, &path)).expect("it is taken");
+        assert!(refused.contains("another sweep is writing"), "{refused}");
+        drop(writer);
+    }
 }

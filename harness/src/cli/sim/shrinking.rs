@@ -45,6 +45,7 @@ pub(super) fn one(system: System, args: &ShrinkArgs) -> Result<Exit, CliError> {
             .join("shrunk"),
     };
     create_folder(&folder)?;
+    files::probe(Some(args.scenario.as_path()), args.json.as_deref())?;
     let runs = args.runs.unwrap_or_else(|| usual_runs(scenario.tier));
     let jobs = args.jobs.map_or_else(all_cores, |jobs| {
         usize::try_from(jobs).unwrap_or(usize::MAX)
@@ -58,15 +59,12 @@ pub(super) fn one(system: System, args: &ShrinkArgs) -> Result<Exit, CliError> {
         }
     };
     let Some((shrunk, story)) = shrink_with(system, &scenario, runs, jobs, &folder)? else {
+        say("the scenario does not fail: there is nothing to shrink");
         if let Some(path) = &args.json {
             write_json(path, None)?;
         }
-        say("the scenario does not fail: there is nothing to shrink");
         return Ok(Exit::Holds);
     };
-    if let Some(path) = &args.json {
-        write_json(path, Some(&shrunk))?;
-    }
     let told = format!(
         "{story}\n{}{}\nsaved   {}\nreplay  {}",
         passes_of(&shrunk),
@@ -75,6 +73,9 @@ pub(super) fn one(system: System, args: &ShrinkArgs) -> Result<Exit, CliError> {
         replay_command(system, &folder)
     );
     say(&told);
+    if let Some(path) = &args.json {
+        write_json(path, Some(&shrunk))?;
+    }
     Ok(Exit::Violation)
 }
 
@@ -130,8 +131,7 @@ fn write_json(path: &Path, shrunk: Option<&Shrunk>) -> Result<(), CliError> {
         "minimal": shrunk.map(|shrunk| shrunk.minimal),
         "steps": shrunk.map_or(&[][..], |shrunk| &shrunk.steps),
     });
-    let text = serde_json::to_string_pretty(&value).unwrap_or_default();
-    files::write(path, format!("{text}\n"))
+    files::write_json(path, &value)
 }
 
 /// Shrinks a failing scenario on all cores and saves what is left, with its story; `None` if it does not fail.

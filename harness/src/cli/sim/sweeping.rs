@@ -5,16 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::Value;
 
 use super::cases::cases;
-use super::record::{self, Writer};
+use super::record::Writer;
+use super::words::{Pace, command_of, counted_of, summary_json, words_of_sweep};
 use super::{JudgesArg, LengthArg, TierArg, all_cores};
 use crate::artifacts::{replay_command, save_failure};
 use crate::cli::ci::{Reports, github};
 use crate::cli::{CliError, Exit, files, interrupt, progress};
-use crate::nemesis::Length;
-use crate::scenario::{Judges, Tier, WORKLOADS};
 use crate::sim::System;
 use crate::sim::sweep::{GIVE_UP, Plan, Shard, Summary, sweep};
 use crate::verify::stopwatch;
@@ -97,15 +96,17 @@ impl SweepArgs {
 }
 
 pub(super) fn many(system: System, args: &SweepArgs) -> Result<Exit, CliError> {
-    files::probe(args.json.as_deref().into_iter().chain(args.reports.paths()))?;
+    let on_stdout = files::is_stdout(args.jsonl.as_deref());
+    let files = [&args.json, &args.jsonl].into_iter().flatten();
+    let outputs = files.map(PathBuf::as_path).chain(args.reports.paths());
+    files::probe(args.resume.as_deref(), outputs)?;
     let (mut plan, writer) = match &args.resume {
         Some(path) => {
-            let record = record::read(system, path)?;
+            let (record, writer) = Writer::go_on(system, path)?;
             if let Some((line, _)) = record.torn {
                 let name = path.display();
                 eprintln!("{name}:{line}: the line is cut short; its seed runs again");
             }
-            let writer = Writer::go_on(&record)?;
             (record.asked.plan(system, record.seen), Some(writer))
         }
         None => {
@@ -131,57 +132,88 @@ pub(super) fn many(system: System, args: &SweepArgs) -> Result<Exit, CliError> {
         let replay = replay_command(system, folder);
         last.push_str(&format!("failed  {}\nreplay  {replay}\n", folder.display()));
     }
+    for failure in summary.failures.iter().filter(|failure| {
+        let before = &plan.before;
+        before.iter().any(|seen| seen.seed == failure.seed)
+    }) {
+        let (seed, replay) = (failure.seed, command_of(&plan, "replay", failure.seed));
+        last.push_str(&format!(
+            "failed  seed {seed}, on record\nreplay  {replay}\n"
+        ));
+    }
+    if plan.count() == 0 {
+        last.push_str(&format!("shard {} has none of the seeds\n", plan.shard));
+    }
     let whole = summary.runs == plan.count();
     if let Some(path) = args
         .resume
         .as_ref()
-        .or(args.jsonl.as_ref())
+        .or(args.jsonl.as_ref().filter(|_| !on_stdout))
         .filter(|_| !whole)
     {
+        // Without it, nothing runs after a failure.
+        let keep_going = if summary.failures.is_empty() {
+            ""
+        } else {
+            " --keep-going"
+        };
         last.push_str(&format!(
-            "go on   {} sweep --resume {}\n",
+            "go on   {} sweep --resume {}{keep_going}\n",
             plan.system.name(),
             path.display()
         ));
     }
+    let pace = Pace {
+        seeds: summary.runs - plan.before.len() as u64,
+        seconds,
+    };
     // Ctrl-C leaves less than was asked for; the end of the time that was asked for does not.
-    let in_time = plan.for_time.is_some() && summary.runs > 0 && !stop.load(Ordering::Relaxed);
+    let in_time = plan.for_time.is_some() && pace.seeds > 0 && !stop.load(Ordering::Relaxed);
     let exit = sweep_exit(&summary, in_time || whole || !summary.failures.is_empty());
     let cases = cases(&plan, seconds, &summary, &saved, exit);
-    report(&plan, &summary, args.json.as_deref(), &args.reports, &last)?;
+    let words = words_of_sweep(&plan, &summary, Some(pace)) + &last;
+    let json = summary_json(&plan, &summary, Some(pace));
+    report(
+        &words,
+        &json,
+        args.json.as_deref(),
+        &args.reports,
+        on_stdout,
+    )?;
     args.reports.write("plumb sim sweep", &cases, exit)?;
     Ok(exit)
 }
 
-/// Says what came of a sweep, with some last words, and writes its summary where that was asked for.
+/// Says what came of a sweep, and writes its summary where that was asked for.
 pub(super) fn report(
-    plan: &Plan,
-    summary: &Summary,
+    words: &str,
+    summary: &Value,
     json: Option<&Path>,
     reports: &Reports,
-    last: &str,
+    lines_on_stdout: bool,
 ) -> Result<(), CliError> {
-    if let Some(path) = json {
-        let text = serde_json::to_string_pretty(&summary_json(plan, summary)).unwrap_or_default();
-        files::write(path, format!("{text}\n").as_bytes())?;
-    }
-    let mut words = words_of_sweep(plan, summary);
-    words.push_str(last);
-    if files::is_stdout(json) || reports.on_stdout() {
+    if lines_on_stdout || files::is_stdout(json) || reports.on_stdout() {
         // Whoever asked for JSON there gets nothing else.
         eprint!("{words}");
     } else {
-        files::print(&words);
+        files::print(words);
     }
     github::summarize(&format!("### plumb sim sweep\n\n```text\n{words}```\n"));
-    Ok(())
+    match json {
+        Some(path) => files::write_json(path, summary),
+        None => Ok(()),
+    }
 }
 
 /// How a sweep ends: less than was asked for is no pass.
 pub(super) fn sweep_exit(summary: &Summary, whole: bool) -> Exit {
     if !summary.failures.is_empty() {
         Exit::Violation
-    } else if !summary.undecided.is_empty() || !summary.given_up.is_empty() || !whole {
+    } else if !summary.undecided.is_empty()
+        || !summary.given_up.is_empty()
+        || summary.runs == 0
+        || !whole
+    {
         Exit::Undecided
     } else {
         Exit::Holds
@@ -232,152 +264,93 @@ fn sweep_into(
             summary.failures.len(),
             failed.concat()
         ));
-        let kept = writer.as_mut().map_or(Ok(()), |writer| writer.line(seen));
-        let folder = kept.and_then(|()| {
-            let failed = broke.map(|(scenario, run)| save_failure(plan.system, out, scenario, run));
-            failed.transpose()
+        if error.is_some() {
+            return;
+        }
+        // The folder first: what has a line is not run again.
+        let failed = broke.map(|(scenario, run)| {
+            save_failure(plan.system, out, scenario, run).map_err(|error| {
+                let (seed, broken) = (seen.seed, seen.broke());
+                let what = format!(
+                    "seed {seed} broke {broken}, and is not saved: {}",
+                    error.what
+                );
+                CliError::new(what, error.remedy)
+            })
         });
-        match folder {
-            Ok(folder) => saved.extend(folder),
-            Err(e) => {
-                broken.store(true, Ordering::Relaxed);
-                error.get_or_insert(e);
-            }
+        let kept = failed.transpose().and_then(|folder| {
+            saved.extend(folder);
+            writer.as_mut().map_or(Ok(()), |writer| writer.line(seen))
+        });
+        if let Err(e) = kept {
+            broken.store(true, Ordering::Relaxed);
+            error = Some(e);
         }
     });
     bar.finish_and_clear();
     error.map_or(Ok((summary, saved)), Err)
 }
 
-fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
-    let [ok, fail, info] = summary.operations;
-    let given_up = match summary.given_up.len() {
-        0 => String::new(),
-        count => format!(
-            ", {count} given up that had not ended after {} s",
-            plan.give_up.as_secs()
-        ),
-    };
-    let mut words = format!(
-        "{} of {} seeds: {} failed, {} undecided{given_up}; {} simulated s, {} faults, {} operations ({ok} \
-         ok, {fail} fail, {info} info)\n",
-        summary.runs,
-        plan.count(),
-        summary.failures.len(),
-        summary.undecided.len(),
-        summary.simulated.as_secs(),
-        summary.faults,
-        ok + fail + info,
-    );
-    for (property, (count, first)) in summary.signatures() {
-        words.push_str(&format!("  {property}: {count} seeds, the first {first}\n"));
-    }
-    for kind in WORKLOADS {
-        let count = summary.workloads.get(&kind).copied().unwrap_or(0);
-        words.push_str(&counted(
-            count,
-            &format!("runs of workload {}", kind.name()),
-        ));
-    }
-    for (name, count) in counted_of(plan, summary) {
-        words.push_str(&counted(count, name));
-    }
-    let length = if plan.length == Length::LONG {
-        " --length long"
-    } else {
-        ""
-    };
-    let tier = match plan.tier {
-        Tier::Full => "",
-        Tier::Bare => " --tier bare",
-    };
-    let judges = match plan.judges {
-        Judges::All => "",
-        Judges::Clients => " --judges clients",
-    };
-    words.push_str(&words_of_profile(summary));
-    let undecided = summary.undecided.iter().map(|seed| ("undecided", seed));
-    let given_up = summary.given_up.iter().map(|seed| ("given up", seed));
-    for (what, seed) in undecided.chain(given_up) {
-        words.push_str(&format!(
-            "{what:<10} {} run --seed {seed}{length}{tier}{judges}\n",
-            plan.system.name()
-        ));
-    }
-    words
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invariants::Violation;
+    use crate::nemesis::Length;
+    use crate::scenario::{Judges, Scenario, Tier};
+    use crate::sim::{Run, RunOptions};
 
-/// What is counted of such runs, by name.
-fn counted_of(plan: &Plan, summary: &Summary) -> Vec<(&'static str, u64)> {
-    if plan.system.is_shipped() {
-        summary.coverage.named()
-    } else {
-        summary.coverage.named_of_guests()
-    }
-}
-
-/// Where the time went, if that was asked for.
-fn words_of_profile(summary: &Summary) -> String {
-    let Some(spent) = &summary.spent else {
-        return String::new();
-    };
-    let seconds = spent.all().as_secs_f64();
-    let mut words = format!(
-        "{seconds:.1} s of processors, {:.0} simulated s for one of them: {}\n",
-        spent.simulated().as_secs_f64() / seconds.max(1e-9),
-        spent.shares().in_words()
-    );
-    for (time, seed) in &summary.slowest {
-        words.push_str(&format!("  {:>8.3} s  seed {seed}\n", time.as_secs_f64()));
-    }
-    words
-}
-
-fn counted(count: u64, name: &str) -> String {
-    let never = if count == 0 {
-        "   never seen: this sweep does not cover it"
-    } else {
-        ""
-    };
-    format!("  {count:>10}  {name}{never}\n")
-}
-
-/// A sweep's summary, as documented in README.md.
-fn summary_json(plan: &Plan, summary: &Summary) -> serde_json::Value {
-    let [ok, fail, info] = summary.operations;
-    let mut value = json!({
-        "plumb_sweep": 1,
-        "tier": plan.tier,
-        "judges": plan.judges,
-        "seeds": { "start": plan.seeds.start, "end": plan.seeds.end, "run": summary.runs },
-        "shard": { "number": plan.shard.number, "of": plan.shard.of },
-        "signatures": summary.signatures().into_iter().map(|(property, (count, first))| json!({
-            "property": property, "seeds": count, "first": first,
-        })).collect::<Vec<_>>(),
-        "workloads": summary.workloads,
-        "failed": summary.failures.iter().map(|failure| failure.seed).collect::<Vec<_>>(),
-        "failures": summary.failures.iter().map(|failure| json!({
-            "seed": failure.seed,
-            "property": failure.violation.property,
-            "what": failure.violation.what,
-        })).collect::<Vec<_>>(),
-        "undecided": summary.undecided,
-        "given_up": summary.given_up,
-        "operations": { "ok": ok, "fail": fail, "info": info },
-        "faults": summary.faults,
-        "simulated_ms": u64::try_from(summary.simulated.as_millis()).unwrap_or(u64::MAX),
-        "slowest_to_live_ms": summary.slowest_to_live_ms,
-        "coverage": summary.coverage,
-    });
-    if let Some(spent) = &summary.spent {
-        value["profile"] = json!({
-            "processor_s": spent.all().as_secs_f64(),
-            "simulated_s": spent.simulated().as_secs_f64(),
-            "shares": spent.shares(),
-            "slowest": summary.slowest.iter().map(|(time, seed)| json!({
-                "seed": seed, "seconds": time.as_secs_f64(),
-            })).collect::<Vec<_>>(),
+    fn fails_at_1(scenario: &Scenario, options: RunOptions) -> Run {
+        let mut run = (System::SHIPPED.run)(scenario, options);
+        run.violation = (scenario.seed == 1).then(|| Violation {
+            property: "Liveness".to_owned(),
+            what: "made up".to_owned(),
+            at_ns: 5,
         });
+        run
     }
-    value
+
+    #[test]
+    fn a_failure_that_cannot_be_saved_has_no_line_and_runs_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let record = folder.path().join("record.jsonl");
+        let system = System {
+            run: fails_at_1,
+            ..System::SHIPPED
+        };
+        let mut plan = Plan {
+            system,
+            seeds: 0..3,
+            shard: Shard::WHOLE,
+            before: Vec::new(),
+            length: Length::SHORT,
+            tier: Tier::Bare,
+            judges: Judges::All,
+            jobs: 1,
+            stop_at_failure: false,
+            profile: false,
+            for_time: None,
+            give_up: GIVE_UP,
+        };
+        let never = AtomicBool::new(false);
+        let out = folder.path().join("failures");
+        std::fs::write(&out, "a file in the way").expect("written");
+        let writer = Writer::create(&record, &plan).expect("a new file");
+        let error = sweep_into(&plan, &never, &out, Some(writer)).expect_err("it can't be saved");
+        assert!(
+            error.what.contains("seed 1 broke Liveness"),
+            "{}",
+            error.what
+        );
+        let (kept, writer) = Writer::go_on(system, &record).expect("a record");
+        let seeds: Vec<u64> = kept.seen.iter().map(|seen| seen.seed).collect();
+        assert_eq!(seeds, [0], "what failed has no line, and nothing after it");
+
+        std::fs::remove_file(&out).expect("it is there");
+        plan.before = kept.seen;
+        let done = sweep_into(&plan, &never, &out, Some(writer));
+        let (_, saved) = done.expect("nothing is in the way");
+        assert_eq!(saved, [out.join("bare-seed-1")]);
+        let kept = crate::cli::sim::record::read(system, &record).expect("a record");
+        assert_eq!(kept.seen.len(), 3);
+    }
 }

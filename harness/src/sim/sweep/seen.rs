@@ -45,14 +45,9 @@ impl Seen {
     /// What is to be kept of a run.
     #[must_use]
     pub fn of(seed: u64, scenario: &Scenario, run: &Run) -> Seen {
-        let signature = match (&run.violation, &run.undecided) {
-            (Some(violation), _) => violation.property.clone(),
-            (None, Some(_)) => "undecided".to_owned(),
-            (None, None) => "ok".to_owned(),
-        };
-        Seen {
+        let mut seen = Seen {
             seed,
-            signature,
+            signature: String::new(),
             tier: scenario.tier,
             workload: scenario.workload.kind,
             steps: run.coverage.steps,
@@ -64,6 +59,18 @@ impl Seen {
             explanation: run.explanation.clone(),
             undecided: run.undecided.clone(),
             coverage: run.coverage.clone(),
+        };
+        seen.signature = seen.broke().to_owned();
+        seen
+    }
+
+    /// What its signature has to be. A line of which the violation is gone is no line of a run that passed.
+    #[must_use]
+    pub fn broke(&self) -> &str {
+        match (&self.violation, &self.undecided) {
+            (Some(violation), _) => &violation.property,
+            (None, Some(_)) => "undecided",
+            (None, None) => "ok",
         }
     }
 }
