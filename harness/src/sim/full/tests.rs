@@ -1,16 +1,29 @@
-//! The atlas is what keeps runs within what servers claim to survive: beyond it, the judges see what is lost.
+//! The atlas is what keeps runs within what servers claim to survive: beyond it, the judges see what is lost. And
+//! a server that ends although its disk is sound.
 
+use plumb_raft::server::ServerConfig;
+use plumb_raft::storage::Identity;
+use plumb_raft::types::NodeId;
+
+use super::Full;
 use crate::nemesis::{Length, generate};
 use crate::scenario::{DiskLie, Fault, FaultKind, Scenario, Target, Tier, Unsynced};
-use crate::sim::run::run_beyond_the_atlas;
+use crate::sim::run::run_prepared;
 use crate::sim::{RunOptions, run};
 
-/// The leader's disk says that it syncs, and does not, while power fails.
-fn power_fails_behind_a_lie() -> Scenario {
+/// Three servers and no faults.
+fn quiet() -> Scenario {
     let mut scenario = generate(1, Length::SHORT, Tier::Full);
     scenario.servers = 3;
     scenario.settings.first_voters = 3;
     scenario.settings.clock_ppm = vec![0; 3];
+    scenario.faults.clear();
+    scenario
+}
+
+/// The leader's disk says that it syncs, and does not, while power fails.
+fn power_fails_behind_a_lie() -> Scenario {
+    let mut scenario = quiet();
     let lie = FaultKind::Lie {
         target: Target::Leader,
         about: DiskLie::Syncs,
@@ -30,7 +43,30 @@ fn power_lost_behind_a_lie_loses_what_was_promised_and_only_the_atlas_keeps_it_f
     let within = run(&scenario, RunOptions::default());
     assert_eq!(within.violation, None);
     assert!(within.coverage.lost_syncs > 0);
-    let beyond = run_beyond_the_atlas(&scenario);
+    let beyond = run_prepared(&scenario, |world| world.keeps_to_the_atlas = false);
     let violation = beyond.violation.expect("what was promised is gone");
     assert_eq!(violation.property, "Durability", "{}", violation.what);
+}
+
+/// A server whose folder is another's refuses to start: rightly, but nothing is wrong with its disk, and no fault put
+/// the folder there.
+#[test]
+fn a_server_that_ends_although_its_disk_is_sound_has_stopped_by_itself() {
+    let scenario = quiet();
+    let folder_of = |server: u64| {
+        move |world: &mut Full<'_>| {
+            let folder = Identity {
+                cluster: ServerConfig::joining(NodeId(2), "").cluster,
+                server: NodeId(server),
+            };
+            let disk = world.disks()[&2].mount();
+            folder.claim(&disk).expect("an empty disk");
+        }
+    };
+    assert_eq!(run_prepared(&scenario, folder_of(2)).violation, None);
+    let run = run_prepared(&scenario, folder_of(3));
+    let violation = run.violation.expect("n2 does not start");
+    assert_eq!(violation.property, "Availability", "{}", violation.what);
+    let words = "n2 stopped by itself: the log failed: ";
+    assert!(violation.what.starts_with(words), "{}", violation.what);
 }
