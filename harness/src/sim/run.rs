@@ -227,6 +227,8 @@ pub(super) fn follow<W: World>(
         let sticks_for_ns = sticks_for_ns(scenario);
         watch.lock().judge.expect_stickiness(sticks_for_ns);
     }
+    let every = scenario.settings.snapshot_every;
+    watch.lock().judge.expect_snapshots(every);
     if scenario.judges == Judges::Clients {
         watch.lock().judge.look_from_outside();
     }

@@ -1,5 +1,5 @@
 //! The atlas is what keeps runs within what servers claim to survive: beyond it, the judges see what is lost. And
-//! a server that ends although its disk is sound.
+//! servers that end although their disks are sound, or do not do what they are set to.
 
 use plumb_raft::server::ServerConfig;
 use plumb_raft::storage::Identity;
@@ -8,6 +8,7 @@ use plumb_raft::types::NodeId;
 use super::Full;
 use crate::nemesis::{Length, generate};
 use crate::scenario::{DiskLie, Fault, FaultKind, Scenario, Target, Tier, Unsynced};
+use crate::sim::course::World;
 use crate::sim::run::run_prepared;
 use crate::sim::{RunOptions, run};
 
@@ -69,4 +70,21 @@ fn a_server_that_ends_although_its_disk_is_sound_has_stopped_by_itself() {
     assert_eq!(violation.property, "Availability", "{}", violation.what);
     let words = "n2 stopped by itself: the log failed: ";
     assert!(violation.what.starts_with(words), "{}", violation.what);
+}
+
+/// As if none of the servers had been told of its setting.
+#[test]
+fn servers_that_never_take_the_snapshots_that_they_are_set_to_take_are_ruled_on() {
+    let mut scenario = quiet();
+    scenario.settings.snapshot_every = 10;
+    assert_eq!(run(&scenario, RunOptions::default()).violation, None);
+    let run = run_prepared(&scenario, |world| {
+        (1..=3).for_each(|id| world.snapshot_every(id, 0));
+    });
+    let violation = run.violation.expect("no log is ever cut");
+    assert_eq!(
+        violation.property, "Snapshots Are Taken",
+        "{}",
+        violation.what
+    );
 }
