@@ -1,6 +1,8 @@
 //! The atlas is what keeps runs within what servers claim to survive: beyond it, the judges see what is lost. And
 //! servers that end although their disks are sound, or do not do what they are set to.
 
+use std::time::Duration;
+
 use plumb_raft::server::ServerConfig;
 use plumb_raft::storage::Identity;
 use plumb_raft::types::NodeId;
@@ -87,4 +89,42 @@ fn servers_that_never_take_the_snapshots_that_they_are_set_to_take_are_ruled_on(
         "{}",
         violation.what
     );
+}
+
+/// Of a disk the notebook of what is durable and the log's end, both damaged, look like a torn tail: that a server takes
+/// them for one was a false alarm.
+#[test]
+fn of_a_servers_disk_one_bit_turns_over_at_a_time() {
+    let run = run_prepared(&quiet(), |world| {
+        pass(world, Duration::from_secs(3));
+        world.crash(1, Unsynced::Kept);
+        let disk = world.disks()[&1].clone();
+        let whole = disk.durable_image();
+        for _ in 0..2 {
+            world.rot(1);
+            let rotten = disk.durable_image();
+            let files = whole.values().zip(rotten.values());
+            let bytes = files.flat_map(|(before, after)| before.iter().zip(after));
+            let turned: u32 = bytes.map(|(one, other)| (one ^ other).count_ones()).sum();
+            assert_eq!(turned, 1);
+            // Each millisecond draws another.
+            for _ in 0..10 {
+                pass(world, Duration::from_millis(1));
+                world.rot(1);
+                assert_eq!(disk.durable_image(), rotten);
+            }
+            world.mend_disk(1);
+            assert_eq!(disk.durable_image(), whole);
+        }
+        world.restart(1);
+    });
+    assert_eq!(run.violation, None);
+}
+
+/// Lets so much time pass.
+fn pass(world: &mut Full<'_>, time: Duration) {
+    let to = world.elapsed() + time;
+    while world.elapsed() < to {
+        world.step(to).expect("no part of the world fails");
+    }
 }
