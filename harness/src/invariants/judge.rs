@@ -18,6 +18,7 @@ use super::promises::Followed;
 use super::properties;
 use super::replication::Seen;
 use super::roster::Roster;
+use super::snapshots::{Due, Owed};
 use crate::scenario::{Fault, FaultKind};
 
 /// A property that was seen broken.
@@ -42,6 +43,7 @@ pub(super) struct Server {
     /// The server as it was before the step under way.
     before: Option<Before>,
     pub(super) applied: LogIndex,
+    pub(super) owed: Owed,
     /// When it last heard the leader of its present term, in simulated nanoseconds.
     pub(super) heard_leader: Option<(Term, u64)>,
     /// While it leads: what it last held each follower to have.
@@ -185,8 +187,7 @@ pub struct Judge {
     pub(super) followed: Followed,
     /// Terms whose leader told a successor to stand at once.
     pub(super) handed_over: BTreeSet<Term>,
-    /// Who has been told to take a snapshot ever so often.
-    stormy: BTreeSet<NodeId>,
+    pub(super) due: Due,
     pub(super) burst: Burst,
     /// Rulings on what clients can't see don't count.
     outside: bool,
@@ -268,15 +269,6 @@ impl Judge {
         self.coverage.aimed_faults += u64::from(fault.when.is_some());
         self.coverage.pauses += u64::from(matches!(fault.what, FaultKind::Pause { .. }));
         self.coverage.resets += u64::from(matches!(fault.what, FaultKind::Reset { .. }));
-    }
-
-    /// Whether a server has been told to take a snapshot ever so often.
-    pub fn storms(&mut self, id: NodeId, told: bool) {
-        if told {
-            self.stormy.insert(id);
-        } else {
-            self.stormy.remove(&id);
-        }
     }
 
     /// A server has stopped by itself, as it must when its disk fails.
@@ -427,6 +419,9 @@ impl Judge {
         for entry in &effects.apply {
             self.state_machine_safety(at_ns, node, entry);
         }
+        if !effects.apply.is_empty() {
+            self.snapshots_are_taken(at_ns, id);
+        }
         for (request, answer) in &effects.answers {
             self.answered(at_ns, node, *request, *answer);
         }
@@ -441,7 +436,7 @@ impl Judge {
             }
             (Write::Snapshot { snapshot, .. }, _) => {
                 self.coverage.snapshots += 1;
-                self.coverage.storm_snapshots += u64::from(self.stormy.contains(&node.id()));
+                self.coverage.storm_snapshots += u64::from(self.due.storms_at(node.id()));
                 self.snapshot_safety(at_ns, node, snapshot);
             }
             (Write::Truncate(from), _) => {

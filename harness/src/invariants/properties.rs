@@ -251,6 +251,12 @@ pub const PROPERTIES: &[Property] = &[
         OURS,
     ),
     property(
+        "Snapshots Are Taken",
+        "a server that is due for a snapshot has it before it has applied more entries in 50 milliseconds",
+        "§7; the settings",
+        OURS,
+    ),
+    property(
         "State Machine Safety",
         "no two servers apply different entries at one index, none skips or repeats one, and no snapshot takes a state machine back",
         "§5.4.3, Figure 3",

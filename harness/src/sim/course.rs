@@ -410,10 +410,7 @@ impl<'a, W: World> Course<'a, W> {
             let every = self.overlap.storm(from);
             let own = self.scenario.settings.snapshot_every;
             self.world.snapshot_every(from, every.unwrap_or(own));
-            self.watch
-                .lock()
-                .judge
-                .storms(NodeId(from), every.is_some());
+            self.watch.lock().judge.storms(NodeId(from), every);
         }
     }
 

@@ -191,13 +191,13 @@ pub(super) fn run_with_disks(scenario: &Scenario) -> (Run, BTreeMap<u64, SimDisk
     (follow(scenario, &panics, world, &watch, &books), disks)
 }
 
-/// Runs a scenario of the full tier, and lets damage go beyond what a server claims to survive.
+/// Runs a scenario of the full tier in a world that is prepared before anything happens in it.
 #[cfg(test)]
-pub(super) fn run_beyond_the_atlas(scenario: &Scenario) -> Run {
+pub(super) fn run_prepared(scenario: &Scenario, prepare: impl FnOnce(&mut Full<'_>)) -> Run {
     let books = books_of(scenario);
     let watch = Watch::of_turmoil(RunOptions::default());
     let mut world = Full::new(scenario, &watch, &books);
-    world.keeps_to_the_atlas = false;
+    prepare(&mut world);
     let panics = panics::Caught::here();
     follow(scenario, &panics, world, &watch, &books)
 }
@@ -231,6 +231,8 @@ pub(super) fn follow<W: World>(
         .lock()
         .judge
         .expect_traffic(scenario.servers, scenario.workload.clients);
+    let every = scenario.settings.snapshot_every;
+    watch.lock().judge.expect_snapshots(every);
     if scenario.judges == Judges::Clients {
         watch.lock().judge.look_from_outside();
     }

@@ -22,6 +22,8 @@ const LENGTH: Length = Length {
 };
 
 type Image = BTreeMap<String, Vec<u8>>;
+/// Makes of a disk the log that it holds, or refuses: the shipped code, or in tests one with a bug.
+type Reader<'a> = &'a dyn Fn(&SimDisk, u64) -> Result<Remembered, StorageError>;
 
 /// A log that a server of a simulated run left.
 #[derive(Debug)]
@@ -69,7 +71,7 @@ pub fn logs_of(seed: u64) -> (Vec<Log>, u64) {
     let settled = |(server, disk): (u64, SimDisk)| {
         let image = disk.cached_image();
         let copy = SimDisk::from_image(image.clone(), seed, server, 512);
-        let (_, whole) = open(&copy, segment_bytes).ok()?;
+        let whole = read(&copy, segment_bytes).ok()?;
         Some(Log {
             seed,
             server,
@@ -84,9 +86,9 @@ pub fn logs_of(seed: u64) -> (Vec<Log>, u64) {
     (logs, unopened)
 }
 
-fn open(disk: &SimDisk, segment_bytes: u64) -> Result<(Wal, Remembered), StorageError> {
+fn read(disk: &SimDisk, segment_bytes: u64) -> Result<Remembered, StorageError> {
     let opened = Wal::open(Arc::new(disk.mount()), WalOptions { segment_bytes });
-    opened.map(|(wal, recovered)| (wal, recovered.remembered()))
+    opened.map(|(_, recovered)| recovered.remembered())
 }
 
 impl Log {
@@ -102,14 +104,19 @@ impl Log {
     /// # Errors
     /// What was lost or made up, with file and byte.
     pub fn torture(&self) -> Result<Tally, String> {
+        self.torture_of(&read)
+    }
+
+    /// The same for another reader of logs.
+    fn torture_of(&self, read: Reader<'_>) -> Result<Tally, String> {
         let mut tally = Tally::default();
-        self.all_synced(&mut tally)?;
-        self.last_group_in_doubt(&mut tally)?;
+        self.all_synced(read, &mut tally)?;
+        self.last_group_in_doubt(read, &mut tally)?;
         Ok(tally)
     }
 
     /// With the notebook, it is known which bytes are durable.
-    fn all_synced(&self, tally: &mut Tally) -> Result<(), String> {
+    fn all_synced(&self, read: Reader<'_>, tally: &mut Tally) -> Result<(), String> {
         let disk = SimDisk::from_image(self.image.clone(), 0, 0, 512);
         // What opens can be looked at: it is the same half that reads. Else nothing here would be tried.
         let seen = inspect(&disk.mount(), &mut |_| {})
@@ -123,7 +130,7 @@ impl Log {
             };
             for at in 0..synced {
                 for (how, damaged) in damages(bytes, at) {
-                    let found = self.opened(name, damaged, true);
+                    let found = self.opened(read, name, damaged, true);
                     let is_fine = match &found {
                         None => true,
                         // Within the notebook, and in places that nobody reads.
@@ -141,7 +148,7 @@ impl Log {
 
     /// Without it, the last group may have been torn: what is accepted then is what there was before one of its
     /// records, and no byte before the group may be missed.
-    fn last_group_in_doubt(&self, tally: &mut Tally) -> Result<(), String> {
+    fn last_group_in_doubt(&self, read: Reader<'_>, tally: &mut Tally) -> Result<(), String> {
         let Some((name, records)) = self.last_segment()? else {
             return Ok(());
         };
@@ -156,7 +163,7 @@ impl Log {
             .map(|record| record.offset)
             .filter(|at| *at >= known);
         let prefixes: Vec<Remembered> = ends
-            .filter_map(|at| self.opened(&name, bytes[..at as usize].to_vec(), false))
+            .filter_map(|at| self.opened(read, &name, bytes[..at as usize].to_vec(), false))
             .chain([self.whole.clone()])
             .collect();
         // Whoever has compacted has dropped what the log before would need: that it had been durable shows then.
@@ -168,7 +175,7 @@ impl Log {
                 if (at as u64) < known && damaged.len() < bytes.len() {
                     continue;
                 }
-                let found = self.opened(&name, damaged, false);
+                let found = self.opened(read, &name, damaged, false);
                 self.note(tally, found.as_ref());
                 match found {
                     Some(found) if !prefixes.contains(&found) => {
@@ -201,15 +208,21 @@ impl Log {
         Ok(Some((name, records)))
     }
 
-    /// What the shipped code makes of the log with this file instead; `None` if it refuses.
-    fn opened(&self, name: &str, file: Vec<u8>, with_mark: bool) -> Option<Remembered> {
+    /// What is made of the log with this file instead; `None` if it is refused.
+    fn opened(
+        &self,
+        read: Reader<'_>,
+        name: &str,
+        file: Vec<u8>,
+        with_mark: bool,
+    ) -> Option<Remembered> {
         let mut image = self.image.clone();
         image.insert(name.to_owned(), file);
         if !with_mark {
             image.remove(MARK);
         }
         let disk = SimDisk::from_image(image, 0, 0, 512);
-        open(&disk, self.segment_bytes).ok().map(|(_, found)| found)
+        read(&disk, self.segment_bytes).ok()
     }
 
     fn note(&self, tally: &mut Tally, found: Option<&Remembered>) {
@@ -249,6 +262,8 @@ fn damages(bytes: &[u8], at: usize) -> [(&'static str, Vec<u8>); 2] {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     fn log() -> Log {
@@ -273,16 +288,57 @@ mod tests {
         );
     }
 
+    /// What a torture says of a reader with a bug, but for whose log it was.
+    #[track_caller]
+    fn tells(read: Reader<'_>, what: &str) {
+        let told = log().torture_of(read).expect_err("the reader has a bug");
+        assert!(told.contains(" at byte ") && told.ends_with(what), "{told}");
+    }
+
+    /// The notebook is there, so that all of the log is known to be synced.
+    fn has_notebook(disk: &SimDisk) -> bool {
+        disk.cached_image().contains_key(MARK)
+    }
+
     #[test]
     fn a_log_that_is_not_what_it_was_is_told_with_its_place() {
-        let mut log = log();
-        log.whole.hard_state.current_term.0 += 1;
-        let told = log
-            .torture()
-            .expect_err("nothing that is accepted is right now");
-        assert!(
-            told.contains("at byte") && told.contains("gone, unseen"),
-            "{told}"
+        let forgets_the_term = |disk: &SimDisk, segment_bytes: u64| {
+            let known_to_be_synced = has_notebook(disk);
+            let mut found = read(disk, segment_bytes)?;
+            found.hard_state.current_term.0 += u64::from(known_to_be_synced);
+            Ok(found)
+        };
+        tells(&forgets_the_term, ": what was synced is gone, unseen");
+    }
+
+    /// A reader that takes whatever is damaged for a torn tail: what it shows is a log that once was.
+    #[test]
+    fn what_was_synced_is_missed_without_the_notebook_too() {
+        let earlier: RefCell<Option<Remembered>> = RefCell::default();
+        let goes_back = |disk: &SimDisk, segment_bytes: u64| {
+            if has_notebook(disk) {
+                return read(disk, segment_bytes);
+            }
+            match (read(disk, segment_bytes), &mut *earlier.borrow_mut()) {
+                (Ok(found), earlier) => Ok(earlier.insert(found).clone()),
+                (Err(_), Some(earlier)) => Ok(earlier.clone()),
+                (refused, None) => refused,
+            }
+        };
+        tells(&goes_back, ": what was synced is gone, unseen");
+    }
+
+    #[test]
+    fn a_log_that_never_was_is_told_from_one_that_once_was() {
+        let takes_the_term_of_a_torn_record = |disk: &SimDisk, segment_bytes: u64| {
+            let opened = Wal::open(Arc::new(disk.mount()), WalOptions { segment_bytes })?;
+            let (torn, mut found) = (opened.1.report.torn_bytes(), opened.1.remembered());
+            found.hard_state.current_term.0 += u64::from(torn > 0);
+            Ok(found)
+        };
+        tells(
+            &takes_the_term_of_a_torn_record,
+            ": a log was accepted that never was",
         );
     }
 
@@ -303,5 +359,18 @@ mod tests {
             (sum.0 + logs.len() as u64, sum.1 + unopened)
         });
         assert!(opened > 3 * unopened, "{opened} open, {unopened} do not");
+    }
+
+    #[test]
+    fn a_torn_tail_is_no_damage() {
+        let whole = log().whole;
+        let takes_no_less = |disk: &SimDisk, segment_bytes: u64| {
+            let found = read(disk, segment_bytes)?;
+            if found == whole {
+                return Ok(found);
+            }
+            Err(StorageError::Closed)
+        };
+        tells(&takes_no_less, ": a torn tail was taken for damage");
     }
 }

@@ -85,9 +85,9 @@ fn every_property_has_a_test_in_which_it_is_the_first_to_break() {
     let (_, mut tests) = texts_in("src");
     tests.push_str(&texts_in("tests").1);
     let fires = named_after(&FIRST_TO_BREAK, &tests);
-    // Of rules on steps, one for each place that rules.
-    let (steps, _) = texts_in("src/invariants");
-    let places = named_after(&[".rule("], &steps);
+    // One for each place that rules.
+    let (code, _) = texts_in("src");
+    let places = named_after(&[".rule("], &code);
     for property in PROPERTIES {
         let due = places.get(property.name).copied().unwrap_or(1);
         let tested = fires.get(property.name).copied().unwrap_or(0);

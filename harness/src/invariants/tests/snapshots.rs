@@ -77,6 +77,68 @@ fn a_snapshot_does_not_take_a_state_machine_back() {
     story(1).breaks("State Machine Safety", "n2 goes back to 1");
 }
 
+/// So many commands, each committed and applied some milliseconds after the one before; with the first nine and the first
+/// entry of its term, a server that takes a snapshot every ten entries is due for one.
+fn commits(cluster: &mut Cluster, commands: u64, apart_ms: u64) {
+    for _ in 0..commands {
+        cluster.pass_ms(apart_ms);
+        cluster.commit(1, "x");
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_due_is_not_long_in_coming() {
+    let story = |every: u64, commands: u64, apart_ms: u64| {
+        let mut cluster = Cluster::led_by_n1(3);
+        cluster.judge.expect_snapshots(every);
+        commits(&mut cluster, commands, apart_ms);
+        cluster
+    };
+    story(0, 200, 1).holds();
+    story(10, 9 + 49, 1).holds();
+    // However many it applies at once, as after a pause.
+    story(10, 200, 0).holds();
+    let words = "n1 has applied 60 entries since its last snapshot, and is to take one every 10";
+    story(10, 9 + 50, 1).breaks("Snapshots Are Taken", words);
+}
+
+#[test]
+fn a_snapshot_taken_and_another_setting_begin_the_count_anew() {
+    let story = |begin_anew: fn(&mut Cluster, u64)| {
+        let mut cluster = Cluster::led_by_n1(3);
+        cluster.judge.expect_snapshots(10);
+        commits(&mut cluster, 9 + 49, 1);
+        (1..=3).for_each(|id| begin_anew(&mut cluster, id));
+        commits(&mut cluster, 20, 1);
+        cluster
+    };
+    let takes = |cluster: &mut Cluster, id| {
+        let (index, data) = (LogIndex(40), Bytes::from_static(b"state"));
+        cluster.act(id, Input::SnapshotTaken { index, data });
+    };
+    story(takes).holds();
+    let sets = |cluster: &mut Cluster, id| cluster.judge.storms(NodeId(id), Some(100));
+    story(sets).holds();
+    let words = "n1 has applied 60 entries since its last snapshot";
+    story(|_, _| {}).breaks("Snapshots Are Taken", words);
+}
+
+#[test]
+fn in_a_storm_of_snapshots_they_are_due_as_it_says() {
+    let story = |passes: bool| {
+        let mut cluster = Cluster::led_by_n1(3);
+        cluster.judge.storms(NodeId(2), Some(10));
+        if passes {
+            cluster.judge.storms(NodeId(2), None);
+        }
+        commits(&mut cluster, 9 + 50, 1);
+        cluster
+    };
+    story(true).holds();
+    let words = "n2 has applied 60 entries since its last snapshot, and is to take one every 10";
+    story(false).breaks("Snapshots Are Taken", words);
+}
+
 #[test]
 fn what_was_said_to_be_durable_is_there_after_a_crash() {
     let story = |voted_for: Option<NodeId>, entries: usize| {
