@@ -22,7 +22,8 @@ struct PeerCli {
     sim: SimArgs,
 }
 
-/// The body of such a program's `main`.
+/// The body of the `main` of a program that simulates somebody else's Raft ([`System::of_peer`]): reads the command line,
+/// does what `plumb sim` would do, and ends with its exit codes.
 #[must_use]
 pub fn peer_main(system: System) -> ExitCode {
     let cli = PeerCli::parse();

@@ -80,9 +80,11 @@ impl Judge {
         }
         // What was applied anywhere is committed; an entry below its snapshot cannot be looked at. Of higher-numbered
         // terms only: one whose votes come late may be elected after the next.
-        let lacks = (now.snapshot_index + 1..=self.committed.len() as u64)
-            .filter(|index| self.committed_in[*index as usize - 1].0 < now.term)
-            .find(|index| term_at(*index) != Some(self.committed[*index as usize - 1].0.0));
+        let lacks = (now.snapshot_index + 1..=self.committed.len() as u64).find(|index| {
+            let place = *index as usize - 1;
+            let earlier = self.committed_in[place] < Term(now.term);
+            earlier && term_at(*index) != Some(self.committed[place].0.0)
+        });
         // One that shows nothing of its log is not judged by it.
         if let Some(index) =
             lacks.filter(|_| now.last_index == 0 || term_at(now.last_index).is_some())
@@ -95,8 +97,14 @@ impl Judge {
         }
     }
 
-    /// A guest has applied an entry.
-    pub(crate) fn guest_applied(&mut self, at_ns: u64, id: NodeId, index: u64, entry: (Term, u64)) {
+    /// A guest, which has come to a term by now, has applied an entry.
+    pub(crate) fn guest_applied(
+        &mut self,
+        at_ns: u64,
+        (id, term): (NodeId, Term),
+        index: u64,
+        entry: (Term, u64),
+    ) {
         let applied = self.server(id).applied.0;
         if index != applied + 1 {
             let what = format!("{id} applies entry {index} after entry {applied}");
@@ -106,12 +114,10 @@ impl Judge {
         self.server(id).applied = LogIndex(index);
         match self.committed.get(index as usize - 1) {
             None => {
-                let last_led = self.leaders.last_key_value().map(|(term, _)| *term);
                 self.committed.push(entry);
-                // Nobody says in which; in none later than the last that had a leader.
-                self.committed_in
-                    .push(last_led.unwrap_or_default().max(entry.0));
+                self.committed_in.push(term);
                 self.coverage.commits += 1;
+                let last_led = self.leaders.last_key_value().map(|(term, _)| *term);
                 self.coverage.inherited_commits += u64::from(last_led > Some(entry.0));
                 self.last_commit_ns = at_ns;
             }
@@ -200,7 +206,7 @@ mod tests {
     fn after_two_entries() -> Judge {
         let mut judge = judge();
         for index in [1, 2] {
-            judge.guest_applied(index, NodeId(2), index, (Term(1), digest(b"x")));
+            judge.guest_applied(index, (NodeId(2), Term(1)), index, (Term(1), digest(b"x")));
         }
         assert_eq!(broken(&judge), None);
         judge
@@ -290,9 +296,27 @@ mod tests {
     }
 
     #[test]
+    fn a_leader_whose_votes_came_late_may_lack_what_a_later_term_has_committed() {
+        let lead_without = |committed_in| {
+            let mut judge = judge();
+            let entry = (Term(1), digest(b"x"));
+            judge.guest_applied(1, (NodeId(2), Term(committed_in)), 1, entry);
+            let before = Metrics {
+                role: RoleKind::Candidate,
+                ..LEADER
+            };
+            judge.guest_changed(2, NodeId(1), &before, &LEADER, |_| Some(3));
+            broken(&judge).map(str::to_owned)
+        };
+        assert_eq!(lead_without(3).as_deref(), Some("Leader Completeness"));
+        assert_eq!(lead_without(LEADER.term), None);
+        assert_eq!(lead_without(5), None);
+    }
+
+    #[test]
     fn an_entry_that_is_applied_out_of_order_is_ruled_on() {
         let mut judge = after_two_entries();
-        judge.guest_applied(3, NodeId(1), 2, (Term(1), digest(b"x")));
+        judge.guest_applied(3, (NodeId(1), Term(4)), 2, (Term(1), digest(b"x")));
         assert_eq!(broken(&judge), Some("Applied In Order"));
     }
 
@@ -300,12 +324,12 @@ mod tests {
     fn servers_that_apply_different_entries_are_ruled_on() {
         for entry in [(Term(1), digest(b"y")), (Term(2), digest(b"x"))] {
             let mut judge = after_two_entries();
-            judge.guest_applied(3, NodeId(1), 1, entry);
+            judge.guest_applied(3, (NodeId(1), Term(4)), 1, entry);
             assert_eq!(broken(&judge), Some("State Machine Safety"));
         }
         let mut judge = after_two_entries();
         judge.guest_started(NodeId(2), true);
-        judge.guest_applied(3, NodeId(2), 1, (Term(1), digest(b"x")));
+        judge.guest_applied(3, (NodeId(2), Term(4)), 1, (Term(1), digest(b"x")));
         assert_eq!(broken(&judge), None, "a restart applies again");
     }
 
@@ -323,14 +347,14 @@ mod tests {
         let mut judge = judge();
         judge.guest_answered(1, true, 0, [5, 0, 0]);
         judge.guest_answered(2, false, 0, [2, 0, 0]);
-        judge.guest_applied(3, NodeId(2), 1, (Term(4), digest(b"x")));
+        judge.guest_applied(3, (NodeId(2), Term(4)), 1, (Term(4), digest(b"x")));
         let before = Metrics {
             role: RoleKind::Candidate,
             ..LEADER
         };
         judge.guest_changed(4, NodeId(1), &before, &LEADER, |_| Some(4));
-        judge.guest_applied(5, NodeId(2), 2, (Term(3), digest(b"x")));
-        judge.guest_applied(6, NodeId(2), 3, (Term(4), digest(b"x")));
+        judge.guest_applied(5, (NodeId(2), Term(4)), 2, (Term(3), digest(b"x")));
+        judge.guest_applied(6, (NodeId(2), Term(4)), 3, (Term(4), digest(b"x")));
         let coverage = judge.coverage();
         assert_eq!((coverage.reads, coverage.follower_reads), (7, 2));
         assert_eq!((coverage.commits, coverage.inherited_commits), (3, 1));

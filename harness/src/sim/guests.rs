@@ -86,7 +86,8 @@ impl Watch {
                     digest,
                 } => {
                     let entry = (Term(*term), *digest);
-                    watched.judge.guest_applied(at_ns, id, *index, entry);
+                    let by = (id, Term(now.map_or(*term, |now| now.term)));
+                    watched.judge.guest_applied(at_ns, by, *index, entry);
                 }
                 Applied::Snapshot { index } => {
                     let installed = before.is_some();

@@ -4,18 +4,109 @@
 //! A peer is a state machine: each thing that happens is handed to it, and it says through [`Out`] what is
 //! to be done. It has no clock, network or disk of its own. One that brings a runtime drives it from
 //! [`Peer::handle`] until it is idle, on the time that it is given.
+//!
+//! # Example
+//! All that there is to it, for servers that never talk to each other. So they are found out:
+//!
+//! ```
+//! use std::collections::VecDeque;
+//! use std::time::Duration;
+//!
+//! use bytes::Bytes;
+//! use plumb_harness::nemesis::Length;
+//! use plumb_harness::scenario::Tier;
+//! use plumb_harness::sim::peer::{Image, Input, Member, Out, Peer, RequestBody, ResponseBody, Ticket};
+//! use plumb_harness::sim::system::{System, generate_for_peers};
+//! use plumb_harness::sim::RunOptions;
+//! use plumb_raft::kv::{Command, KvStore};
+//! use plumb_raft::types::{Entry, LogIndex, Payload, Term};
+//!
+//! /// What is on the disk: the log.
+//! #[derive(Clone, Default)]
+//! struct Log(Vec<Bytes>);
+//!
+//! impl Image for Log {
+//!     type Write = Bytes;
+//!
+//!     fn apply(&mut self, command: Bytes) {
+//!         self.0.push(command);
+//!     }
+//! }
+//!
+//! #[derive(Default)]
+//! struct Hermit {
+//!     store: KvStore,
+//!     /// Answers that wait for a sync.
+//!     waiting: VecDeque<(u64, Ticket, ResponseBody)>,
+//! }
+//!
+//! impl Hermit {
+//!     fn apply(&mut self, command: Bytes, out: &mut Out<Hermit>) -> ResponseBody {
+//!         let index = self.store.applied().0 + 1;
+//!         out.applied(index, 1, &command);
+//!         let (index, payload) = (LogIndex(index), Payload::Command(command));
+//!         let entry = Entry { index, term: Term(1), payload };
+//!         ResponseBody::Applied(self.store.apply(&entry).expect("a command has a reply"))
+//!     }
+//! }
+//!
+//! impl Peer for Hermit {
+//!     type Message = ();
+//!     type Disk = Log;
+//!
+//!     fn start(_: Member<'_>, log: Log, out: &mut Out<Hermit>) -> Hermit {
+//!         let mut hermit = Hermit::default();
+//!         for command in log.0 {
+//!             hermit.apply(command, out);
+//!         }
+//!         hermit
+//!     }
+//!
+//!     fn handle(&mut self, _: Duration, input: Input<()>, out: &mut Out<Hermit>) {
+//!         match input {
+//!             Input::Call(ticket, RequestBody::Read { key, .. }) => {
+//!                 out.answer(ticket, ResponseBody::Value(self.store.get(&key).cloned()));
+//!             }
+//!             Input::Call(ticket, body) => match Command::try_from(body) {
+//!                 Ok(command) => {
+//!                     let command = command.encode();
+//!                     out.write(command.clone());
+//!                     let answer = self.apply(command, out);
+//!                     self.waiting.push_back((out.sync(), ticket, answer));
+//!                 }
+//!                 Err(_) => out.answer(ticket, ResponseBody::Refused("not here".to_owned())),
+//!             },
+//!             Input::Synced(seq) => {
+//!                 while let Some((_, ticket, answer)) = self.waiting.pop_front_if(|it| it.0 <= seq) {
+//!                     out.answer(ticket, answer);
+//!                 }
+//!             }
+//!             Input::Message { .. } | Input::Wake => {}
+//!         }
+//!     }
+//!
+//!     fn wakes_at(&self) -> Option<Duration> {
+//!         None
+//!     }
+//! }
+//!
+//! // A program's `main` gives this to `plumb_harness::cli::peer_main`, which does the rest.
+//! let system = System::of_peer::<Hermit>("hermits", generate_for_peers);
+//! let scenario = (system.generate)(7, Length::SHORT, Tier::Bare);
+//! let run = (system.run)(&scenario, RunOptions::default());
+//! let violation = run.violation.expect("each has a state of its own");
+//! assert_eq!(violation.property, "State Machine Safety");
+//! ```
 
 use std::fmt::Debug;
 use std::time::Duration;
 
-use bytes::Bytes;
-use plumb_raft::core::RoleKind;
-use plumb_raft::net::protocol::{RequestBody, ResponseBody};
-
-use super::seams::random::Stream;
 use crate::scenario::Settings;
 
 pub use super::bare::Ticket;
+pub use super::seams::random::Stream;
+pub use plumb_raft::core::RoleKind;
+pub use plumb_raft::net::protocol::{RequestBody, ResponseBody};
 
 /// What a disk holds, as one value, and what a write does to it.
 pub trait Image: Clone + Default {
@@ -53,9 +144,13 @@ pub enum Input<M> {
     },
     /// The time has come that [`Peer::wakes_at`] named.
     Wake,
-    /// All that was written before [`Out::sync`] returned this number is durable.
+    /// All that was written before [`Out::sync`] returned this number is durable, and so are all earlier numbers'
+    /// writes, of which nothing more is said.
     Synced(u64),
-    /// A client asks, and is to be answered by [`Out::answer`], or never.
+    /// A client asks, and is to be answered by [`Out::answer`], or never. What a peer has to know are
+    /// [`RequestBody::OpenSession`], [`RequestBody::Execute`] and [`RequestBody::Read`]; the first two become a
+    /// [`Command`](plumb_raft::kv::Command) by `try_from`. Another server is named by [`ResponseBody::NotLeader`],
+    /// which says that this try had no effect; whoever can't know that gives no answer. Anything else may be refused.
     Call(Ticket, RequestBody),
 }
 
@@ -89,7 +184,8 @@ pub trait Peer: Sized {
     /// Takes an input at a time by its own clock.
     fn handle(&mut self, now: Duration, input: Input<Self::Message>, out: &mut Out<Self>);
 
-    /// When it wants to be woken next, by its own clock. Asked for after every input.
+    /// When it wants to be woken next, by its own clock. Asked for after every input. A time that is over wakes it at
+    /// once, and again for as long as it is named.
     fn wakes_at(&self) -> Option<Duration>;
 
     /// How many bytes a message takes, which counts on narrow links; by default, as many as its debugging text has.
@@ -146,8 +242,8 @@ impl<P: Peer> Out<P> {
         self.writes.push(write);
     }
 
-    /// Asks for all that was written to be made durable, which takes a while: [`Input::Synced`] brings the
-    /// number back.
+    /// Asks for all that was written to be made durable, which takes a while: [`Input::Synced`] brings this number
+    /// back, or a later one. Numbers count from one in each life.
     pub fn sync(&mut self) -> u64 {
         self.syncs += 1;
         let writes = std::mem::take(&mut self.writes);
@@ -165,8 +261,10 @@ impl<P: Peer> Out<P> {
         self.answers.push((ticket, body));
     }
 
-    /// Says that the state machine has taken an entry, and which: every server must take the same.
-    pub fn applied(&mut self, index: u64, term: u64, command: &Bytes) {
+    /// Says that the state machine has taken an entry, and which: every server must take the same. Entries count from
+    /// one, without gaps: one that holds nothing for the state machine is told too, with an empty command. A server
+    /// that starts again begins with the first one, or behind the snapshot that it tells by [`Out::restored`].
+    pub fn applied(&mut self, index: u64, term: u64, command: &[u8]) {
         let digest = crate::invariants::digest(command);
         self.applied.push(Applied::Entry {
             index,
@@ -175,7 +273,8 @@ impl<P: Peer> Out<P> {
         });
     }
 
-    /// Says that the state machine was replaced by that of a snapshot whose last entry this is.
+    /// Says that the state machine was replaced by that of a snapshot whose last entry this is: one that was
+    /// received, or, from [`Peer::start`], one that was on the disk.
     pub fn restored(&mut self, index: u64) {
         self.applied.push(Applied::Snapshot { index });
     }

@@ -65,7 +65,9 @@ impl System {
         generate,
     };
 
-    /// Somebody else's, in the bare tier. `generate` draws scenarios without what the peer has no notion of.
+    /// Somebody else's, in the bare tier. `command` is how its program is called, up to the subcommand: it is printed
+    /// in front of what can be copied, and tells its files of results from other systems'. `generate` draws scenarios
+    /// without what the peer has no notion of; [`generate_for_peers`], if it has the ordinary notions.
     #[must_use]
     pub fn of_peer<P: Peer>(
         command: &'static str,
@@ -80,10 +82,10 @@ impl System {
     }
 }
 
-/// The ordinary scenario of a seed for a guest: in the bare tier, with members that stay the same, and with
+/// The ordinary scenario of a seed for a peer: in the bare tier, with members that stay the same, and with
 /// reads by the leader where the seed asked for leases, on which no two Rafts agree.
 #[must_use]
-pub fn generate_for_guests(seed: u64, length: Length, _: Tier) -> Scenario {
+pub fn generate_for_peers(seed: u64, length: Length, _: Tier) -> Scenario {
     let mut scenario = generate(seed, length, Tier::Bare);
     scenario.faults.retain(|fault| {
         !matches!(

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Envelope, ReadMode};
-use crate::kv::{Operation, Reply, SessionId};
+use crate::kv::{Command, Operation, Reply, SessionId};
 use crate::types::{LogIndex, Membership, NodeId, Term};
 
 /// The version that this code speaks.
@@ -159,6 +159,28 @@ impl RequestBody {
         match self {
             RequestBody::Execute { operation, .. } => operation.bytes(),
             _ => 0,
+        }
+    }
+}
+
+/// What is to be logged for a request, so that the state machine carries it out; the request itself, if it asks for
+/// something else.
+impl TryFrom<RequestBody> for Command {
+    type Error = RequestBody;
+
+    fn try_from(body: RequestBody) -> Result<Command, RequestBody> {
+        match body {
+            RequestBody::OpenSession => Ok(Command::OpenSession),
+            RequestBody::Execute {
+                session,
+                sequence,
+                operation,
+            } => Ok(Command::Execute {
+                session,
+                sequence,
+                operation,
+            }),
+            other => Err(other),
         }
     }
 }

@@ -404,27 +404,18 @@ impl<W> Replica<W> {
             }
             self.last_request += 1;
             let id = RequestId(self.last_request);
-            let command = match body {
-                RequestBody::OpenSession => Command::OpenSession,
-                RequestBody::Execute {
-                    session,
-                    sequence,
-                    operation,
-                } => Command::Execute {
-                    session,
-                    sequence,
-                    operation,
-                },
-                RequestBody::Transfer { to } => {
+            let command = match Command::try_from(body) {
+                Ok(command) => command,
+                Err(RequestBody::Transfer { to }) => {
                     self.asked.insert(id, Asked::Transfer(responder));
                     transfers.push((id, to));
                     continue;
                 }
-                RequestBody::ChangeMembership {
+                Err(RequestBody::ChangeMembership {
                     voters,
                     learners,
                     addresses,
-                } => {
+                }) => {
                     self.asked.insert(id, Asked::Change(responder));
                     let change = Change {
                         voters,
@@ -434,14 +425,12 @@ impl<W> Replica<W> {
                     changes.push((id, change));
                     continue;
                 }
-                RequestBody::ReadStale { .. } | RequestBody::Status => {
-                    unreachable!("answered above")
-                }
-                RequestBody::Read { key, mode } => {
+                Err(RequestBody::Read { key, mode }) => {
                     self.asked.insert(id, Asked::Read(responder, key));
                     reads.push((id, mode));
                     continue;
                 }
+                Err(_) => unreachable!("answered above, or a command"),
             };
             let command = command.encode();
             if command.len() > MAX_COMMAND_BYTES {

@@ -46,6 +46,8 @@ pub struct Papers {
     pub done: Vec<Done>,
     /// Who waits for which sync.
     syncs: VecDeque<(u64, oneshot::Sender<()>)>,
+    /// Who waits for a snapshot that stands for this entry.
+    purges: Vec<(LogId<u64>, oneshot::Sender<()>)>,
     /// Who waits for the answer to which question.
     questions: BTreeMap<u64, oneshot::Sender<Answer>>,
     /// Names questions; no other life comes near its numbers.
@@ -67,6 +69,21 @@ impl Papers {
     pub fn write(&mut self, write: Write) {
         self.disk.apply(write.clone());
         self.done.push(Done::Written(write));
+        let outlived = |(log_id, _): &mut (LogId<u64>, _)| self.disk.stands_for(log_id);
+        for (_, waiting) in self.purges.extract_if(.., outlived) {
+            let _ = waiting.send(());
+        }
+    }
+
+    /// Ready when a snapshot was written that stands for all up to this entry.
+    pub fn outlived(&mut self, log_id: LogId<u64>) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        if self.disk.stands_for(&log_id) {
+            let _ = sender.send(());
+        } else {
+            self.purges.push((log_id, sender));
+        }
+        receiver
     }
 
     /// Ready when all that was written is durable.

@@ -51,6 +51,12 @@ impl Disk {
         last.map_or(self.purged, |(_, entry)| Some(entry.log_id))
     }
 
+    /// Whether its snapshot holds what came of all entries up to this one.
+    pub fn stands_for(&self, log_id: &LogId<u64>) -> bool {
+        let snapshot = self.snapshot.as_ref();
+        snapshot.is_some_and(|saved| saved.meta.last_log_id >= Some(*log_id))
+    }
+
     pub fn term_at(&self, index: u64) -> Option<u64> {
         let entry = self.log.get(&index).map(|entry| entry.log_id);
         let purged = self.purged.filter(|purged| purged.index == index);

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use plumb_harness::cli::peer_main;
 use plumb_harness::sim::System;
-use plumb_harness::sim::system::generate_for_guests;
+use plumb_harness::sim::system::generate_for_peers;
 
 fn main() -> ExitCode {
     let command = match env!("CARGO_PKG_NAME") {
@@ -20,6 +20,6 @@ fn main() -> ExitCode {
     };
     peer_main(System::of_peer::<server::Server>(
         command,
-        generate_for_guests,
+        generate_for_peers,
     ))
 }

@@ -86,23 +86,14 @@ impl Server {
             let metrics = metrics.borrow();
             (metrics.state.is_leader(), metrics.current_leader)
         };
-        let command = match body {
-            RequestBody::OpenSession => Command::OpenSession,
-            RequestBody::Execute {
-                session,
-                sequence,
-                operation,
-            } => Command::Execute {
-                session,
-                sequence,
-                operation,
-            },
-            RequestBody::Read { key, .. } if leads => {
+        let command = match Command::try_from(body) {
+            Ok(command) => command,
+            Err(RequestBody::Read { key, .. }) if leads => {
                 let (raft, desk) = (self.raft.clone(), Rc::clone(&self.desk));
                 return self.world.spawn(read(raft, desk, ticket, key));
             }
-            RequestBody::Read { .. } => return self.answer(ticket, elsewhere(leader)),
-            _ => {
+            Err(RequestBody::Read { .. }) => return self.answer(ticket, elsewhere(leader)),
+            Err(_) => {
                 let why = "this server does not do that".to_owned();
                 return self.answer(ticket, ResponseBody::Refused(why));
             }

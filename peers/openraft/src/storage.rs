@@ -108,6 +108,10 @@ impl RaftLogStorage<Types> for Storage {
     }
 
     async fn purge(&mut self, log_id: LogId<u64>) -> Outcome<()> {
+        // openraft asks for this while a snapshot that it has received is still on its way to the disk. A crash
+        // between the two would leave neither; so the snapshot is written first.
+        let outlived = self.0.borrow_mut().outlived(log_id);
+        let _ = outlived.await;
         self.write(Write::Purge(log_id));
         Ok(())
     }
@@ -214,5 +218,50 @@ fn as_openraft_has_it(saved: Saved) -> Snapshot<Types> {
     Snapshot {
         meta: saved.meta,
         snapshot: Box::new(saved.data),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use openraft::CommittedLeaderId;
+    use plumb_harness::sim::peer::Stream;
+
+    use super::*;
+
+    fn purges(desk: &Desk) -> usize {
+        let desk = desk.borrow();
+        let purge = |done: &&Done| matches!(done, Done::Written(Write::Purge(_)));
+        desk.done.iter().filter(purge).count()
+    }
+
+    #[test]
+    fn no_entry_is_purged_before_a_snapshot_that_stands_for_it_is_written() {
+        let log_id = |index| LogId::new(CommittedLeaderId::new(1, 1), index);
+        let snapshot_of = |index| {
+            let last_log_id = Some(log_id(index));
+            let meta = SnapshotMeta {
+                last_log_id,
+                ..SnapshotMeta::default()
+            };
+            let data = Vec::new();
+            Write::Snapshot(Box::new(Saved { meta, data }))
+        };
+        let (world, desk) = (
+            World::new(Duration::ZERO, Stream::derive(1, "test", 0)),
+            Desk::default(),
+        );
+        let mut storage = Storage(Desk::clone(&desk));
+        world.spawn(async move { storage.purge(log_id(7)).await.expect("it is memory") });
+        world.run(Duration::ZERO);
+        assert_eq!(purges(&desk), 0, "no snapshot");
+        desk.borrow_mut().write(snapshot_of(6));
+        world.run(Duration::ZERO);
+        assert_eq!(purges(&desk), 0, "a snapshot of less");
+        desk.borrow_mut().write(snapshot_of(7));
+        world.run(Duration::ZERO);
+        assert_eq!(purges(&desk), 1);
+        world.end();
     }
 }

@@ -69,11 +69,18 @@ pub struct Node {
     syncs: VecDeque<(u64, u64, Vec<Message>)>,
     /// The sync of a snapshot that was received: raft-rs takes nothing for applied before it is durable.
     installing: Option<u64>,
-    /// Our draw of the election timeout, and how much of it had passed when it was last looked at.
-    election: (usize, usize),
+    /// Our draws of the election timeout are below this.
+    election_below: usize,
 }
 
 impl Node {
+    /// Whether a snapshot is on its way to the disk. Until it is there, raft-rs must not stand for election: it would
+    /// look for changes of membership among entries that it has not applied, and that the log has no more. TiKV does
+    /// not let it tick meanwhile, either.
+    fn is_installing(&self) -> bool {
+        self.installing.is_some()
+    }
+
     fn post(message: Message, out: &mut impl Outbox<Node>) {
         let is_snapshot = message.get_msg_type() == MessageType::MsgSnapshot;
         out.send(message.get_to(), message, is_snapshot);
@@ -90,7 +97,8 @@ impl Core for Node {
             id: setup.id,
             election_tick: least,
             min_election_tick: least,
-            max_election_tick: most,
+            // So wide that a draw of its own is known by being none of ours.
+            max_election_tick: usize::MAX,
             heartbeat_tick: setup.heartbeat_ticks,
             applied: disk.snapshot.get_metadata().get_index(),
             max_size_per_msg: setup.max_size_per_msg,
@@ -107,7 +115,7 @@ impl Core for Node {
             raw,
             syncs: VecDeque::new(),
             installing: None,
-            election: (least, usize::MAX),
+            election_below: most,
         }
     }
 
@@ -126,12 +134,17 @@ impl Core for Node {
     }
 
     fn tick(&mut self) {
-        self.raw.tick();
+        if !self.is_installing() {
+            self.raw.tick();
+        }
     }
 
     fn step(&mut self, message: Message) {
-        // What it refuses is a message that it has no use for.
-        let _ = self.raw.step(message);
+        let calls_election = message.get_msg_type() == MessageType::MsgTimeoutNow;
+        if !(calls_election && self.is_installing()) {
+            // What it refuses is a message that it has no use for.
+            let _ = self.raw.step(message);
+        }
     }
 
     fn propose(&mut self, context: Vec<u8>, data: Vec<u8>) -> bool {
@@ -264,13 +277,96 @@ impl Core for Node {
     }
 
     fn redraw(&mut self, draw: impl FnOnce() -> usize) {
-        let elapsed = self.raw.raft.election_elapsed;
-        if elapsed < self.election.1 {
-            self.election.0 = draw();
+        let raft = &mut self.raw.raft;
+        if raft.randomized_election_timeout() >= self.election_below {
+            raft.set_randomized_election_timeout(draw());
         }
-        self.election.1 = elapsed;
-        self.raw
-            .raft
-            .set_randomized_election_timeout(self.election.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Forgets all but how many syncs it was asked for.
+    struct Bin(u64);
+
+    impl Outbox<Node> for Bin {
+        fn write(&mut self, _: Write) {}
+
+        fn sync(&mut self) -> u64 {
+            self.0 += 1;
+            self.0
+        }
+
+        fn send(&mut self, _: u64, _: Message, _: bool) {}
+    }
+
+    fn node() -> Node {
+        let setup = Setup {
+            id: 1,
+            members: vec![1, 2, 3],
+            election_ticks: (10, 20),
+            heartbeat_ticks: 2,
+            max_size_per_msg: 1_000,
+            max_inflight_msgs: 10,
+            check_quorum: false,
+            pre_vote: false,
+        };
+        Node::new(&setup, Log::default())
+    }
+
+    fn from_2(kind: MessageType, term: u64) -> Message {
+        let mut message = Message::default();
+        message.set_msg_type(kind);
+        (message.from, message.to, message.term) = (2, 1, term);
+        message
+    }
+
+    /// So many ticks pass: how many timeouts were drawn.
+    fn tick(node: &mut Node, ticks: u64) -> u64 {
+        let mut draws = 0;
+        for _ in 0..ticks {
+            node.tick();
+            node.redraw(|| {
+                draws += 1;
+                15
+            });
+        }
+        draws
+    }
+
+    #[test]
+    fn a_timeout_is_drawn_when_raft_rs_draws_one_and_no_more_often() {
+        let mut node = node();
+        node.redraw(|| 15);
+        node.step(from_2(MessageType::MsgHeartbeat, 4));
+        assert_eq!(tick(&mut node, 1), 1, "a new term");
+        for _ in 0..3 {
+            node.step(from_2(MessageType::MsgHeartbeat, 4));
+            assert_eq!(tick(&mut node, 10), 0, "a leader lives");
+        }
+        assert_eq!(node.metrics().role, RoleKind::Follower);
+        // Nobody is heard of: it stands for election.
+        assert_eq!(tick(&mut node, 5), 1);
+        assert_eq!(node.metrics().role, RoleKind::Candidate);
+    }
+
+    #[test]
+    fn it_stands_for_no_election_while_a_snapshot_is_on_its_way_to_the_disk() {
+        let (mut node, mut bin) = (node(), Bin(0));
+        let mut message = from_2(MessageType::MsgSnapshot, 4);
+        let metadata = message.mut_snapshot().mut_metadata();
+        metadata.set_index(9);
+        metadata.set_term(3);
+        metadata.mut_conf_state().set_voters(vec![1, 2, 3]);
+        node.step(message);
+        node.pump(&mut bin, &mut Vec::new());
+        node.step(from_2(MessageType::MsgTimeoutNow, 4));
+        tick(&mut node, 40);
+        assert_eq!(node.metrics().role, RoleKind::Follower);
+        node.synced(bin.0, &mut bin);
+        tick(&mut node, 40);
+        assert_eq!(node.metrics().role, RoleKind::Candidate);
     }
 }

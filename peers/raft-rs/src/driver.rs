@@ -72,8 +72,8 @@ pub trait Core: Sized {
     fn leads(&self) -> bool;
     fn metrics(&self) -> Metrics;
     fn term_at(&self, index: u64) -> Option<u64>;
-    /// raft-rs draws election timeouts from a generator that knows no seed. So its draws are replaced by ours,
-    /// after every input and before the next tick could look at them; a new one whenever its clock went back.
+    /// raft-rs draws election timeouts from a generator that knows no seed. So each of its draws is replaced by one
+    /// of ours, after every input and before the next tick could look at it.
     fn redraw(&mut self, draw: impl FnOnce() -> usize);
 }
 
@@ -158,18 +158,9 @@ impl<C: Core> Server<C> {
     fn call(&mut self, ticket: Ticket, body: RequestBody, out: &mut Out<Self>) {
         let leader = self.core.leader().filter(|leader| *leader != self.id);
         let elsewhere = ResponseBody::NotLeader(leader.map(NodeId));
-        let command = match body {
-            RequestBody::OpenSession => Command::OpenSession,
-            RequestBody::Execute {
-                session,
-                sequence,
-                operation,
-            } => Command::Execute {
-                session,
-                sequence,
-                operation,
-            },
-            RequestBody::Read { key, mode } => {
+        let command = match Command::try_from(body) {
+            Ok(command) => command,
+            Err(RequestBody::Read { key, mode }) => {
                 let anywhere = mode == plumb_raft::core::ReadMode::Anywhere;
                 if self.core.leads() || (anywhere && leader.is_some()) {
                     let context = self.name_request();
@@ -180,13 +171,13 @@ impl<C: Core> Server<C> {
                 }
                 return;
             }
-            RequestBody::Transfer { to } if self.core.leads() => {
+            Err(RequestBody::Transfer { to }) if self.core.leads() => {
                 self.core.transfer_leader(to.0);
                 out.answer(ticket, ResponseBody::Done);
                 return;
             }
-            RequestBody::Transfer { .. } => return out.answer(ticket, elsewhere),
-            _ => {
+            Err(RequestBody::Transfer { .. }) => return out.answer(ticket, elsewhere),
+            Err(_) => {
                 let why = "this server does not do that".to_owned();
                 return out.answer(ticket, ResponseBody::Refused(why));
             }

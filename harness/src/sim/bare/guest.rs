@@ -278,7 +278,7 @@ mod tests {
     use crate::nemesis::Length;
     use crate::scenario::Tier;
     use crate::sim::peer::Image;
-    use crate::sim::system::generate_for_guests;
+    use crate::sim::system::generate_for_peers;
     use crate::sim::{RunOptions, System};
 
     #[derive(Clone, Default)]
@@ -312,7 +312,7 @@ mod tests {
     }
 
     fn broken<P: Peer>() -> (String, String) {
-        let system = System::of_peer::<P>("frail", generate_for_guests);
+        let system = System::of_peer::<P>("frail", generate_for_peers);
         let scenario = (system.generate)(7, Length::SHORT, Tier::Bare);
         let run = (system.run)(&scenario, RunOptions::default());
         let violation = run.violation.expect("it panicked");

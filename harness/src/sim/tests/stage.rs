@@ -58,7 +58,7 @@ impl Stage {
         self.committed = true;
         let judge = &mut self.watch.lock().judge;
         for id in 1..=self.play.appliers {
-            judge.guest_applied(now_ns, NodeId(id), 1, (Term(1), 0));
+            judge.guest_applied(now_ns, (NodeId(id), Term(1)), 1, (Term(1), 0));
         }
     }
 
