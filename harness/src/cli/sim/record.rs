@@ -16,7 +16,7 @@ use crate::sim::System;
 use crate::sim::sweep::{GIVE_UP, Plan, Seen, Shard};
 
 /// The version of the format. Coverage has other counts now and then: then it changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What was asked for: shards that differ in it can't be put together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

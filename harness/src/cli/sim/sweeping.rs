@@ -310,7 +310,7 @@ fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
 /// What is counted of such runs, by name.
 fn counted_of(plan: &Plan, summary: &Summary) -> Vec<(&'static str, u64)> {
     if plan.system.is_shipped() {
-        summary.coverage.named()
+        summary.coverage.named_in(plan.tier)
     } else {
         summary.coverage.named_of_guests()
     }
