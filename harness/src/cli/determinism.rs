@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
 
-use super::sim::{TierArg, all_cores};
+use super::sim::{NemesisArgs, TierArg, all_cores, as_flags};
 use crate::sim::System;
 
 use super::{CliError, Exit, files, interrupt, progress};
@@ -23,6 +23,8 @@ pub struct DeterminismArgs {
     /// In which world.
     #[arg(long, value_enum, default_value = "full")]
     tier: TierArg,
+    #[command(flatten)]
+    nemeses: NemesisArgs,
     /// How many processes at a time; one for each core if not given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
@@ -39,6 +41,8 @@ pub(super) fn run(system: System, args: &DeterminismArgs) -> Result<Exit, CliErr
             "choose smaller numbers",
         )
     })?;
+    let nemeses = args.nemeses.given(system, system.tier(args.tier.into()))?;
+    let nemeses = as_flags(nemeses.as_deref());
     let (next, bytes) = (AtomicU64::new(args.start), AtomicU64::new(0));
     let (differ, error) = (Mutex::new(Vec::new()), Mutex::new(None));
     let bar = progress::bar(args.seeds, "seeds");
@@ -52,8 +56,8 @@ pub(super) fn run(system: System, args: &DeterminismArgs) -> Result<Exit, CliErr
                         break;
                     }
                     match (
-                        trace(system, seed, args.tier),
-                        trace(system, seed, args.tier),
+                        trace(system, seed, args.tier, &nemeses),
+                        trace(system, seed, args.tier, &nemeses),
                     ) {
                         (Ok(one), Ok(other)) if one == other => {
                             bytes.fetch_add(one.len() as u64, Ordering::Relaxed);
@@ -81,7 +85,9 @@ pub(super) fn run(system: System, args: &DeterminismArgs) -> Result<Exit, CliErr
     );
     for seed in &differ {
         let command = system.name();
-        words.push_str(&format!("differs  {command} run --seed {seed} --trace -\n"));
+        words.push_str(&format!(
+            "differs  {command} run --seed {seed}{nemeses} --trace -\n"
+        ));
     }
     files::print(words);
     Ok(match (differ.is_empty(), stop.load(Ordering::Relaxed)) {
@@ -98,7 +104,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// A seed's trace, by a process of its own.
-fn trace(system: System, seed: u64, tier: TierArg) -> Result<Vec<u8>, CliError> {
+fn trace(system: System, seed: u64, tier: TierArg, nemeses: &str) -> Result<Vec<u8>, CliError> {
     let failed = |why: String| {
         CliError::new(
             format!("cannot run seed {seed} in a process of its own: {why}"),
@@ -110,6 +116,7 @@ fn trace(system: System, seed: u64, tier: TierArg) -> Result<Vec<u8>, CliError> 
     let output = Command::new(program)
         .args(system.is_shipped().then_some("sim"))
         .args(["run", "--trace", "-", "--seed", &seed.to_string()])
+        .args(nemeses.split_whitespace())
         .args(["--tier", tier.name(), "--out"])
         .arg(&folder)
         .stdin(Stdio::null())

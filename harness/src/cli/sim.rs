@@ -4,16 +4,18 @@ use clap::{Args, Subcommand, ValueEnum};
 
 mod cases;
 mod merge;
+mod nemeses;
 mod one;
 mod record;
 mod shrinking;
 mod sweeping;
 
 use super::{CliError, Exit, determinism};
-use crate::nemesis::Length;
+use crate::nemesis::{self, Length};
 use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::System;
 
+pub(super) use nemeses::{NemesisArgs, as_flags};
 pub use shrinking::{shrink_and_save, words_of};
 pub use sweeping::sweep_and_save;
 
@@ -30,7 +32,8 @@ enum SimCommand {
     #[command(
         after_help = "Examples:\n  plumb sim run --seed 7\n  plumb sim run --seed 7 --trace \
                             - --history h.jsonl\n  plumb sim run --seed 7 --length long --json -\n  plumb sim run \
-                            --seed 7 --save run && plumb browse run"
+                            --seed 7 --save run && plumb browse run\n  plumb sim run --seed 7 --nemesis \
+                            partition --nemesis crash:every=500ms,from=1s,to=3s"
     )]
     Run(one::RunArgs),
     /// Runs many seeds on all cores.
@@ -38,7 +41,10 @@ enum SimCommand {
         after_help = "Examples:\n  plumb sim sweep --seeds 1000\n  plumb sim sweep --start \
                             5000 --seeds 200 --keep-going --json sweep.json\n  plumb sim \
                             sweep --tier bare --seeds 1000000 --time 60\n  plumb sim sweep --seeds 100000 --shard \
-                            3/8 --jsonl 3.jsonl\n  plumb sim sweep --resume 3.jsonl"
+                            3/8 --jsonl 3.jsonl\n  plumb sim sweep --resume 3.jsonl\n  plumb sim sweep --nemesis \
+                            crash+pause:at=subject,upon=voted --nemesis noise:share=50%    (nothing else goes wrong)\n  \
+                            plumb sim sweep --nemesis none\n\nA --nemesis takes the place of the faults that seeds draw by \
+                            themselves, and several are composed: docs/faults.md."
     )]
     Sweep(sweeping::SweepArgs),
     /// Puts the shards of a sweep together into one report.
@@ -72,10 +78,15 @@ enum SimCommand {
     /// Runs each seed in two processes and compares their traces byte by byte.
     #[command(
         after_help = "Examples:\n  plumb sim determinism\n  plumb sim determinism --seeds 1000 --tier \
-                            bare\n\nExit codes: 0 all are the same; 1 some differ; 3 stopped before the end."
+                            bare\n  plumb sim determinism --nemesis \
+                            disk:every=2s\n\nExit codes: 0 all are the same; 1 some differ; 3 stopped before the end."
     )]
     Determinism(determinism::DeterminismArgs),
     /// Prints the scenario of a seed as JSON, to be edited and replayed.
+    #[command(
+        after_help = "Examples:\n  plumb sim scenario --seed 7\n  plumb sim scenario --seed 7 --nemesis \
+                            isolate:at=leader,every=2s > s.json && plumb sim replay s.json --lanes"
+    )]
     Scenario(ScenarioArgs),
 }
 
@@ -150,7 +161,7 @@ struct ScenarioArgs {
 }
 
 impl ScenarioArgs {
-    fn generate(&self, system: System) -> Scenario {
+    fn generate(&self, system: System) -> Result<Scenario, CliError> {
         self.world.generate(system, self.seed)
     }
 }
@@ -167,21 +178,28 @@ struct WorldArgs {
     /// Whose rulings count [default: all].
     #[arg(long, value_enum)]
     judges: Option<JudgesArg>,
+    #[command(flatten)]
+    nemeses: NemesisArgs,
 }
 
 impl WorldArgs {
     /// Whether any of it was said.
     fn is_given(&self) -> bool {
-        self.length.is_some() || self.tier.is_some() || self.judges.is_some()
+        let world = self.length.is_some() || self.tier.is_some() || self.judges.is_some();
+        world || self.nemeses.is_given()
     }
 
-    fn generate(&self, system: System, seed: u64) -> Scenario {
+    fn generate(&self, system: System, seed: u64) -> Result<Scenario, CliError> {
         let length = self.length.unwrap_or(LengthArg::Short);
-        let tier = self.tier.unwrap_or(TierArg::Full);
-        Scenario {
+        let tier = system.tier(self.tier.unwrap_or(TierArg::Full).into());
+        let mut scenario = Scenario {
             judges: self.judges.unwrap_or(JudgesArg::All).into(),
-            ..(system.generate)(seed, length.into(), tier.into())
+            ..(system.generate)(seed, length.into(), tier)
+        };
+        if let Some(nemeses) = self.nemeses.given(system, tier)? {
+            nemesis::instead(&mut scenario, &nemeses);
         }
+        Ok(scenario)
     }
 }
 
@@ -198,7 +216,7 @@ pub fn run_command(system: System, args: &SimArgs) -> Result<Exit, CliError> {
         SimCommand::Shrink(args) => shrinking::one(system, args),
         SimCommand::Determinism(args) => determinism::run(system, args),
         SimCommand::Scenario(args) => {
-            print!("{}", args.generate(system).to_json());
+            print!("{}", args.generate(system)?.to_json());
             Ok(Exit::Holds)
         }
     }

@@ -72,6 +72,70 @@ impl FaultName {
         tier == Tier::Full || !matches!(self, FaultName::Disk | FaultName::Rot | FaultName::Lie)
     }
 
+    /// Whether it lasts: the others happen, and are over.
+    #[must_use]
+    pub fn lasts(self) -> bool {
+        !matches!(
+            self,
+            FaultName::Transfer | FaultName::Membership | FaultName::Jump | FaultName::Reset
+        )
+    }
+
+    /// Whether it strikes one server, which may be named.
+    #[must_use]
+    pub fn is_aimed(self) -> bool {
+        match self {
+            FaultName::Isolate
+            | FaultName::Reset
+            | FaultName::Crash
+            | FaultName::Pause
+            | FaultName::Jump
+            | FaultName::Disk
+            | FaultName::Rot
+            | FaultName::Lie
+            | FaultName::SlowDisk => true,
+            FaultName::Partition
+            | FaultName::OneWay
+            | FaultName::Links
+            | FaultName::Stall
+            | FaultName::Noise
+            | FaultName::Slow
+            | FaultName::PowerLoss
+            | FaultName::Replace
+            | FaultName::SnapshotStorm
+            | FaultName::Transfer
+            | FaultName::Membership => false,
+        }
+    }
+
+    /// Whether a server that is alone can meet it: it has no links, and nobody beside it.
+    #[must_use]
+    pub fn is_of_one_server(self) -> bool {
+        !matches!(
+            self,
+            FaultName::Partition
+                | FaultName::OneWay
+                | FaultName::Links
+                | FaultName::Isolate
+                | FaultName::Stall
+                | FaultName::Noise
+                | FaultName::Slow
+                | FaultName::Reset
+                | FaultName::Replace
+                | FaultName::Transfer
+        )
+    }
+
+    /// Whether a guest can meet it: its members stay, and nobody tells it when to take a snapshot.
+    #[must_use]
+    pub fn strikes_guests(self) -> bool {
+        self.is_in(Tier::Bare)
+            && !matches!(
+                self,
+                FaultName::Membership | FaultName::Replace | FaultName::SnapshotStorm
+            )
+    }
+
     /// Whether it is what an operator does at a time: it waits for no event.
     #[must_use]
     pub fn is_by_operator(self) -> bool {

@@ -47,6 +47,7 @@ fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swe
         length: order.profile.length,
         tier,
         judges: Judges::All,
+        nemeses: None,
         jobs: order.jobs,
         stop_at_failure: true,
         profile: false,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifacts::create_folder;
 use crate::cli::CliError;
-use crate::nemesis::Length;
+use crate::nemesis::{Length, Nemesis};
 use crate::scenario::{Judges, Tier};
 use crate::sim::System;
 use crate::sim::sweep::{GIVE_UP, Plan, Seen, Shard};
@@ -32,6 +32,9 @@ pub(super) struct Asked {
     start: u64,
     end: u64,
     pub(super) shard: Shard,
+    /// What went wrong, if not what seeds draw by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nemeses: Option<Vec<Nemesis>>,
 }
 
 impl Asked {
@@ -46,6 +49,7 @@ impl Asked {
             start: plan.seeds.start,
             end: plan.seeds.end,
             shard: plan.shard,
+            nemeses: plan.nemeses.clone(),
         }
     }
 
@@ -62,6 +66,7 @@ impl Asked {
             },
             tier: self.tier,
             judges: self.judges,
+            nemeses: self.nemeses.clone(),
             jobs: 1,
             stop_at_failure: false,
             profile: false,
@@ -140,6 +145,10 @@ pub(super) fn read(system: System, path: &Path) -> Result<Record, CliError> {
     }
     if !asked.shard.exists() {
         return Err(wrong(1, format!("there is no shard {}", asked.shard)));
+    }
+    let mut nemeses = asked.nemeses.iter().flatten();
+    if let Some(what) = nemeses.find_map(|nemesis| nemesis.check().err()) {
+        return Err(wrong(1, format!("no sweep had such a nemesis: {what}")));
     }
     let mut seen: Vec<Seen> = Vec::new();
     for (number, line) in lines {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::cases::cases;
 use super::record::{self, Writer};
-use super::{JudgesArg, LengthArg, TierArg, all_cores};
+use super::{JudgesArg, LengthArg, NemesisArgs, TierArg, all_cores, as_flags};
 use crate::artifacts::{replay_command, save_failure};
 use crate::cli::ci::{Reports, github};
 use crate::cli::{CliError, Exit, files, interrupt, progress};
@@ -39,6 +39,8 @@ pub(super) struct SweepArgs {
     /// Whose rulings count.
     #[arg(long, value_enum, default_value = "all")]
     judges: JudgesArg,
+    #[command(flatten)]
+    nemeses: NemesisArgs,
     /// Go on after a failure.
     #[arg(long)]
     keep_going: bool,
@@ -59,7 +61,7 @@ pub(super) struct SweepArgs {
     #[arg(long, value_name = "FILE")]
     jsonl: Option<PathBuf>,
     /// Go on with a sweep that was interrupted: what to run is in its file, and what has run is not run again.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "start", "length", "tier", "judges", "shard", "jsonl"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "start", "length", "tier", "judges", "nemesis", "shard", "jsonl"])]
     resume: Option<PathBuf>,
     /// Write the summary as JSON.
     #[arg(long, value_name = "FILE")]
@@ -79,14 +81,16 @@ impl SweepArgs {
                 "choose smaller numbers",
             )
         })?;
+        let tier = system.tier(self.tier.into());
         Ok(Plan {
             system,
             seeds: self.start..end,
             shard: self.shard,
             before: Vec::new(),
             length: self.length.into(),
-            tier: system.tier(self.tier.into()),
+            tier,
             judges: self.judges.into(),
+            nemeses: self.nemeses.given(system, tier)?,
             jobs: 1,
             stop_at_failure: false,
             profile: false,
@@ -295,12 +299,13 @@ fn words_of_sweep(plan: &Plan, summary: &Summary) -> String {
         Judges::All => "",
         Judges::Clients => " --judges clients",
     };
+    let nemeses = as_flags(plan.nemeses.as_deref());
     words.push_str(&words_of_profile(summary));
     let undecided = summary.undecided.iter().map(|seed| ("undecided", seed));
     let given_up = summary.given_up.iter().map(|seed| ("given up", seed));
     for (what, seed) in undecided.chain(given_up) {
         words.push_str(&format!(
-            "{what:<10} {} run --seed {seed}{length}{tier}{judges}\n",
+            "{what:<10} {} run --seed {seed}{length}{tier}{judges}{nemeses}\n",
             plan.system.name()
         ));
     }
@@ -346,9 +351,10 @@ fn counted(count: u64, name: &str) -> String {
 fn summary_json(plan: &Plan, summary: &Summary) -> serde_json::Value {
     let [ok, fail, info] = summary.operations;
     let mut value = json!({
-        "plumb_sweep": 1,
+        "plumb_sweep": 2,
         "tier": plan.tier,
         "judges": plan.judges,
+        "nemeses": plan.nemeses,
         "seeds": { "start": plan.seeds.start, "end": plan.seeds.end, "run": summary.runs },
         "shard": { "number": plan.shard.number, "of": plan.shard.of },
         "signatures": summary.signatures().into_iter().map(|(property, (count, first))| json!({
