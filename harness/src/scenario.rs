@@ -12,9 +12,11 @@ use crate::cli::CliError;
 
 mod check;
 mod fault;
+mod kind;
 mod workload;
 
 pub use fault::{Anchor, DiskLie, Fault, FaultKind, HAPPENINGS, Happening, Target, Unsynced};
+pub use kind::{FAULTS, FaultName};
 pub use workload::{
     Action, Contact, Reads, ScriptedOperation, Skew, WORKLOADS, Workload, WorkloadKind,
 };

@@ -110,6 +110,7 @@ fn an_aimed_fault_strikes_upon_its_event_whoever_it_happens_to() {
                 "{tier:?} {event:?}"
             );
             assert_eq!(seen.coverage.aimed_faults, 1);
+            assert_eq!(seen.coverage.given_up_faults, 0);
             assert!(seen.coverage.recoveries >= 1, "{tier:?} {event:?}");
         }
     }
@@ -123,6 +124,7 @@ fn a_fault_whose_event_does_not_come_never_strikes() {
         let (seen, lines) = traced(&scenario(tier, vec![never]));
         assert!(lines.iter().all(|(_, what)| !what.starts_with("****")));
         assert_eq!(seen.coverage.aimed_faults, 0);
+        assert_eq!(seen.coverage.given_up_faults, 1);
     }
 }
 

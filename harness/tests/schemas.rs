@@ -150,6 +150,12 @@ fn documents(folder: &Path) -> BTreeMap<&'static str, Vec<Value>> {
     let determinism = "sim determinism --tier bare --seeds 2 --json -";
     add("determinism", &said(folder, determinism));
     add("sweep", &said(folder, "sim merge 1.jsonl 2.jsonl --json -"));
+    let nemeses = "sim sweep --tier bare --seeds 2 --nemesis none --nemesis reset:at=n2,to=9s --nemesis \
+                   crash:for=9ms,at=subject,upon=any,skip=1 --jsonl nemeses.jsonl --json -";
+    add("sweep", &said(folder, nemeses));
+    for line in read(&folder.join("nemeses.jsonl")).lines() {
+        add("sweep-lines", line);
+    }
     let profiled = "sim sweep --tier bare --seeds 3 --profile --json -";
     add("sweep", &said(folder, profiled));
     for line in read(&folder.join("run.jsonl")).lines() {

@@ -99,7 +99,7 @@ fn shards_put_together_are_the_whole_sweep() {
     );
     for (from, to, told) in [
         (
-            "\"plumb_sweep_seeds\":1",
+            "\"plumb_sweep_seeds\":2",
             "\"plumb_sweep_seeds\":9",
             "version 9",
         ),

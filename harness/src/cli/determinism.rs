@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::sim::{WorldArgs, all_cores, words_of_world};
+use super::sim::{WorldArgs, all_cores, as_flags, words_of_world};
 use crate::nemesis::Length;
 use crate::sim::System;
 
@@ -61,6 +61,7 @@ pub(super) fn run(system: System, args: &DeterminismArgs) -> Result<Exit, CliErr
         )
     })?;
     files::probe(None, args.json.as_deref())?;
+    let flags = flags(system, &args.world)?;
     let next = AtomicU64::new(args.start);
     let compared = Mutex::new(Compared::default());
     let bar = progress::bar(args.seeds, "seeds");
@@ -77,7 +78,7 @@ pub(super) fn run(system: System, args: &DeterminismArgs) -> Result<Exit, CliErr
                     if seed >= end {
                         break;
                     }
-                    let traces = two_traces(system, seed, &args.world, stop);
+                    let traces = two_traces(system, seed, &flags, stop);
                     let mut compared = lock(&compared);
                     match traces {
                         Ok(Some([one, other])) => {
@@ -98,7 +99,7 @@ pub(super) fn run(system: System, args: &DeterminismArgs) -> Result<Exit, CliErr
     bar.finish_and_clear();
     let mut compared = std::mem::take(&mut *lock(&compared));
     compared.differ.sort_unstable();
-    let words = words(system, args, &compared);
+    let words = words(system, args, &flags, &compared);
     if files::is_stdout(args.json.as_deref()) {
         eprint!("{words}");
     } else {
@@ -124,7 +125,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn words(system: System, args: &DeterminismArgs, compared: &Compared) -> String {
+fn words(system: System, args: &DeterminismArgs, flags: &str, compared: &Compared) -> String {
     let mut words = format!(
         "{} of {} seeds, each in two processes: {} differ; {} MB of traces compared\n",
         compared.seeds,
@@ -133,18 +134,20 @@ fn words(system: System, args: &DeterminismArgs, compared: &Compared) -> String 
         compared.bytes >> 20
     );
     for seed in &compared.differ {
-        let world = flags(system, &args.world);
         let command = system.name();
         words.push_str(&format!(
-            "differs  {command} run --seed {seed}{world} --trace -\n"
+            "differs  {command} run --seed {seed}{flags} --trace -\n"
         ));
     }
     words
 }
 
 /// The flags that name the world of the runs.
-fn flags(system: System, world: &WorldArgs) -> String {
-    words_of_world(world.length(), system.tier(world.tier()), world.judges())
+fn flags(system: System, world: &WorldArgs) -> Result<String, CliError> {
+    let nemeses = world.nemeses(system)?;
+    let mut flags = words_of_world(world.length(), system.tier(world.tier()), world.judges());
+    flags.push_str(&as_flags(nemeses.as_deref()));
+    Ok(flags)
 }
 
 fn as_json(system: System, args: &DeterminismArgs, compared: &Compared) -> Value {
@@ -163,22 +166,22 @@ fn as_json(system: System, args: &DeterminismArgs, compared: &Compared) -> Value
 fn two_traces(
     system: System,
     seed: u64,
-    world: &WorldArgs,
+    flags: &str,
     stop: &AtomicBool,
 ) -> Result<Option<[Vec<u8>; 2]>, CliError> {
-    let Some(one) = trace(system, seed, world)? else {
+    let Some(one) = trace(system, seed, flags)? else {
         return Ok(None);
     };
     if stop.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    let other = trace(system, seed, world)?;
+    let other = trace(system, seed, flags)?;
     Ok(other.map(|other| [one, other]))
 }
 
 /// A seed's trace, by a process of its own. Its group is its own, too: Ctrl-C in a terminal goes to a whole group, and
 /// what is under way is to end.
-fn trace(system: System, seed: u64, world: &WorldArgs) -> Result<Option<Vec<u8>>, CliError> {
+fn trace(system: System, seed: u64, flags: &str) -> Result<Option<Vec<u8>>, CliError> {
     let failed = |why: String| {
         CliError::new(
             format!("cannot run seed {seed} in a process of its own: {why}"),
@@ -190,7 +193,7 @@ fn trace(system: System, seed: u64, world: &WorldArgs) -> Result<Option<Vec<u8>>
     let output = Command::new(program)
         .args(system.is_shipped().then_some("sim"))
         .args(["run", "--trace", "-", "--seed", &seed.to_string()])
-        .args(flags(system, world).split_whitespace())
+        .args(flags.split_whitespace())
         .arg("--out")
         .arg(&folder)
         .stdin(Stdio::null())
@@ -257,15 +260,17 @@ mod tests {
 
     #[test]
     fn what_differs_is_told_with_the_world_in_which_it_does() {
-        let line = "determinism --tier bare --length long --judges clients";
+        let line = "determinism --tier bare --length long --judges clients --nemesis pause";
         let args = Line::parse_from(line.split(' ')).args;
         let compared = Compared {
             seeds: 9,
             differ: vec![7],
             ..Compared::default()
         };
-        let words = words(System::SHIPPED, &args, &compared);
-        let told = "run --seed 7 --length long --tier bare --judges clients --trace -";
+        let flags = flags(System::SHIPPED, &args.world).expect("they are known");
+        let words = words(System::SHIPPED, &args, &flags, &compared);
+        let told =
+            "run --seed 7 --length long --tier bare --judges clients --nemesis pause --trace -";
         assert!(words.contains(told), "{words}");
     }
 }

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 mod cases;
 mod merge;
+mod nemeses;
 mod one;
 mod record;
 mod shrinking;
@@ -11,10 +12,11 @@ mod sweeping;
 mod words;
 
 use super::{CliError, Exit, determinism, files};
-use crate::nemesis::Length;
+use crate::nemesis::{self, Length, Nemesis};
 use crate::scenario::{Judges, Scenario, Tier};
 use crate::sim::System;
 
+pub(super) use nemeses::{NemesisArgs, as_flags};
 pub use shrinking::{shrink_and_save, words_of};
 pub use sweeping::sweep_and_save;
 pub(super) use words::words_of_world;
@@ -37,7 +39,8 @@ enum SimCommand {
     #[command(
         after_help = "Examples:\n  plumb sim run --seed 7\n  plumb sim run --seed 7 --trace \
                             - --history h.jsonl\n  plumb sim run --seed 7 --length long --json -\n  plumb sim run \
-                            --seed 7 --save run && plumb browse run\n\nExit codes: 0 it holds; 1 a property broke; 2 usage, or a \
+                            --seed 7 --save run && plumb browse run\n  plumb sim run --seed 7 --nemesis \
+                            partition --nemesis crash:every=500ms,from=1s,to=3s\n\nExit codes: 0 it holds; 1 a property broke; 2 usage, or a \
                             result that can't be written; 3 undecided."
     )]
     Run(one::RunArgs),
@@ -46,7 +49,10 @@ enum SimCommand {
         after_help = "Examples:\n  plumb sim sweep --seeds 1000\n  plumb sim sweep --start \
                             5000 --seeds 200 --keep-going --json sweep.json\n  plumb sim \
                             sweep --tier bare --seeds 1000000 --time 60\n  plumb sim sweep --seeds 100000 --shard \
-                            3/8 --jsonl 3.jsonl\n  plumb sim sweep --resume 3.jsonl\n\nExit codes: 0 all seeds that were asked for hold; 1 some do \
+                            3/8 --jsonl 3.jsonl\n  plumb sim sweep --resume 3.jsonl\n  plumb sim sweep --nemesis \
+                            crash+pause:at=subject,upon=voted --nemesis noise:share=50%    (nothing else goes wrong)\n  \
+                            plumb sim sweep --nemesis none\n\nA --nemesis takes the place of the faults that seeds draw by \
+                            themselves, and several are composed: docs/faults.md.\n\nExit codes: 0 all seeds that were asked for hold; 1 some do \
                             not; 2 usage, or a file that can't be read or written; 3 undecided: stopped, a run that \
                             could not be decided or did not end, or nothing ran."
     )]
@@ -83,14 +89,15 @@ enum SimCommand {
     /// Runs each seed in two processes and compares their traces byte by byte.
     #[command(
         after_help = "Examples:\n  plumb sim determinism\n  plumb sim determinism --seeds 1000 --tier \
-                            bare\n  plumb sim determinism --length long --json d.json\n\nExit codes: 0 all are the \
+                            bare\n  plumb sim determinism --length long --json d.json\n  plumb sim determinism --nemesis disk:every=2s\n\nExit codes: 0 all are the \
                             same; 1 some differ; 2 usage, or a run that did not end; 3 stopped before the end."
     )]
     Determinism(determinism::DeterminismArgs),
     /// Prints the scenario of a seed as JSON, to be edited and replayed.
     #[command(
         after_help = "Examples:\n  plumb sim scenario --seed 7 > s.json && plumb sim replay s.json\n  plumb sim \
-                            scenario --seed 7 --tier bare --length long"
+                            scenario --seed 7 --tier bare --length long\n  plumb sim scenario --seed 7 --nemesis \
+                            isolate:at=leader,every=2s > s.json && plumb sim replay s.json --lanes"
     )]
     Scenario(ScenarioArgs),
 }
@@ -156,7 +163,7 @@ struct ScenarioArgs {
 }
 
 impl ScenarioArgs {
-    fn generate(&self, system: System) -> Scenario {
+    fn generate(&self, system: System) -> Result<Scenario, CliError> {
         self.world.generate(system, self.seed)
     }
 }
@@ -173,12 +180,15 @@ pub(super) struct WorldArgs {
     /// Whose rulings count [default: all].
     #[arg(long, value_enum)]
     judges: Option<JudgesArg>,
+    #[command(flatten)]
+    nemeses: NemesisArgs,
 }
 
 impl WorldArgs {
     /// Whether any of it was said.
     fn is_given(&self) -> bool {
-        self.length.is_some() || self.tier.is_some() || self.judges.is_some()
+        let world = self.length.is_some() || self.tier.is_some() || self.judges.is_some();
+        world || self.nemeses.is_given()
     }
 
     pub(super) fn length(&self) -> Length {
@@ -193,11 +203,20 @@ impl WorldArgs {
         self.judges.unwrap_or(JudgesArg::All).into()
     }
 
-    fn generate(&self, system: System, seed: u64) -> Scenario {
-        Scenario {
+    /// What goes wrong, if that was said.
+    pub(super) fn nemeses(&self, system: System) -> Result<Option<Vec<Nemesis>>, CliError> {
+        self.nemeses.given(system, system.tier(self.tier()))
+    }
+
+    fn generate(&self, system: System, seed: u64) -> Result<Scenario, CliError> {
+        let mut scenario = Scenario {
             judges: self.judges(),
-            ..(system.generate)(seed, self.length(), self.tier())
+            ..(system.generate)(seed, self.length(), system.tier(self.tier()))
+        };
+        if let Some(nemeses) = self.nemeses(system)? {
+            nemesis::instead(&mut scenario, &nemeses);
         }
+        Ok(scenario)
     }
 }
 
@@ -214,7 +233,7 @@ pub fn run_command(system: System, args: &SimArgs) -> Result<Exit, CliError> {
         SimCommand::Shrink(args) => shrinking::one(system, args),
         SimCommand::Determinism(args) => determinism::run(system, args),
         SimCommand::Scenario(args) => {
-            files::print(args.generate(system).to_json());
+            files::print(args.generate(system)?.to_json());
             Ok(Exit::Holds)
         }
     }

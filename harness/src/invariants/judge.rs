@@ -19,7 +19,7 @@ use super::properties;
 use super::replication::Seen;
 use super::roster::Roster;
 use super::snapshots::{Due, Owed};
-use crate::scenario::{Fault, FaultKind};
+use crate::scenario::Fault;
 
 /// A property that was seen broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,8 +267,12 @@ impl Judge {
     /// A fault strikes.
     pub fn note_fault(&mut self, fault: &Fault) {
         self.coverage.aimed_faults += u64::from(fault.when.is_some());
-        self.coverage.pauses += u64::from(matches!(fault.what, FaultKind::Pause { .. }));
-        self.coverage.resets += u64::from(matches!(fault.what, FaultKind::Reset { .. }));
+        *self.coverage.of_fault(fault.what.name()) += 1;
+    }
+
+    /// A fault has waited for its event in vain.
+    pub fn note_given_up(&mut self) {
+        self.coverage.given_up_faults += 1;
     }
 
     /// A server has stopped by itself, as it must when its disk fails.

@@ -1,56 +1,32 @@
 //! The kinds of faults, and what one of them is in particular: whom it strikes, and how hard.
 
-use crate::scenario::{DiskLie, FaultKind, Target, Unsynced};
+use crate::scenario::{DiskLie, FaultKind, FaultName, Target, Unsynced};
 use crate::sim::seams::disk::{DiskCall, Errno};
 use crate::sim::seams::random::Stream;
 
-/// A kind of fault.
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    Partition,
-    OneWay,
-    Stall,
-    Isolate,
-    Crash,
-    PowerLoss,
-    Noise,
-    Transfer,
-    Membership,
-    Links,
-    Pause,
-    Jump,
-    Disk,
-    Rot,
-    Lie,
-    Reset,
-    Slow,
-    SlowDisk,
-    SnapshotStorm,
-}
-
 /// The kinds of every run's swarm.
-pub(super) const KINDS: [Kind; 17] = [
-    Kind::Partition,
-    Kind::OneWay,
-    Kind::Stall,
-    Kind::Isolate,
-    Kind::Crash,
-    Kind::PowerLoss,
-    Kind::Noise,
-    Kind::Transfer,
-    Kind::Membership,
-    Kind::Links,
-    Kind::Pause,
-    Kind::Jump,
-    Kind::Disk,
-    Kind::Rot,
-    Kind::Lie,
-    Kind::Reset,
-    Kind::Slow,
+pub(super) const KINDS: [FaultName; 17] = [
+    FaultName::Partition,
+    FaultName::OneWay,
+    FaultName::Stall,
+    FaultName::Isolate,
+    FaultName::Crash,
+    FaultName::PowerLoss,
+    FaultName::Noise,
+    FaultName::Transfer,
+    FaultName::Membership,
+    FaultName::Links,
+    FaultName::Pause,
+    FaultName::Jump,
+    FaultName::Disk,
+    FaultName::Rot,
+    FaultName::Lie,
+    FaultName::Reset,
+    FaultName::Slow,
 ];
 
 /// Kinds that came later, and are rarer.
-pub(super) const LATER_KINDS: [Kind; 2] = [Kind::SlowDisk, Kind::SnapshotStorm];
+pub(super) const LATER_KINDS: [FaultName; 2] = [FaultName::SlowDisk, FaultName::SnapshotStorm];
 
 /// How long a fault lasts, milliseconds.
 pub(super) fn lasts(draw: &mut Stream, what: &FaultKind) -> u64 {
@@ -111,7 +87,7 @@ fn links(draw: &mut Stream, servers: u64) -> Vec<(u64, u64)> {
 }
 
 /// A fault of this kind.
-pub(super) fn fault(draw: &mut Stream, kind: Kind, servers: u64, aimed: bool) -> FaultKind {
+pub(super) fn fault(draw: &mut Stream, kind: FaultName, servers: u64, aimed: bool) -> FaultKind {
     let target = |draw: &mut Stream| {
         if aimed && draw.chance(0.7) {
             Target::Subject
@@ -134,27 +110,27 @@ pub(super) fn fault(draw: &mut Stream, kind: Kind, servers: u64, aimed: bool) ->
         ids
     };
     match kind {
-        Kind::Partition => FaultKind::Partition { side: side(draw) },
-        Kind::OneWay => FaultKind::OneWay { from: side(draw) },
-        Kind::Stall => FaultKind::Stall { from: side(draw) },
-        Kind::Isolate => FaultKind::Isolate {
+        FaultName::Partition => FaultKind::Partition { side: side(draw) },
+        FaultName::OneWay => FaultKind::OneWay { from: side(draw) },
+        FaultName::Stall => FaultKind::Stall { from: side(draw) },
+        FaultName::Isolate => FaultKind::Isolate {
             target: target(draw),
         },
-        Kind::Crash => FaultKind::Crash {
+        FaultName::Crash => FaultKind::Crash {
             target: target(draw),
             unsynced: unsynced(draw),
         },
-        Kind::Links => FaultKind::Links {
+        FaultName::Links => FaultKind::Links {
             cut: links(draw, servers),
         },
-        Kind::Pause => FaultKind::Pause {
+        FaultName::Pause => FaultKind::Pause {
             target: target(draw),
         },
-        Kind::Jump => FaultKind::Jump {
+        FaultName::Jump => FaultKind::Jump {
             target: target(draw),
             by_ms: 1 + draw.below(1_000),
         },
-        Kind::Lie => FaultKind::Lie {
+        FaultName::Lie => FaultKind::Lie {
             target: target(draw),
             about: match draw.below(3) {
                 0 => DiskLie::Syncs,
@@ -165,21 +141,21 @@ pub(super) fn fault(draw: &mut Stream, kind: Kind, servers: u64, aimed: bool) ->
             },
             skip: [0, 0, 1, 7][draw.index(4)],
         },
-        Kind::Reset => FaultKind::Reset {
+        FaultName::Reset => FaultKind::Reset {
             target: target(draw),
         },
-        Kind::Slow => FaultKind::Slow {
+        FaultName::Slow => FaultKind::Slow {
             from: side(draw),
             bytes_per_s: [1_000, 20_000, 500_000][draw.index(3)],
         },
-        Kind::SlowDisk => {
+        FaultName::SlowDisk => {
             let most = [50, 300, 2_000][draw.index(3)];
             FaultKind::SlowDisk {
                 target: target(draw),
                 slower_ms: (most / 5, most),
             }
         }
-        Kind::SnapshotStorm => FaultKind::SnapshotStorm {
+        FaultName::SnapshotStorm => FaultKind::SnapshotStorm {
             servers: if draw.chance(0.5) {
                 (1..=servers).collect()
             } else {
@@ -187,10 +163,10 @@ pub(super) fn fault(draw: &mut Stream, kind: Kind, servers: u64, aimed: bool) ->
             },
             every: [1, 3, 10][draw.index(3)],
         },
-        Kind::Rot => FaultKind::Rot {
+        FaultName::Rot => FaultKind::Rot {
             target: target(draw),
         },
-        Kind::Disk => {
+        FaultName::Disk => {
             let (call, error) = [
                 (DiskCall::Sync, Errno::Eio),
                 (DiskCall::Sync, Errno::Eio),
@@ -210,13 +186,15 @@ pub(super) fn fault(draw: &mut Stream, kind: Kind, servers: u64, aimed: bool) ->
                 unsynced: unsynced(draw),
             }
         }
-        Kind::PowerLoss => FaultKind::PowerLoss {
+        FaultName::PowerLoss => FaultKind::PowerLoss {
             unsynced: unsynced(draw),
         },
-        Kind::Transfer => FaultKind::Transfer {
+        FaultName::Transfer => FaultKind::Transfer {
             to: 1 + draw.below(servers),
         },
-        Kind::Membership => {
+        // By itself, without the rest of an operator's way.
+        FaultName::Replace => FaultKind::Replace,
+        FaultName::Membership => {
             let mut voters: Vec<u64> = (1..=servers).collect();
             draw.shuffle(&mut voters);
             voters.truncate(1 + draw.index(servers as usize));
@@ -225,7 +203,7 @@ pub(super) fn fault(draw: &mut Stream, kind: Kind, servers: u64, aimed: bool) ->
             let learners = others.filter(|_| draw.chance(0.3)).collect();
             FaultKind::Membership { voters, learners }
         }
-        Kind::Noise => {
+        FaultName::Noise => {
             let latest = [30, 300, 2_000][draw.index(3)];
             FaultKind::Noise {
                 drop_permille: draw.below(300) as u32,

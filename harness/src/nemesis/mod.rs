@@ -1,5 +1,5 @@
-//! From a seed to a scenario: each seed draws the cluster, its settings, which kinds of faults exist
-//! at all (swarm testing, Groce et al. 2012) and when they strike.
+//! From a seed to a scenario: each seed draws the cluster, its settings, and nemeses, which say which faults strike and when.
+//! Others may be put in their place ([`instead`]).
 
 use crate::scenario::{
     Contact, Fault, FaultKind, Judges, Reads, SCENARIO_VERSION, Scenario, Settings, Skew, Tier,
@@ -7,10 +7,16 @@ use crate::scenario::{
 };
 use crate::sim::seams::random::Stream;
 
-mod faults;
+mod data;
+mod expand;
 mod kinds;
+mod spec;
+mod swarm;
+#[cfg(test)]
+mod tests;
 
-use faults::faults;
+pub use data::{Nemesis, beyond, instead};
+use swarm::faults;
 
 /// How long a generated run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,69 +172,4 @@ fn clocks(draw: &mut Stream, servers: u64, drift: u64) -> Vec<i32> {
     (0..servers)
         .map(|id| if id == alone { one } else { others })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scenario::{HAPPENINGS, Target, Unsynced};
-
-    #[test]
-    fn every_seed_draws_a_scenario_that_can_be_run_and_survives_its_file() {
-        for seed in 0..2_000 {
-            let scenario = generate(seed, Length::SHORT, Tier::Full);
-            assert_eq!(scenario.check(), Ok(()), "seed {seed}");
-            assert_eq!(
-                serde_json::from_str::<Scenario>(&scenario.to_json()).unwrap(),
-                scenario
-            );
-        }
-    }
-
-    #[test]
-    fn the_swarm_draws_every_kind_and_sometimes_none() {
-        let all: Vec<Scenario> = (0..200)
-            .map(|seed| generate(seed, Length::SHORT, Tier::Full))
-            .collect();
-        let any = |test: fn(&FaultKind) -> bool| {
-            all.iter()
-                .flat_map(|s| &s.faults)
-                .any(|fault| test(&fault.what))
-        };
-        assert!(any(|f| matches!(f, FaultKind::OneWay { .. })));
-        assert!(any(|f| matches!(f, FaultKind::Stall { .. })));
-        assert!(any(|f| matches!(f, FaultKind::Replace)));
-        assert!(any(|f| matches!(
-            f,
-            FaultKind::PowerLoss {
-                unsynced: Unsynced::Torn
-            }
-        )));
-        assert!(any(|f| matches!(
-            f,
-            FaultKind::Crash {
-                target: Target::Leader,
-                ..
-            }
-        )));
-        assert!(any(|f| matches!(f, FaultKind::Noise { .. })));
-        assert!(any(|f| matches!(f, FaultKind::Links { .. })));
-        assert!(any(|f| matches!(f, FaultKind::Pause { .. })));
-        assert!(any(|f| matches!(f, FaultKind::Jump { .. })));
-        assert!(any(|f| matches!(f, FaultKind::Disk { .. })));
-        assert!(any(|f| matches!(f, FaultKind::Rot { .. })));
-        assert!(any(|f| matches!(f, FaultKind::Lie { .. })));
-        assert!(any(|f| matches!(f, FaultKind::Reset { .. })));
-        assert!(any(|f| matches!(f, FaultKind::Slow { .. })));
-        assert!(any(|f| matches!(f, FaultKind::SlowDisk { .. })));
-        assert!(any(|f| matches!(f, FaultKind::SnapshotStorm { .. })));
-        for event in HAPPENINGS {
-            let faults = &mut all.iter().flat_map(|s| &s.faults);
-            assert!(
-                faults.any(|fault| fault.when.is_some_and(|anchor| anchor.event == event)),
-                "{event:?}"
-            );
-        }
-        assert!(all.iter().any(|s| s.faults.is_empty()));
-    }
 }

@@ -114,6 +114,29 @@ pub const HAPPENINGS: [Happening; 14] = [
     Happening::Started,
 ];
 
+impl Happening {
+    /// As it is written.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Happening::Elected => "elected",
+            Happening::Deposed => "deposed",
+            Happening::Appended => "appended",
+            Happening::Stored => "stored",
+            Happening::Acknowledged => "acknowledged",
+            Happening::Voted => "voted",
+            Happening::Committed => "committed",
+            Happening::ReadServed => "read-served",
+            Happening::SnapshotSaved => "snapshot-saved",
+            Happening::SnapshotInstalled => "snapshot-installed",
+            Happening::Truncated => "truncated",
+            Happening::Reconfigured => "reconfigured",
+            Happening::ToldToStand => "told-to-stand",
+            Happening::Started => "started",
+        }
+    }
+}
+
 /// The vocabulary of faults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

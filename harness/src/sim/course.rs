@@ -272,7 +272,11 @@ impl<'a, W: World> Course<'a, W> {
             }
             (Turn::Waits, Some(anchor)) => self.watch.lock().anchors.arm(number, anchor),
             (Turn::Waits, None) => {}
-            (Turn::GivesUp, _) => self.watch.lock().anchors.give_up(number),
+            (Turn::GivesUp, _) => {
+                let mut watched = self.watch.lock();
+                watched.anchors.give_up(number);
+                watched.judge.note_given_up();
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::scenario::{DiskLie, Fault, FaultKind, Happening, Target};
+use crate::scenario::{DiskLie, Fault, FaultKind, Target};
 
 /// A moment of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,15 +115,9 @@ pub(super) fn cut_pairs(
 pub(super) fn describe(fault: &Fault, struck: Option<u64>) -> String {
     let words = describe_kind(&fault.what, struck);
     match fault.when {
-        Some(anchor) => format!("{words} (upon: {})", name_of(anchor.event)),
+        Some(anchor) => format!("{words} (upon: {})", anchor.event.text()),
         None => words,
     }
-}
-
-/// An event as it is written in a scenario.
-fn name_of(event: Happening) -> String {
-    let name = serde_json::to_value(event).unwrap_or_default();
-    name.as_str().unwrap_or_default().to_owned()
 }
 
 fn describe_kind(what: &FaultKind, struck: Option<u64>) -> String {

@@ -15,7 +15,7 @@ use plumb_raft::types::NodeId;
 use super::cluster::{core_config, read_mode, tasks};
 use super::course::World;
 use super::seams::clock::SimClock;
-use super::seams::disk::{CrashMode, DirectoryOrder, DiskCall, Failure, SimDisk, Trap};
+use super::seams::disk::{CrashMode, DirectoryOrder, DiskCall, Errno, Failure, SimDisk, Trap};
 use super::seams::gate::Gate;
 use super::seams::network::{Connection, LinkFault, LinkFaults, SimNetwork};
 use super::seams::random::Stream;
@@ -281,15 +281,27 @@ impl World for Full<'_> {
         let disks = self.servers.values().map(|server| server.disk.stats());
         let links = self.link_faults.counts();
         let mut coverage = Coverage {
-            narrowed: links.values().map(|link| link.narrowed).sum(),
             believed_lies: self.believed_lies,
             ..Coverage::default()
         };
+        for link in links.values() {
+            coverage.narrowed += link.narrowed;
+            coverage.cut_off += link.blocked;
+            coverage.lost += link.dropped;
+            coverage.repeated += link.duplicated;
+            coverage.delayed += link.delayed;
+        }
         for disk in disks {
             coverage.lost_writes += disk.lost_writes;
             coverage.misdirected_writes += disk.misdirected_writes;
             coverage.lost_syncs += disk.lost_syncs;
             coverage.slow_syncs += disk.slow_syncs;
+            for call in DiskCall::ALL {
+                *coverage.of_call(call) += disk.failed_calls[call as usize];
+            }
+            for errno in Errno::ALL {
+                *coverage.of_errno(errno) += disk.failed_by[errno as usize];
+            }
         }
         coverage
     }

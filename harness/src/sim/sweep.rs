@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::invariants::{Coverage, Violation};
-use crate::nemesis::Length;
+use crate::nemesis::{Length, Nemesis, instead};
 use crate::scenario::{Judges, Scenario, Tier, WorkloadKind};
 use crate::verify::stopwatch;
 
@@ -136,6 +136,8 @@ pub struct Plan {
     pub tier: Tier,
     /// Who judges.
     pub judges: Judges,
+    /// What goes wrong; what seeds draw by themselves if nothing is said.
+    pub nemeses: Option<Vec<Nemesis>>,
     /// How many at a time.
     pub jobs: usize,
     /// Start no further seed after a failure.
@@ -172,6 +174,9 @@ impl Plan {
         let (clock, begun) = (stopwatch(), self.profile.then(Processor::now));
         let mut scenario = (self.system.generate)(seed, self.length, self.tier);
         scenario.judges = self.judges;
+        if let Some(nemeses) = &self.nemeses {
+            instead(&mut scenario, nemeses);
+        }
         let drawing = begun.as_ref().map(Processor::since);
         let options = RunOptions {
             profile: self.profile,
@@ -296,6 +301,7 @@ mod tests {
                 length: Length::SHORT,
                 tier: Tier::Bare,
                 judges: Judges::All,
+                nemeses: None,
                 jobs,
                 stop_at_failure: false,
                 for_time: None,

@@ -8,7 +8,7 @@ use super::run::{Run, RunOptions, run, run_peer, run_recorded};
 use crate::BUILD;
 use crate::conformance::trace::StepRecorder;
 use crate::nemesis::{Length, generate};
-use crate::scenario::{FaultKind, Reads, Scenario, Tier};
+use crate::scenario::{Reads, Scenario, Tier};
 
 /// A run whose steps are written down.
 pub type Recorded = fn(&Scenario, RunOptions, Option<Arc<StepRecorder>>) -> Run;
@@ -87,12 +87,9 @@ impl System {
 #[must_use]
 pub fn generate_for_peers(seed: u64, length: Length, _: Tier) -> Scenario {
     let mut scenario = generate(seed, length, Tier::Bare);
-    scenario.faults.retain(|fault| {
-        !matches!(
-            fault.what,
-            FaultKind::Membership { .. } | FaultKind::Replace | FaultKind::SnapshotStorm { .. }
-        )
-    });
+    scenario
+        .faults
+        .retain(|fault| fault.what.name().strikes_guests());
     scenario.settings.first_voters = scenario.servers;
     scenario.settings.leases = false;
     if scenario.workload.reads == Reads::Lease {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::invariants::Coverage;
+use crate::scenario::Tier;
 
 /// How the length of a bar follows from its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -56,8 +57,9 @@ impl Chart {
     }
 
     /// What happened in simulated runs.
-    pub(super) fn of_coverage(coverage: &Coverage) -> Chart {
-        Chart::of_counts("What happened in simulation", "times", coverage.named())
+    pub(super) fn of_coverage(coverage: &Coverage, tier: Tier) -> Chart {
+        let counts = coverage.named_in(tier);
+        Chart::of_counts("What happened in simulation", "times", counts)
     }
 
     /// The length of a number's bar, from 0 to 1, among numbers of which this is the largest.

@@ -47,6 +47,7 @@ fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swe
         length: order.profile.length,
         tier,
         judges: Judges::All,
+        nemeses: None,
         jobs: order.jobs,
         stop_at_failure: true,
         profile: false,
@@ -92,7 +93,7 @@ pub(super) fn bare_simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<La
         seconds: swept.seconds,
         findings: swept.of_runs,
         figures: simulation_figures(&swept.summary),
-        charts: simulation_charts(&swept.summary),
+        charts: simulation_charts(&swept.summary, Tier::Bare),
         slowest: slowest_seeds(&swept.summary, "bare seed"),
         seeds: Some(swept.seeds),
         ..Layer::default()
@@ -123,7 +124,7 @@ pub(super) fn simulation(order: &Order, stop: &AtomicBool) -> Result<Vec<Layer>,
             seconds: (seconds - checked).max(0.0),
             findings: of_runs,
             figures: simulation_figures(&summary),
-            charts: simulation_charts(&summary),
+            charts: simulation_charts(&summary, Tier::Full),
             slowest: slowest_seeds(&summary, "seed"),
             seeds: Some(seeds),
             shown_run: shown_run(order, &summary),
@@ -222,14 +223,14 @@ fn covered_by(summary: &Summary, seconds: f64) -> String {
     )
 }
 
-fn simulation_charts(summary: &Summary) -> Vec<Chart> {
+fn simulation_charts(summary: &Summary, tier: Tier) -> Vec<Chart> {
     let workloads = WORKLOADS.iter().map(|kind| {
         let runs = summary.workloads.get(kind).copied().unwrap_or(0);
         (kind.name(), runs)
     });
     vec![
         Chart::of_counts("What clients did", "runs", workloads),
-        Chart::of_coverage(&summary.coverage),
+        Chart::of_coverage(&summary.coverage, tier),
     ]
 }
 

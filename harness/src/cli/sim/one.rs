@@ -170,7 +170,7 @@ pub(super) struct ReplayArgs {
 }
 
 pub(super) fn run(system: System, args: &RunArgs) -> Result<Exit, CliError> {
-    let scenario = args.scenario.generate(system);
+    let scenario = args.scenario.generate(system)?;
     files::probe(None, args.outputs.places()?)?;
     let (result, exit) = one(system, &scenario, &args.outputs)?;
     if exit != Exit::Holds {
@@ -188,12 +188,15 @@ pub(super) fn replay(system: System, args: &ReplayArgs) -> Result<Exit, CliError
     let scenario = match (&args.scenario, args.seed) {
         (Some(path), _) if args.world.is_given() => {
             return Err(CliError::new(
-                format!("{} says itself in which world it runs", path.display()),
-                "leave --tier, --length and --judges out, or name a --seed in place of the file",
+                format!(
+                    "{} says itself in which world it runs and what goes wrong",
+                    path.display()
+                ),
+                "leave --tier, --length, --judges and --nemesis out, or name a --seed in place of the file",
             ));
         }
         (Some(path), _) => Scenario::read(path)?,
-        (None, seed) => args.world.generate(system, seed.unwrap_or(0)),
+        (None, seed) => args.world.generate(system, seed.unwrap_or(0))?,
     };
     files::probe(args.scenario.as_deref(), args.outputs.places()?)?;
     Ok(one(system, &scenario, &args.outputs)?.1)

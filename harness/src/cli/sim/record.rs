@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{CliError, files};
-use crate::nemesis::Length;
+use crate::nemesis::{Length, Nemesis};
 use crate::scenario::{Judges, Tier};
 use crate::sim::System;
 use crate::sim::sweep::{GIVE_UP, Plan, Seen, Shard};
 
 /// The version of the format. Coverage has other counts now and then: then it changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What was asked for: shards that differ in it can't be put together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub(super) struct Asked {
     start: u64,
     end: u64,
     pub(super) shard: Shard,
+    /// What went wrong, if not what seeds draw by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nemeses: Option<Vec<Nemesis>>,
 }
 
 impl Asked {
@@ -46,6 +49,7 @@ impl Asked {
             start: plan.seeds.start,
             end: plan.seeds.end,
             shard: plan.shard,
+            nemeses: plan.nemeses.clone(),
         }
     }
 
@@ -62,6 +66,7 @@ impl Asked {
             },
             tier: self.tier,
             judges: self.judges,
+            nemeses: self.nemeses.clone(),
             jobs: 1,
             stop_at_failure: false,
             profile: false,
@@ -182,6 +187,10 @@ fn header(system: System, path: &Path, line: Option<&[u8]>) -> Result<Asked, Cli
             "no seed is from {start} on and before {end}"
         )));
     }
+    let mut nemeses = asked.nemeses.iter().flatten();
+    if let Some(what) = nemeses.find_map(|nemesis| nemesis.check().err()) {
+        return Err(wrong(format!("no sweep had such a nemesis: {what}")));
+    }
     Ok(asked)
 }
 
@@ -297,6 +306,7 @@ mod tests {
             length: Length::SHORT,
             tier: Tier::Bare,
             judges: Judges::All,
+            nemeses: None,
             jobs: 1,
             stop_at_failure: false,
             profile: false,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::cases::cases;
 use super::record::Writer;
 use super::words::{Pace, command_of, counted_of, summary_json, words_of_sweep};
-use super::{JudgesArg, LengthArg, TierArg, all_cores};
+use super::{JudgesArg, LengthArg, NemesisArgs, TierArg, all_cores};
 use crate::artifacts::{replay_command, save_failure};
 use crate::cli::ci::{Reports, github};
 use crate::cli::{CliError, Exit, files, interrupt, progress};
@@ -38,6 +38,8 @@ pub(super) struct SweepArgs {
     /// Whose rulings count.
     #[arg(long, value_enum, default_value = "all")]
     judges: JudgesArg,
+    #[command(flatten)]
+    nemeses: NemesisArgs,
     /// Go on after a failure.
     #[arg(long)]
     keep_going: bool,
@@ -58,7 +60,7 @@ pub(super) struct SweepArgs {
     #[arg(long, value_name = "FILE")]
     jsonl: Option<PathBuf>,
     /// Go on with a sweep that was interrupted: what to run is in its file, and what has run is not run again.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "start", "length", "tier", "judges", "shard", "jsonl"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "start", "length", "tier", "judges", "nemesis", "shard", "jsonl"])]
     resume: Option<PathBuf>,
     /// Write the summary as JSON.
     #[arg(long, value_name = "FILE")]
@@ -78,14 +80,16 @@ impl SweepArgs {
                 "choose smaller numbers",
             )
         })?;
+        let tier = system.tier(self.tier.into());
         Ok(Plan {
             system,
             seeds: self.start..end,
             shard: self.shard,
             before: Vec::new(),
             length: self.length.into(),
-            tier: system.tier(self.tier.into()),
+            tier,
             judges: self.judges.into(),
+            nemeses: self.nemeses.given(system, tier)?,
             jobs: 1,
             stop_at_failure: false,
             profile: false,
@@ -325,6 +329,7 @@ mod tests {
             length: Length::SHORT,
             tier: Tier::Bare,
             judges: Judges::All,
+            nemeses: None,
             jobs: 1,
             stop_at_failure: false,
             profile: false,

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::as_flags;
 use crate::nemesis::Length;
 use crate::scenario::{Judges, Tier, WORKLOADS};
 use crate::sim::sweep::{Plan, Summary};
@@ -74,7 +75,11 @@ pub(super) fn words_of_sweep(plan: &Plan, summary: &Summary, pace: Option<Pace>)
 /// The command that runs one of its seeds.
 pub(super) fn command_of(plan: &Plan, what: &str, seed: u64) -> String {
     let world = words_of_world(plan.length, plan.tier, plan.judges);
-    format!("{} {what} --seed {seed}{world}", plan.system.name())
+    let nemeses = as_flags(plan.nemeses.as_deref());
+    format!(
+        "{} {what} --seed {seed}{world}{nemeses}",
+        plan.system.name()
+    )
 }
 
 /// The flags that name a world; none for the usual one.
@@ -95,7 +100,7 @@ pub(crate) fn words_of_world(length: Length, tier: Tier, judges: Judges) -> Stri
 /// What is counted of such runs, by name.
 pub(super) fn counted_of(plan: &Plan, summary: &Summary) -> Vec<(&'static str, u64)> {
     if plan.system.is_shipped() {
-        summary.coverage.named()
+        summary.coverage.named_in(plan.tier)
     } else {
         summary.coverage.named_of_guests()
     }
@@ -135,9 +140,10 @@ pub(super) fn summary_json(
 ) -> serde_json::Value {
     let [ok, fail, info] = summary.operations;
     let mut value = json!({
-        "plumb_sweep": 1,
+        "plumb_sweep": 2,
         "tier": plan.tier,
         "judges": plan.judges,
+        "nemeses": plan.nemeses,
         "seeds": { "start": plan.seeds.start, "end": plan.seeds.end, "run": summary.runs },
         "shard": { "number": plan.shard.number, "of": plan.shard.of },
         "signatures": summary.signatures().into_iter().map(|(property, (count, first))| json!({

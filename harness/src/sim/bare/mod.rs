@@ -300,9 +300,8 @@ impl<S: Host> World for Bare<S> {
 
     fn coverage(&self) -> Coverage {
         Coverage {
-            narrowed: self.network.narrowed,
             slow_syncs: self.servers.iter().map(S::slow_syncs).sum(),
-            ..Coverage::default()
+            ..self.network.seen.clone()
         }
     }
 

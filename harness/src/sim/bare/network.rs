@@ -6,6 +6,7 @@ use std::time::Duration;
 use plumb_raft::core::Envelope;
 
 use super::queue::{Addressed, Event, Queue};
+use crate::invariants::Coverage;
 use crate::scenario::Scenario;
 use crate::sim::seams::network::{Flow, LONGEST_WAIT, LinkFault};
 use crate::sim::seams::random::Stream;
@@ -32,8 +33,8 @@ pub(in crate::sim) struct Network<M = Envelope> {
     latency_ns: (u64, u64),
     links: Vec<Link<M>>,
     to_callers: Stream,
-    /// Messages that waited for a narrow link.
-    pub(super) narrowed: u64,
+    /// What has happened to messages.
+    pub(super) seen: Coverage,
 }
 
 impl<M: Addressed + Clone> Network<M> {
@@ -56,7 +57,7 @@ impl<M: Addressed + Clone> Network<M> {
             latency_ns: (least * 1_000_000, most * 1_000_000),
             links,
             to_callers: Stream::derive(scenario.seed, "callers.latency", 0),
-            narrowed: 0,
+            seen: Coverage::default(),
         }
     }
 
@@ -87,6 +88,7 @@ impl<M: Addressed + Clone> Network<M> {
         let place = (from as usize - 1) * self.servers + to as usize - 1;
         let link = &mut self.links[place];
         if link.fault.flow == Flow::Block {
+            self.seen.cut_off += 1;
             return;
         }
         let way_ns = between(&mut link.latency, bounds);
@@ -96,20 +98,24 @@ impl<M: Addressed + Clone> Network<M> {
         if fault.bytes_per_s.is_some() {
             leaves_ns += nanos(fault.takes(envelope.size()));
             if leaves_ns - now_ns > nanos(LONGEST_WAIT) {
+                self.seen.lost += 1;
                 return;
             }
             link.free_ns = leaves_ns;
-            self.narrowed += 1;
+            self.seen.narrowed += 1;
         }
         let mut due_ns = (leaves_ns + way_ns).max(link.last_ns);
         if fault.drop > 0.0 && link.faults.chance(fault.drop) {
+            self.seen.lost += 1;
             return;
         }
         if fault.duplicate > 0.0 && link.faults.chance(fault.duplicate) {
+            self.seen.repeated += 1;
             let later_ns = due_ns + nanos(link.faults.range_duration(&fault.delay_by));
             queue.at(later_ns, Event::Deliver(envelope.clone()));
         }
         if fault.delay > 0.0 && link.faults.chance(fault.delay) {
+            self.seen.delayed += 1;
             due_ns += nanos(link.faults.range_duration(&fault.delay_by));
         } else {
             link.last_ns = due_ns;
@@ -138,7 +144,10 @@ impl<M: Addressed + Clone> Network<M> {
                 link.held.push(envelope);
                 None
             }
-            Flow::Block => None,
+            Flow::Block => {
+                self.seen.cut_off += 1;
+                None
+            }
         }
     }
 

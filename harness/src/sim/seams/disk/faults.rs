@@ -57,6 +57,20 @@ pub enum DiskCall {
     SyncDir,
 }
 
+impl DiskCall {
+    /// All of them, in order.
+    pub const ALL: [DiskCall; 8] = [
+        DiskCall::Open,
+        DiskCall::Read,
+        DiskCall::Write,
+        DiskCall::SetLen,
+        DiskCall::Sync,
+        DiskCall::Rename,
+        DiskCall::Remove,
+        DiskCall::SyncDir,
+    ];
+}
+
 /// The errors that a real disk reports, by their names in errno.h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -67,6 +81,11 @@ pub enum Errno {
     Enospc,
     /// The file would be too large.
     Efbig,
+}
+
+impl Errno {
+    /// All of them, in order.
+    pub const ALL: [Errno; 3] = [Errno::Eio, Errno::Enospc, Errno::Efbig];
 }
 
 impl From<Errno> for io::Error {
@@ -170,6 +189,10 @@ pub struct DiskStats {
     pub slow_syncs: u64,
     /// Calls that a trap or a full disk spoiled.
     pub spoiled: u64,
+    /// Of these, calls that failed, by [`DiskCall`].
+    pub failed_calls: [u64; DiskCall::ALL.len()],
+    /// The same, by [`Errno`].
+    pub failed_by: [u64; Errno::ALL.len()],
     /// Of these, writes that were lost.
     pub lost_writes: u64,
     /// Of these, writes that went elsewhere.

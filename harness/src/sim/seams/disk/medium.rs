@@ -115,6 +115,10 @@ impl Medium {
             sprung = sprung.or(failure);
         }
         self.stats.spoiled += u64::from(sprung.is_some());
+        if let Some(Failure::Error(errno)) = sprung {
+            self.stats.failed_calls[call as usize] += 1;
+            self.stats.failed_by[errno as usize] += 1;
+        }
         match sprung {
             Some(Failure::PowerLoss) => {
                 self.powered = false;
