@@ -105,7 +105,8 @@ pub(super) fn fault(draw: &mut Stream, kind: FaultName, servers: u64, aimed: boo
     let side = |draw: &mut Stream| {
         let mut ids: Vec<u64> = (1..=servers).collect();
         draw.shuffle(&mut ids);
-        ids.truncate(1 + draw.index(servers as usize - 1));
+        // All of one, less than all of several.
+        ids.truncate(1 + draw.index((servers as usize - 1).max(1)));
         ids.sort_unstable();
         ids
     };

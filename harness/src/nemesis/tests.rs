@@ -241,3 +241,19 @@ fn where_clocks_jump_nothing_rests_on_them_and_members_change_with_pre_votes() {
         );
     }
 }
+
+/// Who is alone has nobody to be cut off from, but may be told to take snapshots.
+#[test]
+fn a_single_server_can_be_told_of_every_nemesis() {
+    for (seed, name) in (1..).zip(FAULTS) {
+        let mut scenario = generate(seed, Length::SHORT, Tier::Full);
+        scenario.servers = 1;
+        scenario.settings.first_voters = 1;
+        scenario.settings.clock_ppm = vec![0];
+        let nemesis: Nemesis = name.to_string().parse().expect("its name alone");
+        instead(&mut scenario, &[nemesis]);
+        if let Err(what) = scenario.check() {
+            panic!("{name}: {what}");
+        }
+    }
+}

@@ -407,8 +407,11 @@ fn add_server(
             if ended.is_err() && disk_failed {
                 stopped.set(true);
                 watch.lock().judge.stopped(NodeId(id));
-            } else if let Err(error) = ended {
-                let what = format!("n{id} stopped by itself: {error}");
+            } else {
+                // Nobody has asked it to.
+                let why =
+                    ended.map_or_else(|error| error.to_string(), |_| "all is well".to_owned());
+                let what = format!("n{id} stopped by itself: {why}");
                 watch.lock().judge.rule(now_ns(), "Availability", what);
             }
             Ok(())
