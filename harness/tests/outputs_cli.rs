@@ -195,6 +195,6 @@ fn a_pipe_gets_its_document_whole() {
         .spawn()
         .expect("the binary runs");
     let text = std::fs::read_to_string(folder.join("pipe")).expect("a reader");
-    assert!(text.contains("\"plumb_sweep\": 1"), "{text}");
+    assert!(text.contains("\"plumb_sweep\": 2"), "{text}");
     assert!(sweep.wait().expect("it ends").success());
 }
