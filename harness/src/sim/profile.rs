@@ -91,7 +91,11 @@ impl Spent {
 
     /// Where it went.
     pub(crate) fn shares(&self) -> Shares {
-        let share = |part: Duration| part.as_secs_f64() / self.all.as_secs_f64().max(1e-9);
+        // Parts go by the wall's clock, which stretches where others work, too: they may come to more than the processor
+        // gave to all.
+        let parts: Duration = self.parts.iter().sum();
+        let whole = self.all.max(parts + self.checker + self.scenario);
+        let share = |part: Duration| part.as_secs_f64() / whole.as_secs_f64().max(1e-9);
         let [core, invariants, conformance] = self.parts.map(share);
         let (checker, scenario) = (share(self.checker), share(self.scenario));
         let told = core + invariants + conformance + checker + scenario;
@@ -140,4 +144,36 @@ fn had() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let ns = text.split_whitespace().next()?.parse().ok()?;
     Some(Duration::from_nanos(ns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// While others had the processor, the wall's clock ran on.
+    #[test]
+    fn shares_are_of_a_whole_even_where_parts_took_longer_than_all() {
+        let ms = Duration::from_millis;
+        let spent = |all| Spent {
+            all: ms(all),
+            simulated: ms(1_000),
+            scenario: ms(1),
+            checker: ms(9),
+            parts: [ms(20), ms(30), ms(40)],
+        };
+        for all in [50, 100, 200] {
+            let shares = spent(all).shares();
+            let Shares {
+                core,
+                invariants,
+                conformance,
+                checker,
+                scenario,
+                world,
+            } = shares;
+            let sum = core + invariants + conformance + checker + scenario + world;
+            assert!((sum - 1.0).abs() < 1e-9, "{all} ms: {shares:?}");
+        }
+        assert!((spent(200).shares().world - 0.5).abs() < 1e-9);
+    }
 }
