@@ -1,32 +1,14 @@
 //! `--nemesis`: what goes wrong is asked for, kept in a sweep's file, and the same in every process.
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod cli_support;
 
+use std::path::Path;
+
+use cli_support::{ended, refused};
 use serde_json::Value;
 
-fn plumb(folder: &Path, args: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_plumb"))
-        .args(args.split_whitespace())
-        .current_dir(folder)
-        .output()
-        .expect("the binary runs")
-}
-
 fn holds(folder: &Path, args: &str) -> String {
-    let output = plumb(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{args}: {said}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-fn refused(folder: &Path, args: &str, told: &str) {
-    let output = plumb(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{args}: {said}");
-    // Lines are wrapped where the terminal ends.
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains(told), "{args}: {said}");
+    String::from_utf8(ended(folder, args, 0).stdout).expect("text")
 }
 
 fn json(text: &str) -> Value {

@@ -1,31 +1,12 @@
 //! Where commands write: never over what they read or what another has written, and never into the void unsaid.
 
+mod cli_support;
+
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-fn command(folder: &Path, args: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_plumb"));
-    command.args(args.split_whitespace()).current_dir(folder);
-    command
-}
-
-fn plumb(folder: &Path, args: &str) -> Output {
-    command(folder, args).output().expect("the binary runs")
-}
-
-fn ended(folder: &Path, args: &str, code: i32) -> Output {
-    let output = plumb(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{args}: {said}");
-    output
-}
-
-fn refused(folder: &Path, args: &str, told: &str) {
-    let output = ended(folder, args, 2);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains(told), "{args}: {said}");
-}
+use cli_support::{command, ended, refused};
 
 /// The files of a folder, with what is in them.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {

@@ -1,29 +1,14 @@
 //! `plumb sim sweep` in shards, interrupted and gone on with, and `plumb sim merge`.
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod cli_support;
 
+use std::path::Path;
+
+use cli_support::{command, ended, refused};
 use serde_json::Value;
 
-fn plumb(folder: &Path, args: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_plumb"))
-        .args(args.split_whitespace())
-        .current_dir(folder)
-        .output()
-        .expect("the binary runs")
-}
-
 fn holds(folder: &Path, args: &str) {
-    let output = plumb(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{args}: {said}");
-}
-
-fn refused(folder: &Path, args: &str, told: &str) {
-    let output = plumb(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{args}: {said}");
-    assert!(said.contains(told), "{args}: {said}");
+    ended(folder, args, 0);
 }
 
 /// A summary, apart from how fast it came.
@@ -34,11 +19,8 @@ fn json(folder: &Path, name: &str) -> Value {
     value
 }
 
-fn ended(folder: &Path, args: &str, code: i32) -> String {
-    let output = plumb(folder, args);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{args}: {said}");
-    said
+fn said(folder: &Path, args: &str, code: i32) -> String {
+    String::from_utf8(ended(folder, args, code).stdout).expect("text")
 }
 
 fn text(folder: &Path, name: &str) -> String {
@@ -138,7 +120,9 @@ fn an_interrupted_sweep_goes_on_where_it_was_and_ends_as_if_it_had_not_been() {
     // A crash in the midst of the sixth seed's line.
     let five: usize = whole.lines().take(6).map(|line| line.len() + 1).sum();
     std::fs::write(folder.join("cut.jsonl"), &whole[..five + 40]).expect("written");
-    let merged = plumb(folder, "sim merge cut.jsonl");
+    let merged = command(folder, "sim merge cut.jsonl")
+        .output()
+        .expect("the binary runs");
     let said = String::from_utf8_lossy(&merged.stdout);
     assert_eq!(merged.status.code(), Some(3), "{said}");
     assert!(
@@ -150,7 +134,9 @@ fn an_interrupted_sweep_goes_on_where_it_was_and_ends_as_if_it_had_not_been() {
         "{said}"
     );
 
-    let output = plumb(folder, "sim sweep --resume cut.jsonl --json again.json");
+    let output = command(folder, "sim sweep --resume cut.jsonl --json again.json")
+        .output()
+        .expect("the binary runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(
@@ -183,7 +169,7 @@ fn failures_are_grouped_by_what_broke_and_a_resumed_sweep_remembers_them() {
         "sim merge failing.jsonl",
         "sim sweep --resume failing.jsonl",
     ] {
-        let output = plumb(folder, args);
+        let output = command(folder, args).output().expect("the binary runs");
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(1), "{args}: {said}");
         assert!(
@@ -291,7 +277,7 @@ fn a_sweep_that_stopped_at_a_failure_says_how_to_go_on_behind_it() {
         .take(4)
         .collect();
     std::fs::write(folder.join("part.jsonl"), part).expect("written");
-    let stopped = ended(folder, "sim sweep --resume part.jsonl", 1);
+    let stopped = said(folder, "sim sweep --resume part.jsonl", 1);
     let go_on = "go on   plumb sim sweep --resume part.jsonl --keep-going\n";
     for told in [
         "3 of 9 seeds: 2 failed",
@@ -301,7 +287,7 @@ fn a_sweep_that_stopped_at_a_failure_says_how_to_go_on_behind_it() {
     ] {
         assert!(stopped.contains(told), "{told}: {stopped}");
     }
-    let on = ended(folder, "sim sweep --resume part.jsonl --keep-going", 1);
+    let on = said(folder, "sim sweep --resume part.jsonl --keep-going", 1);
     assert!(on.contains("9 of 9 seeds: 2 failed"), "{on}");
     assert!(!on.contains("go on"), "{on}");
 }
@@ -311,10 +297,10 @@ fn a_sweep_that_has_run_nothing_is_no_pass() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
     let sweep = "sim sweep --tier bare --seeds 3";
-    let none = ended(folder, &format!("{sweep} --shard 4/4 --jsonl 4.jsonl"), 3);
+    let none = said(folder, &format!("{sweep} --shard 4/4 --jsonl 4.jsonl"), 3);
     assert!(none.contains("shard 4/4 has none of the seeds"), "{none}");
     ended(folder, &format!("{sweep} --time 0 --jsonl late.jsonl"), 3);
-    let late = ended(folder, "sim sweep --resume late.jsonl --time 0", 3);
+    let late = said(folder, "sim sweep --resume late.jsonl --time 0", 3);
     assert!(late.contains("0 of 3 seeds"), "{late}");
     let one = "sim sweep --tier bare --seeds 3 --jsonl whole.jsonl";
     holds(folder, one);
@@ -336,7 +322,7 @@ fn a_sweep_that_has_run_nothing_is_no_pass() {
 fn how_fast_a_sweep_was_is_said_and_is_no_part_of_a_merged_report() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
-    let said = ended(folder, &format!("{SWEEP} --jsonl a.jsonl --json a.json"), 0);
+    let said = said(folder, &format!("{SWEEP} --jsonl a.jsonl --json a.json"), 0);
     assert!(
         said.contains("; 9 in ") && said.contains(" seeds/s\n"),
         "{said}"
@@ -356,7 +342,7 @@ fn how_fast_a_sweep_was_is_said_and_is_no_part_of_a_merged_report() {
 fn lines_on_standard_output_stand_there_alone() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
-    let lines = ended(folder, &format!("{SWEEP} --jsonl -"), 0);
+    let lines = said(folder, &format!("{SWEEP} --jsonl -"), 0);
     holds(folder, &format!("{SWEEP} --jsonl file.jsonl"));
     assert_eq!(lines, text(folder, "file.jsonl"));
     assert!(!folder.join("-").exists());

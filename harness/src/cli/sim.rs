@@ -123,7 +123,7 @@ impl From<LengthArg> for Length {
 pub(super) enum TierArg {
     /// The shipped server with its log and framing, on turmoil.
     Full,
-    /// Bare replicas on a queue of events: some twenty times the seeds.
+    /// Bare replicas on a queue of events: some twelve times the seeds.
     Bare,
 }
 

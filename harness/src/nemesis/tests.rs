@@ -29,7 +29,9 @@ fn the_swarm_draws_every_kind_and_sometimes_none() {
     };
     for kind in FAULTS {
         let mut faults = all.iter().flat_map(|s| &s.faults);
-        assert!(faults.any(|fault| fault.what.name() == *kind), "{kind}");
+        let drawn = faults.find(|fault| fault.what.name() == *kind);
+        let drawn = drawn.unwrap_or_else(|| panic!("{kind} is drawn by nobody"));
+        assert_eq!(drawn.what.target().is_some(), kind.is_aimed(), "{kind}");
     }
     assert!(any(|f| matches!(
         f,

@@ -145,36 +145,27 @@ impl Scenario {
             }
         }
         for (i, fault) in self.faults.iter().enumerate() {
+            let aimed_at_one_there_is = match fault.what.target() {
+                Some(Target::Server(id)) => known(&[id]),
+                Some(Target::Subject) if fault.when.is_none() => {
+                    return Err(format!(
+                        "faults[{i}] strikes the subject of an event, and waits for none"
+                    ));
+                }
+                Some(Target::Leader | Target::Subject) | None => true,
+            };
             let servers_known = match &fault.what {
                 FaultKind::Partition { side }
                 | FaultKind::OneWay { from: side }
-                | FaultKind::Stall { from: side } => known(side),
-                FaultKind::Slow { from, .. } => known(from),
-                FaultKind::SnapshotStorm { servers, .. } => known(servers),
+                | FaultKind::Stall { from: side }
+                | FaultKind::Slow { from: side, .. }
+                | FaultKind::SnapshotStorm { servers: side, .. } => known(side),
                 FaultKind::Links { cut } => cut.iter().all(|(from, to)| known(&[*from, *to])),
-                FaultKind::Isolate { target }
-                | FaultKind::Crash { target, .. }
-                | FaultKind::Pause { target }
-                | FaultKind::Jump { target, .. }
-                | FaultKind::Rot { target }
-                | FaultKind::Lie { target, .. }
-                | FaultKind::Reset { target }
-                | FaultKind::SlowDisk { target, .. }
-                | FaultKind::Disk { target, .. } => match target {
-                    Target::Server(id) => known(&[*id]),
-                    Target::Leader => true,
-                    Target::Subject if fault.when.is_some() => true,
-                    Target::Subject => {
-                        return Err(format!(
-                            "faults[{i}] strikes the subject of an event, and waits for none"
-                        ));
-                    }
-                },
                 FaultKind::Transfer { to } => known(&[*to]),
                 FaultKind::Membership { voters, learners } => {
                     !voters.is_empty() && known(voters) && known(learners)
                 }
-                FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } | FaultKind::Replace => true,
+                _ => aimed_at_one_there_is,
             };
             if !servers_known {
                 return Err(format!("faults[{i}] names a server that does not exist"));

@@ -151,6 +151,26 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// All of these seeds as [`System`]s draw them, short, one at a time, to the end, with all judges.
+    #[must_use]
+    pub fn new(system: System, tier: Tier, seeds: Range<u64>) -> Plan {
+        Plan {
+            system,
+            seeds,
+            shard: Shard::WHOLE,
+            before: Vec::new(),
+            length: Length::SHORT,
+            tier,
+            judges: Judges::All,
+            nemeses: None,
+            jobs: 1,
+            stop_at_failure: false,
+            for_time: None,
+            give_up: GIVE_UP,
+            profile: false,
+        }
+    }
+
     /// How many seeds it has in all.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -230,13 +250,21 @@ pub fn sweep(
         }
         // Behind the first failure lie seeds that happened to be under way: with other threads
         // they would be others, so they are forgotten.
-        while let Some(fate) = waiting.remove(&due)
+        while let Some(first) = waiting.first_entry()
+            && *first.key() <= due
             && (!plan.stop_at_failure || summary.failures.is_empty())
         {
-            match fate {
+            // What comes after its turn was given up, and has ended after all.
+            due = due.max(first.key() + 1);
+            while is_before(due) {
+                due += 1;
+            }
+            match first.remove() {
                 Ok(done) => {
+                    let seed = done.seen.seed;
+                    summary.given_up.retain(|given_up| *given_up != seed);
                     summary.checking += done.checking;
-                    summary.took(done.seen.seed, done.took);
+                    summary.took(seed, done.took);
                     if let (Some(sum), Some(spent)) = (&mut summary.spent, &done.spent) {
                         sum.add(spent);
                     }
@@ -244,10 +272,6 @@ pub fn sweep(
                     each(&done.seen, done.failed.as_deref(), &summary);
                 }
                 Err(GivenUp(seed)) => summary.given_up.push(seed),
-            }
-            due += 1;
-            while is_before(due) {
-                due += 1;
             }
         }
     }
@@ -290,23 +314,14 @@ mod tests {
     #[test]
     fn a_run_that_never_ends_is_given_up_and_the_others_count() {
         for (jobs, runs) in [(2, 5), (1, 3)] {
+            let system = System {
+                run: never_ends_at_3,
+                ..System::SHIPPED
+            };
             let plan = Plan {
-                system: System {
-                    run: never_ends_at_3,
-                    ..System::SHIPPED
-                },
-                seeds: 0..6,
-                shard: Shard::WHOLE,
-                before: Vec::new(),
-                length: Length::SHORT,
-                tier: Tier::Bare,
-                judges: Judges::All,
-                nemeses: None,
                 jobs,
-                stop_at_failure: false,
-                for_time: None,
                 give_up: Duration::from_secs(3),
-                profile: false,
+                ..Plan::new(system, Tier::Bare, 0..6)
             };
             let mut seeds = Vec::new();
             let summary = sweep(&plan, &[], |seen, _, _| seeds.push(seen.seed));

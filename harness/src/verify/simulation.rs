@@ -12,9 +12,9 @@ use crate::artifacts::replay_command;
 use crate::cli::CliError;
 use crate::cli::sim::{shrink_and_save, sweep_and_save, words_of};
 use crate::nemesis::Length;
-use crate::scenario::{Judges, Scenario, Tier, WORKLOADS};
+use crate::scenario::{Scenario, Tier, WORKLOADS};
 use crate::sim::System;
-use crate::sim::sweep::{Failure, GIVE_UP, Plan, Shard, Summary};
+use crate::sim::sweep::{Failure, Plan, Summary};
 
 /// How many runs the shrinking of a finding may take: some seconds.
 const SHRINK_RUNS: u64 = 600;
@@ -40,19 +40,10 @@ fn swept(order: &Order, stop: &AtomicBool, tier: Tier, seeds: u64) -> Result<Swe
         )
     })?;
     let plan = Plan {
-        system: System::SHIPPED,
-        seeds: order.first_seed..end,
-        shard: Shard::WHOLE,
-        before: Vec::new(),
         length: order.profile.length,
-        tier,
-        judges: Judges::All,
-        nemeses: None,
         jobs: order.jobs,
         stop_at_failure: true,
-        profile: false,
-        for_time: None,
-        give_up: GIVE_UP,
+        ..Plan::new(System::SHIPPED, tier, order.first_seed..end)
     };
     let (summary, saved) = sweep_and_save(&plan, stop, &order.out.join("failures"))?;
     let seconds = elapsed().as_secs_f64();
@@ -213,8 +204,12 @@ const LINEARIZABILITY: &str = "Linearizability";
 const CONFORMANCE: &str = "Conformance";
 
 fn covered_by(summary: &Summary, seconds: f64) -> String {
+    let given_up = summary.given_up.iter();
+    let given_up: String = given_up
+        .map(|seed| format!("; seed {seed} did not end"))
+        .collect();
     format!(
-        "{} seeds ({:.0} a minute), {} simulated s, {} faults, {} elections",
+        "{} seeds ({:.0} a minute), {} simulated s, {} faults, {} elections{given_up}",
         summary.runs,
         summary.runs as f64 / seconds.max(1e-3) * 60.0,
         summary.simulated.as_secs(),

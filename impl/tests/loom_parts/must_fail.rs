@@ -4,27 +4,36 @@ use super::*;
 use core::task::{Poll, Waker};
 use loom::sync::Mutex;
 
+/// A driver of a queue, that does this with each group.
+fn driver(
+    queue: &Arc<GroupCommit>,
+    mut carry_out: impl FnMut(&GroupCommit, PersistSeq) + 'static,
+) -> thread::JoinHandle<()> {
+    let queue = Arc::clone(queue);
+    thread::spawn(move || {
+        while let Some(group) = queue.next_group_blocking() {
+            carry_out(&queue, group.last().expect("never empty").seq);
+        }
+        queue.end();
+    })
+}
+
 #[test]
 #[should_panic(expected = "published before it was synced")]
 fn a_driver_that_publishes_before_it_syncs() {
     explore("broken: publish, then sync", Some(2), || {
         let queue = Arc::new(GroupCommit::default());
         let synced = Arc::new(AtomicU64::new(0));
-        let of_flusher = (Arc::clone(&queue), Arc::clone(&synced));
-        let flusher = thread::spawn(move || {
-            let (queue, synced) = of_flusher;
-            while let Some(group) = queue.next_group_blocking() {
-                let seq = group.last().expect("never empty").seq;
-                queue.publish(Ok(seq));
-                synced.store(seq.0, Ordering::Relaxed);
-            }
-            queue.end();
+        let of_driver = Arc::clone(&synced);
+        let driver = driver(&queue, move |queue, seq| {
+            queue.publish(Ok(seq));
+            of_driver.store(seq.0, Ordering::Relaxed);
         });
         queue.submit(batch(1));
         let durable = wait_for(&queue, 1).expect("it works");
         let honest = synced.load(Ordering::Relaxed) >= durable.0;
         queue.close();
-        flusher.join().expect("it ends");
+        driver.join().expect("it ends");
         assert!(honest, "published before it was synced");
     });
 }
@@ -90,47 +99,40 @@ fn wait_in(order: Order) {
     flusher.join().expect("it ends");
 }
 
-/// Loom reports a deadlock by a panic that its own destructors turn into an abort: so the broken
-/// models run in a process of their own.
-fn deadlocks(test: &str) {
-    let me = std::env::current_exe().expect("a test knows its binary");
-    let output = std::process::Command::new(me)
-        .args([
-            &format!("must_fail::{test}"),
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env("RUST_BACKTRACE", "0")
-        .output()
-        .expect("it starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        !output.status.success() && said.contains("deadlock"),
-        "{test} passed: {said}"
-    );
-}
-
-#[test]
-#[ignore = "deadlocks, as lost_wake_ups_are_found demands"]
-fn a_queue_that_wakes_before_it_publishes() {
-    explore("broken: wake, then publish", Some(2), || {
-        wait_in(Order::WakeThenPublish);
-    });
-}
-
-#[test]
-#[ignore = "deadlocks, as lost_wake_ups_are_found demands"]
-fn a_queue_that_looks_before_it_registers_the_waiter() {
-    explore("broken: look, then register", Some(2), || {
-        wait_in(Order::LookThenRegister);
-    });
-}
-
+/// Loom reports a deadlock by a panic that its own destructors turn into an abort: so each broken model runs in a process
+/// of its own, which is this test again, told which.
 #[test]
 fn lost_wake_ups_are_found() {
-    deadlocks("a_queue_that_wakes_before_it_publishes");
-    deadlocks("a_queue_that_looks_before_it_registers_the_waiter");
+    const WHICH: &str = "PLUMB_LOST_WAKE_UP";
+    let orders = [
+        ("wake, then publish", Order::WakeThenPublish),
+        ("look, then register", Order::LookThenRegister),
+    ];
+    if let Ok(which) = std::env::var(WHICH) {
+        let order = orders.into_iter().find(|(name, _)| *name == which);
+        let (name, order) = order.expect("one of these");
+        explore(&format!("broken: {name}"), Some(2), move || wait_in(order));
+        return;
+    }
+    let me = std::env::current_exe().expect("a test knows its binary");
+    for (name, _) in orders {
+        let test = [
+            "must_fail::lost_wake_ups_are_found",
+            "--exact",
+            "--nocapture",
+        ];
+        let output = std::process::Command::new(&me)
+            .args(test)
+            .env(WHICH, name)
+            .env("RUST_BACKTRACE", "0")
+            .output()
+            .expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && said.contains("deadlock"),
+            "{name} passed: {said}"
+        );
+    }
 }
 
 #[test]
@@ -174,21 +176,15 @@ fn a_writer_that_is_dropped_and_does_not_wait() {
     explore("broken: dropped, not joined", Some(2), || {
         let queue = Arc::new(GroupCommit::default());
         let log = Arc::new(AtomicU64::new(0));
-        let of_flusher = (Arc::clone(&queue), Arc::clone(&log));
-        let flusher = thread::spawn(move || {
-            let (queue, log) = of_flusher;
-            while let Some(group) = queue.next_group_blocking() {
-                let seq = group.last().expect("never empty").seq;
-                log.store(seq.0, Ordering::Relaxed);
-                queue.publish(Ok(seq));
-            }
-            queue.end();
-            drop(log);
+        let of_driver = Arc::clone(&log);
+        let driver = driver(&queue, move |queue, seq| {
+            of_driver.store(seq.0, Ordering::Relaxed);
+            queue.publish(Ok(seq));
         });
         queue.submit(batch(1));
         queue.close();
         let users = Arc::strong_count(&log);
-        flusher.join().expect("it ends");
+        driver.join().expect("it ends");
         assert!(users == 1, "its thread has not let go of the log");
     });
 }

@@ -13,7 +13,7 @@ use crate::cli::{CliError, files};
 use crate::nemesis::{Length, Nemesis};
 use crate::scenario::{Judges, Tier};
 use crate::sim::System;
-use crate::sim::sweep::{GIVE_UP, Plan, Seen, Shard};
+use crate::sim::sweep::{Plan, Seen, Shard};
 
 /// The version of the format. Coverage has other counts now and then: then it changes.
 const VERSION: u32 = 2;
@@ -56,22 +56,15 @@ impl Asked {
     /// The plan that this was, with what has run of it.
     pub(super) fn plan(&self, system: System, before: Vec<Seen>) -> Plan {
         Plan {
-            system,
-            seeds: self.seeds(),
             shard: self.shard,
             before,
             length: Length {
                 faults_ms: self.faults_ms,
                 healed_ms: self.healed_ms,
             },
-            tier: self.tier,
             judges: self.judges,
             nemeses: self.nemeses.clone(),
-            jobs: 1,
-            stop_at_failure: false,
-            profile: false,
-            for_time: None,
-            give_up: GIVE_UP,
+            ..Plan::new(system, self.tier, self.seeds())
         }
     }
 
@@ -298,21 +291,7 @@ mod tests {
     fn a_file_that_is_being_written_is_nobody_elses_until_it_is_let_go() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("mine.jsonl");
-        let plan = Plan {
-            system: System::SHIPPED,
-            seeds: 0..4,
-            shard: Shard::WHOLE,
-            before: Vec::new(),
-            length: Length::SHORT,
-            tier: Tier::Bare,
-            judges: Judges::All,
-            nemeses: None,
-            jobs: 1,
-            stop_at_failure: false,
-            profile: false,
-            for_time: None,
-            give_up: GIVE_UP,
-        };
+        let plan = Plan::new(System::SHIPPED, Tier::Bare, 0..4);
         let told = |tried: Result<(Record, Writer), CliError>| tried.err().map(|error| error.what);
         let created = Writer::create(&path, &plan).expect("a new file");
         let refused = told(Writer::go_on(System::SHIPPED, &path)).expect("it is taken");

@@ -82,19 +82,11 @@ impl SweepArgs {
         })?;
         let tier = system.tier(self.tier.into());
         Ok(Plan {
-            system,
-            seeds: self.start..end,
             shard: self.shard,
-            before: Vec::new(),
             length: self.length.into(),
-            tier,
             judges: self.judges.into(),
             nemeses: self.nemeses.given(system, tier)?,
-            jobs: 1,
-            stop_at_failure: false,
-            profile: false,
-            for_time: None,
-            give_up: GIVE_UP,
+            ..Plan::new(system, tier, self.start..end)
         })
     }
 }
@@ -299,8 +291,7 @@ fn sweep_into(
 mod tests {
     use super::*;
     use crate::invariants::Violation;
-    use crate::nemesis::Length;
-    use crate::scenario::{Judges, Scenario, Tier};
+    use crate::scenario::{Scenario, Tier};
     use crate::sim::{Run, RunOptions};
 
     fn fails_at_1(scenario: &Scenario, options: RunOptions) -> Run {
@@ -321,21 +312,7 @@ mod tests {
             run: fails_at_1,
             ..System::SHIPPED
         };
-        let mut plan = Plan {
-            system,
-            seeds: 0..3,
-            shard: Shard::WHOLE,
-            before: Vec::new(),
-            length: Length::SHORT,
-            tier: Tier::Bare,
-            judges: Judges::All,
-            nemeses: None,
-            jobs: 1,
-            stop_at_failure: false,
-            profile: false,
-            for_time: None,
-            give_up: GIVE_UP,
-        };
+        let mut plan = Plan::new(system, Tier::Bare, 0..3);
         let never = AtomicBool::new(false);
         let out = folder.path().join("failures");
         std::fs::write(&out, "a file in the way").expect("written");

@@ -95,24 +95,15 @@ fn keep_within(fault: &mut Fault, servers: u64) -> bool {
             cut.retain(|(from, to)| *from <= servers && *to <= servers);
             !cut.is_empty()
         }
-        FaultKind::Isolate { target }
-        | FaultKind::Crash { target, .. }
-        | FaultKind::Pause { target }
-        | FaultKind::Jump { target, .. }
-        | FaultKind::Rot { target }
-        | FaultKind::Lie { target, .. }
-        | FaultKind::Reset { target }
-        | FaultKind::SlowDisk { target, .. }
-        | FaultKind::Disk { target, .. } => match target {
-            Target::Server(id) => *id <= servers,
-            Target::Leader | Target::Subject => true,
-        },
         FaultKind::Transfer { to } => *to <= servers,
         FaultKind::Membership { voters, learners } => {
             voters.retain(|id| *id <= servers);
             learners.retain(|id| *id <= servers);
             !voters.is_empty()
         }
-        FaultKind::PowerLoss { .. } | FaultKind::Noise { .. } | FaultKind::Replace => true,
+        what => match what.target() {
+            Some(Target::Server(id)) => id <= servers,
+            Some(Target::Leader | Target::Subject) | None => true,
+        },
     }
 }

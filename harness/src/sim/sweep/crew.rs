@@ -68,17 +68,19 @@ impl Crew {
         self.work.halt.store(true, Ordering::Relaxed);
     }
 
-    /// The next run that ended or was given up, by its number; `None` once there will be no other. `stop` is asked
-    /// now and then.
+    /// The next run that ended or was given up, by its number; `None` once there will be no other. What was given up may end
+    /// still, as long as others are at work. `stop` is asked now and then.
     pub(super) fn next(&mut self, stop: impl Fn() -> bool) -> Option<(u64, Result<Done, GivenUp>)> {
         loop {
             if stop() {
                 self.halt();
             }
             match self.results.recv_timeout(BEAT) {
-                // What ends after all was counted already.
-                Ok((nth, _)) if self.given_up.contains(&nth) => {}
-                Ok((nth, done)) => return Some((nth, Ok(done))),
+                Ok((nth, done)) => {
+                    // What ends after all has a result like any other.
+                    self.given_up.remove(&nth);
+                    return Some((nth, Ok(done)));
+                }
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {
                     if let Some((nth, seed)) = self.overdue() {
@@ -159,5 +161,48 @@ impl Work {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use super::*;
+    use crate::scenario::{Scenario, Tier};
+    use crate::sim::{Run, RunOptions, System};
+
+    static MAY_END: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+    fn waits(scenario: &Scenario, options: RunOptions) -> Run {
+        let run = (System::SHIPPED.run)(scenario, options);
+        let (may_end, told) = &MAY_END;
+        let waiting = told.wait_while(may_end.lock().expect("no panics"), |may_end| !*may_end);
+        drop(waiting.expect("no panics"));
+        run
+    }
+
+    #[test]
+    fn what_was_given_up_and_ends_after_all_is_handed_over() {
+        let system = System {
+            run: waits,
+            ..System::SHIPPED
+        };
+        let plan = Plan {
+            give_up: Duration::ZERO,
+            ..Plan::new(system, Tier::Bare, 7..8)
+        };
+        let mut crew = Crew::start(&plan, BTreeSet::new());
+        let given_up = crew.next(|| false);
+        assert!(matches!(given_up, Some((0, Err(GivenUp(7))))));
+        *MAY_END.0.lock().expect("no panics") = true;
+        MAY_END.1.notify_all();
+        while !crew.threads[0].is_finished() {
+            std::thread::yield_now();
+        }
+        let ended = crew.next(|| false);
+        assert!(matches!(ended, Some((0, Ok(done))) if done.seen.seed == 7));
+        assert!(crew.next(|| false).is_none());
+        crew.end();
     }
 }
