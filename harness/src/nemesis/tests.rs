@@ -191,6 +191,11 @@ fn nemeses_that_are_named_together_leave_each_other_alone() {
         assert!(twice.len() > one.len() && twice.starts_with(&one));
         assert_ne!(twice[one.len()..], one, "a second one draws for itself");
     }
+    let first = |text| (0..20).map(move |seed| with(seed, Tier::Bare, &[text]).faults[0].at_ms);
+    assert!(
+        !first("crash").eq(first("pause")),
+        "they would always strike together"
+    );
 }
 
 #[test]
